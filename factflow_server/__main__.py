@@ -1,0 +1,13 @@
+"""`python -m factflow_server`: the server's command line, imported when it runs and not before."""
+
+import sys
+
+
+def main() -> None:
+    from entrypoints.cli.server import main as server  # noqa: PLC0415  # importing a module does nothing
+
+    sys.exit(server())
+
+
+if __name__ == "__main__":
+    main()
