@@ -1,0 +1,1 @@
+"""What the service can do: use-cases, the engine, and the ports they need."""

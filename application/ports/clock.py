@@ -1,0 +1,18 @@
+"""Time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time and waits; a test double makes hours pass at once."""
+
+    def now(self) -> datetime:
+        """The present moment, timezone-aware, in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds; a cancelled sleep raises CancelledError at once."""
+        ...

@@ -1,0 +1,37 @@
+"""The documents in the index and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from domain.document import Document
+
+
+class Documents(Protocol):
+    """Which documents are indexed, in which version. Readers see the current version only."""
+
+    async def current(self, document_id: str) -> Document:
+        """The current version; raises DocumentNotFound."""
+        ...
+
+    async def ids(self, origin: str) -> Sequence[str]:
+        """The ids of every document of an origin, in order."""
+        ...
+
+    async def list(self, *, origin: str | None = None, limit: int, offset: int = 0) -> tuple[Sequence[Document], int]:
+        """A page of the current versions, by document id, and how many there are in all."""
+        ...
+
+    async def begin(self, document: Document, *, expected: int) -> Document:
+        """Open the version that will hold ``expected`` segments; returns it with its ``version`` number.
+
+        Opening the newest version again with the same fingerprint returns the same number. The version becomes
+        current in the transaction that indexes its last segment, at once when it expects none; until then readers
+        see the one before, afterwards nothing of the one before remains.
+        """
+        ...
+
+    async def remove(self, document_id: str) -> bool:
+        """Take the document and all its segments out of the index; whether there was one."""
+        ...

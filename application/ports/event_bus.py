@@ -1,0 +1,25 @@
+"""Tells whoever listens what happened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+from uuid import UUID
+
+from domain.event import Event
+
+
+class EventBus(Protocol):
+    """Events of all processes of one service, for event streams. Not a record: who does not listen misses them."""
+
+    def publish(self, event: Event) -> None:
+        """Give the event to every listener; never blocks, never raises."""
+        ...
+
+    def listen(self, execution_id: UUID | None = None) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Events from the moment of entering, of one execution or of all, in the order published.
+
+        A listener that falls far behind loses the oldest events.
+        """
+        ...

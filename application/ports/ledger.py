@@ -1,0 +1,97 @@
+"""The message ledger: the one truth about which messages exist and how they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.execution import ExecutionStatus
+from domain.json import JsonObject
+from domain.message import Claim, Message, Settlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """A wish to process one message, under a token that nobody else has."""
+
+    message_id: UUID
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of one settlement.
+
+    ``accepted``: the claim still held, or this very settlement had been accepted before. When not, nothing changed.
+    ``published``: the children that now exist, to be handed to the queue (none when the execution was cancelled).
+    ``finished``: the terminal status that this settlement brought the execution to, else None.
+    """
+
+    message_id: UUID
+    accepted: bool
+    published: Sequence[Message] = ()
+    finished: ExecutionStatus | None = None
+
+
+class Ledger(Protocol):
+    """Claims and settles messages, many at a time, each call one transaction.
+
+    Whatever dies when: a message is settled exactly once, and an execution ends in the transaction that settles its
+    last message. Raises Unavailable when the store cannot be reached; the outcome is then unknown, and calling again
+    with the same arguments is right.
+    """
+
+    async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
+        """Claim those messages that are queued, due and of a running or interrupted execution, for the owner.
+
+        Returns the claims that hold, in no particular order. A message already claimed under the very token of its
+        request counts as claimed by it; any other is left out without an error.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> Sequence[Settled]:
+        """Settle claimed messages and bring their children into being; answers in the order asked.
+
+        A settlement whose token is not the message's changes nothing (``accepted`` is False); one that was accepted
+        before is accepted again and its children are in ``published`` again. Settling a message of a cancelled
+        execution makes it cancelled, without children. Children that exist are kept as they are; one that exists with
+        other content raises EmissionChanged, a value the store cannot hold PayloadRejected: then nothing of the call
+        is done, and the caller divides it to find the culprit.
+        """
+        ...
+
+    async def extend(self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime) -> bool:
+        """Bring a chunk of children into being while their parent is still being processed.
+
+        False, and nothing is done, when the claim no longer holds or the execution is not running.
+        """
+        ...
+
+    async def waiting(self, execution_id: UUID, route_id: str, *, limit: int, now: datetime) -> Sequence[UUID]:
+        """Up to ``limit`` ids of queued messages of a route that are due, the oldest first."""
+        ...
+
+    async def next_due(self, execution_id: UUID, route_id: str) -> datetime | None:
+        """The earliest ``not_before`` among a route's queued messages that have one, None when none waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What a sweep gave back: messages that were claimed by owners who are gone."""
+
+    execution_id: UUID
+    messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadMessage:
+    """A message that is dead, with the reason as ``{"code", "message", ...}``."""
+
+    message: Message
+    error: JsonObject
+    attempts: int
+    settled_at: datetime

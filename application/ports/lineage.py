@@ -1,0 +1,91 @@
+"""Records lineage out of the way of the flow, and reads it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.lineage import LineageEntry, StageStatus
+
+
+class LineageSink(Protocol):
+    """Takes entries as they come. Never blocks, never raises; what it must drop it counts."""
+
+    def record(self, entry: LineageEntry) -> None:
+        """Note an entry for writing soon; a later entry of the same id replaces the earlier one."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until what was recorded so far is written or dropped."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """How many entries were dropped since the start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageQuery:
+    """Which entries to list; None restricts nothing. Texts match partially and without regard to case,
+    ``document_id`` exactly.
+    """
+
+    execution_id: UUID | None = None
+    route_id: str | None = None
+    adapter_name: str | None = None
+    status: StageStatus | None = None
+    is_root: bool | None = None
+    url: str | None = None
+    origin: str | None = None
+    title: str | None = None
+    document_id: str | None = None
+    started_after: datetime | None = None
+    started_before: datetime | None = None
+    sort_by: str = "started_at"
+    descending: bool = False
+    limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteStatistics:
+    """How a route's messages fared, from lineage: numbers of messages, and milliseconds on average."""
+
+    route_id: str
+    total_messages: int = 0
+    completed: int = 0
+    failed: int = 0
+    in_progress: int = 0
+    avg_duration_ms: float | None = None
+
+
+class LineageReader(Protocol):
+    """Answers where a message came from and what became of it."""
+
+    async def list(self, query: LineageQuery) -> tuple[Sequence[LineageEntry], int]:
+        """A page of entries and how many there are in all."""
+        ...
+
+    async def get(self, correlation_id: UUID) -> LineageEntry:
+        """One entry; raises LineageEntryNotFound."""
+        ...
+
+    async def ancestors(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
+        """The entries it came from, the nearest first; raises LineageEntryNotFound."""
+        ...
+
+    async def descendants(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
+        """The entries that came from it, near ones before far ones; raises LineageEntryNotFound."""
+        ...
+
+    async def children(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
+        """The entries whose parent it is, by start; raises LineageEntryNotFound."""
+        ...
+
+    async def route_statistics(self, execution_id: UUID) -> Sequence[RouteStatistics]:
+        """Per route of an execution, by route id."""
+        ...

@@ -1,0 +1,49 @@
+"""Segments with their vectors and their words: what search asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from domain.document import EmbeddedSegment
+from domain.match import Candidate, IndexedSegment, SearchFilter
+
+
+class SegmentIndex(Protocol):
+    """The index over segments of current document versions. Safe for concurrent use.
+
+    A filter never makes a search return fewer than min(limit, matching segments).
+    """
+
+    async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
+        """Put segments of opened document versions in; one that is there already changes nothing.
+
+        Segments of a version that is older than the current one, or of a removed document, are ignored.
+        """
+        ...
+
+    async def semantic(
+        self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
+    ) -> Sequence[Candidate]:
+        """The nearest segments of a slot by cosine similarity, the best first, ties by segment id."""
+        ...
+
+    async def keyword(self, query: str, *, limit: int, where: SearchFilter) -> Sequence[Candidate]:
+        """The segments with any of the query's words by BM25, the best first, ties by segment id.
+
+        Words are compared by their stems in each document's language. A query without words finds nothing.
+        """
+        ...
+
+    async def fetch(self, segment_ids: Sequence[UUID]) -> Mapping[UUID, IndexedSegment]:
+        """The segments of those ids that are in current versions."""
+        ...
+
+    async def slots(self) -> Mapping[str, int]:
+        """How many segments each slot (``model_name``) holds."""
+        ...
+
+    async def origins(self) -> Mapping[str, int]:
+        """How many documents each origin holds."""
+        ...

@@ -1,0 +1,82 @@
+"""Repositories in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from domain.execution import Execution, ExecutionStatus
+from domain.pipeline_config import PipelineConfig
+
+
+class PipelineConfigs(Protocol):
+    """Stored pipeline configs; every version is kept."""
+
+    async def add(self, config: PipelineConfig) -> None:
+        """Store a new config."""
+        ...
+
+    async def get(self, config_id: UUID, *, version: int | None = None) -> PipelineConfig:
+        """The latest version, or the one asked for; raises ConfigNotFound."""
+        ...
+
+    async def replace(self, config: PipelineConfig, *, expected_version: int) -> None:
+        """Store a further version if the latest is still the expected one; raises ConfigChanged, ConfigNotFound."""
+        ...
+
+    async def list(
+        self, *, is_active: bool | None = True, limit: int, offset: int = 0
+    ) -> tuple[Sequence[PipelineConfig], int]:
+        """A page of the latest versions, by creation, and how many there are in all."""
+        ...
+
+    async def by_source_path(self, source_path: str) -> PipelineConfig | None:
+        """The latest version of the config that came from that file, or None."""
+        ...
+
+
+class Executions(Protocol):
+    """Reads executions; they begin and end through the ledger."""
+
+    async def get(self, execution_id: UUID) -> Execution:
+        """One execution; raises ExecutionNotFound."""
+        ...
+
+    async def by_tag(self, tag: str) -> Execution:
+        """The execution with that tag; raises ExecutionNotFound."""
+        ...
+
+    async def list(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[Sequence[Execution], int]:
+        """A page of executions, the latest first, and how many there are in all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repositories:
+    """What one transaction can read and write."""
+
+    configs: PipelineConfigs
+    executions: Executions
+
+
+class UnitOfWork(Protocol):
+    """Begins transactions."""
+
+    def begin(self) -> AbstractAsyncContextManager[Repositories]:
+        """One transaction: a clean exit commits, an exception rolls back all of it."""
+        ...
+
+    async def is_reachable(self) -> bool:
+        """Whether a transaction could be begun now; never raises."""
+        ...

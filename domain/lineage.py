@@ -1,0 +1,63 @@
+"""Lineage: what happened to every message at every pipeline adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.errors import NotFound
+from domain.json import JsonObject
+
+
+class LineageEntryNotFound(NotFound):
+    """There is no lineage entry with that correlation id."""
+
+    code = "lineage_entry_not_found"
+
+
+class StageStatus(StrEnum):
+    """How an entry stands; the values are those of the wire."""
+
+    PENDING = "pending"
+    INITIATED = "initiated"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageEntry:
+    """One message at one pipeline adapter in one attempt.
+
+    ``id`` is its correlation id (``domain.message.correlation_id``), so that writing it twice is harmless.
+    Its parent is the entry before it in the route, or the attempt that emitted the message.
+    ``stage_name`` is the stage the adapter wrote, else the adapter's name. Hashes are hex BLAKE2b-128 of the JSON.
+    """
+
+    id: UUID
+    parent_id: UUID | None
+    execution_id: UUID
+    message_id: UUID
+    route_id: str
+    adapter_name: str
+    adapter_index: int
+    attempt: int
+    stage_name: str
+    status: StageStatus
+    started_at: datetime
+    completed_at: datetime | None = None
+    input_hash: str | None = None
+    output_hash: str | None = None
+    replay_batch_id: UUID | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    error: JsonObject | None = None
+
+    @property
+    def duration_ms(self) -> float | None:
+        """Milliseconds from start to end, None while it runs."""
+        if self.completed_at is None:
+            return None
+        return (self.completed_at - self.started_at).total_seconds() * 1000

@@ -1,0 +1,62 @@
+"""What search returns, and what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from domain.document import Document, Segment
+
+
+class SearchMode(StrEnum):
+    """How segments are found."""
+
+    SEMANTIC = "semantic"
+    KEYWORD = "keyword"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFilter:
+    """What a match must satisfy; empty sequences and None restrict nothing."""
+
+    origins: Sequence[str] = ()
+    document_ids: Sequence[str] = ()
+    execution_ids: Sequence[UUID] = ()
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A segment that one side of a search found: cosine similarity or BM25 score, higher is better."""
+
+    segment_id: UUID
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedSegment:
+    """A segment as the index gives it back, with its document."""
+
+    id: UUID
+    segment: Segment
+    document: Document
+    execution_id: UUID | None = None
+    lineage_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A found segment with its score and how it came about.
+
+    ``components`` maps ``semantic`` / ``keyword`` to the side's own score, ``ranks`` to its rank from 1; a side that
+    did not find the segment is absent from both and contributed 0.
+    """
+
+    found: IndexedSegment
+    score: float
+    components: Mapping[str, float] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    model_name: str | None = None

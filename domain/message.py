@@ -1,0 +1,118 @@
+"""A message: the unit that moves from route to route, and the rules by which the ledger settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.errors import Conflict, Invalid
+from domain.identity import derived_id
+from domain.json import JsonObject
+
+
+class MessageTooLarge(Invalid):
+    """The message is larger than the limit; large payloads travel as storage keys."""
+
+    code = "message_too_large"
+
+
+class PayloadRejected(Invalid):
+    """The message's payload cannot be stored."""
+
+    code = "payload_rejected"
+
+
+class EmissionChanged(Conflict):
+    """An emission came back under the same key with other content."""
+
+    code = "emission_changed"
+
+
+class MessageState(StrEnum):
+    """Where a message stands in the ledger."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    DONE = "done"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the engine is finished with the message."""
+        return self not in {MessageState.QUEUED, MessageState.CLAIMED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of one execution, addressed to one route.
+
+    ``metadata`` is the provenance accumulated on the way (origin, url, title, document_id);
+    ``parent_correlation_id`` is the lineage key of the attempt that emitted it, None for an init message.
+    """
+
+    id: UUID
+    execution_id: UUID
+    route_id: str
+    payload: JsonObject
+    metadata: JsonObject = field(default_factory=dict)
+    parent_id: UUID | None = None
+    parent_correlation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to process a message once: it ends when the token no longer matches.
+
+    ``attempt`` counts from 1 over retries and crashes; ``retries`` only what the adapters failed at.
+    """
+
+    message: Message
+    token: UUID
+    attempt: int
+    retries: int = 0
+
+
+class Outcome(StrEnum):
+    """How an attempt ends."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+    RETRY = "retry"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What is to become of a claimed message, with the children that come into being with it.
+
+    ``RETRY`` and ``RELEASE`` put it back in the queue not before ``not_before``; only ``RETRY`` uses up a retry.
+    """
+
+    message_id: UUID
+    execution_id: UUID
+    token: UUID
+    outcome: Outcome
+    children: Sequence[Message] = ()
+    error: JsonObject | None = None
+    not_before: datetime | None = None
+
+
+def init_message_id(execution_id: UUID, generation: int = 1) -> UUID:
+    """The id of the message that starts a run."""
+    return derived_id("init", execution_id, generation)
+
+
+def child_id(parent_id: UUID, queue: str, emission_key: str) -> UUID:
+    """The id of what a message emitted to a queue under a key (its position unless the adapter gives one)."""
+    return derived_id("child", parent_id, queue, emission_key)
+
+
+def correlation_id(message_id: UUID, adapter_index: int, attempt: int) -> UUID:
+    """The lineage key of one pipeline adapter's handling of a message in one attempt."""
+    return derived_id("lineage", message_id, adapter_index, attempt)

@@ -1,0 +1,89 @@
+"""Stored objects and their keys."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from domain.errors import Invalid, NotFound
+from domain.json import JsonObject
+
+MAX_KEY_BYTES = 1024
+MAX_PART_BYTES = 200
+SIDECAR_SUFFIX = ".meta.json"
+
+
+class ObjectNotFound(NotFound):
+    """There is no stored object with that key."""
+
+    code = "object_not_found"
+
+
+class InvalidKey(Invalid):
+    """The storage key is not allowed."""
+
+    code = "invalid_storage_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """What is known of an object without reading it: its sidecar and its size in bytes.
+
+    ``checksum`` is the hex SHA-256 of the content. ``metadata`` keeps fields it does not know.
+    """
+
+    key: str
+    size: int
+    content_type: str
+    modified_at: datetime
+    checksum: str | None = None
+    metadata: JsonObject = field(default_factory=dict)
+
+
+def require_valid_key(key: str) -> str:
+    """The key itself, or InvalidKey with the reason. Every backend refuses the same keys.
+
+    A key is parts joined by ``/``; no part is empty, ``.`` or ``..``, has control characters or a backslash, is longer
+    than 200 bytes or ends like a sidecar; the whole is in Unicode NFC and at most 1,024 bytes.
+    """
+    reason = _objection(key)
+    if reason is not None:
+        raise InvalidKey(f"the storage key {key[:200]!r} is not allowed: {reason}")
+    return key
+
+
+def _objection(key: str) -> str | None:
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if not key or size > MAX_KEY_BYTES:
+        return f"it must have 1 to {MAX_KEY_BYTES} bytes"
+    if unicodedata.normalize("NFC", key) != key:
+        return "it is not in Unicode normal form C"
+    if any(unicodedata.category(character) == "Cc" for character in key) or "\\" in key:
+        return "it has control characters or a backslash"
+    if key.endswith(SIDECAR_SUFFIX):
+        return f"the ending {SIDECAR_SUFFIX} is reserved for sidecars"
+    return next((reason for part in key.split("/") if (reason := _objection_to_part(part))), None)
+
+
+def _objection_to_part(part: str) -> str | None:
+    if part in {"", ".", ".."}:
+        return "a part is empty, '.' or '..'"
+    if len(part.encode()) > MAX_PART_BYTES:
+        return f"a part is longer than {MAX_PART_BYTES} bytes"
+    return None
+
+
+def stage_key(execution_id: UUID, route_id: str, stage: str, message_id: UUID, extension: str = "") -> str:
+    """Where a stage keeps what it made of a message; ``extension`` comes with its dot."""
+    return require_valid_key(f"executions/{execution_id}/{route_id}/{stage}/{message_id}{extension}")
+
+
+def sidecar_metadata(**fields: object) -> Mapping[str, object]:
+    """Sidecar metadata without the fields that are None."""
+    return {name: value for name, value in fields.items() if value is not None}

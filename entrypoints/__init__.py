@@ -1,0 +1,1 @@
+"""Processes (server, command line) and the composition root."""
