@@ -1,0 +1,87 @@
+"""The pool of connections that every PostgreSQL adapter shares."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.postgres.translation import translating
+from application.ports.readiness import ComponentHealth, Health
+from domain.errors import Unavailable
+
+Connection: TypeAlias = AsyncConnection[TupleRow]
+
+CONNECT_SECONDS = 10.0
+PING_SECONDS = 2.0
+
+
+class Database:
+    """A bounded pool of connections, opened by ``async with`` and closed by leaving it.
+
+    Rows come as tuples; json columns are read and written by msgspec. Connections are in autocommit mode outside of
+    ``transaction()`` and prepare a statement on its fifth use.
+    """
+
+    component = "database"
+
+    def __init__(self, url: str, *, min_size: int = 1, max_size: int = 8, max_waiting: int = 1000) -> None:
+        self.url = url
+        self._pool = AsyncConnectionPool(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            max_waiting=max_waiting,
+            timeout=CONNECT_SECONDS,
+            kwargs={"autocommit": True, "application_name": "factflow"},
+            configure=_configure,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+            name="factflow",
+        )
+
+    async def __aenter__(self) -> Self:
+        with translating():
+            await self._pool.open(wait=True, timeout=CONNECT_SECONDS)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._pool.close(timeout=5)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in autocommit mode, for single statements that only read."""
+        with translating():
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction: a clean exit commits, an exception rolls back."""
+        with translating():
+            async with self._pool.connection() as connection, connection.transaction():
+                yield connection
+
+    async def check(self) -> ComponentHealth:
+        """Whether a statement gets its answer within two seconds."""
+        try:
+            with translating():
+                async with self._pool.connection(timeout=PING_SECONDS) as connection:
+                    await connection.execute("SELECT 1")
+        except Unavailable as error:
+            return ComponentHealth(name=self.component, health=Health.UNHEALTHY, message=error.message)
+        return ComponentHealth(name=self.component, health=Health.HEALTHY)
+
+
+async def _configure(connection: Connection) -> None:
+    set_json_dumps(msgspec.json.encode, connection)
+    set_json_loads(msgspec.json.decode, connection)

@@ -1,0 +1,53 @@
+"""Turns what psycopg raises into our errors, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import psycopg_pool
+
+from domain.errors import Conflict, Invalid, Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached or did not answer in time."""
+
+    code = "database_unavailable"
+
+
+class ValueNotStorable(Invalid):
+    """A value cannot be stored in the database."""
+
+    code = "value_not_storable"
+
+
+class ConcurrentChange(Conflict):
+    """Another transaction changed the same rows; try again."""
+
+    code = "concurrent_change"
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Let no exception of psycopg out: each becomes one of ours with the original as its cause.
+
+    Deadlocks and serialization failures undo the transaction as a lost connection does: trying again is right,
+    so they are Unavailable too. A violated constraint is a ConcurrentChange unless the caller handled it.
+    """
+    try:
+        yield
+    except psycopg.errors.DataError as error:
+        raise ValueNotStorable(f"the database refused a value: {_first_line(error)}") from error
+    except psycopg.errors.IntegrityError as error:
+        raise ConcurrentChange(_first_line(error)) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout) as error:
+        raise DatabaseUnavailable(f"the database did not answer: {_first_line(error)}") from error
+    except (psycopg_pool.PoolClosed, psycopg_pool.TooManyRequests) as error:
+        raise DatabaseUnavailable(f"no connection to the database is to be had: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
