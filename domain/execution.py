@@ -118,12 +118,16 @@ class Execution:
         if self.tag is not None:
             require_valid_tag(self.tag)
 
-    def becoming(self, status: ExecutionStatus, *, at: datetime, error_info: JsonObject | None = None) -> Execution:
+    def becoming(
+        self, status: ExecutionStatus, *, at: datetime, error_info: JsonObject | None = None
+    ) -> Execution:
         """The execution after a status change; raises StatusChangeNotAllowed."""
         if not self.status.may_become(status):
             raise StatusChangeNotAllowed(f"a {self.status} execution cannot become {status}")
         completed_at = at if status.is_terminal else None
-        return replace(self, status=status, completed_at=completed_at, error_info=error_info or self.error_info)
+        return replace(
+            self, status=status, completed_at=completed_at, error_info=error_info or self.error_info
+        )
 
 
 def require_valid_tag(tag: str) -> None:

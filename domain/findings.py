@@ -70,7 +70,9 @@ class ConfigNotRunnable(Invalid):
 
     def __init__(self, report: ValidationReport) -> None:
         first = report.errors[0]
-        super().__init__(f"the config has {len(report.errors)} errors; the first: {first.code} {first.message}")
+        super().__init__(
+            f"the config has {len(report.errors)} errors; the first: {first.code} {first.message}"
+        )
         self.report = report
 
 

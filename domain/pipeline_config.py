@@ -68,7 +68,12 @@ class PipelineConfig:
         return hashlib.sha256(self.yaml.encode("utf-8", "surrogatepass")).hexdigest()
 
     def edited(
-        self, *, at: datetime, name: str | None = None, yaml: str | None = None, description: str | None = None
+        self,
+        *,
+        at: datetime,
+        name: str | None = None,
+        yaml: str | None = None,
+        description: str | None = None,
     ) -> PipelineConfig:
         """The next version, with what is given changed."""
         return replace(

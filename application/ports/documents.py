@@ -19,7 +19,9 @@ class Documents(Protocol):
         """The ids of every document of an origin, in order."""
         ...
 
-    async def list(self, *, origin: str | None = None, limit: int, offset: int = 0) -> tuple[Sequence[Document], int]:
+    async def list(
+        self, *, origin: str | None = None, limit: int, offset: int = 0
+    ) -> tuple[Sequence[Document], int]:
         """A page of the current versions, by document id, and how many there are in all."""
         ...
 

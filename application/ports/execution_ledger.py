@@ -16,7 +16,9 @@ from domain.message import Message
 class ExecutionLedger(Protocol):
     """Begins and ends executions; each call is one transaction."""
 
-    async def start(self, execution: Execution, init: Message | None, *, limit: int | None = None) -> Execution:
+    async def start(
+        self, execution: Execution, init: Message | None, *, limit: int | None = None
+    ) -> Execution:
         """Write the execution and its init message together; without a message it is completed at once.
 
         Returns the execution as it stands. Raises TagTaken, and TooManyConcurrentExecutions when ``limit`` or more
@@ -25,7 +27,12 @@ class ExecutionLedger(Protocol):
         ...
 
     async def conclude(
-        self, execution_id: UUID, status: ExecutionStatus, *, now: datetime, error_info: JsonObject | None = None
+        self,
+        execution_id: UUID,
+        status: ExecutionStatus,
+        *,
+        now: datetime,
+        error_info: JsonObject | None = None,
     ) -> ExecutionStatus:
         """Set the status by compare-and-set on the state machine; returns the status before.
 

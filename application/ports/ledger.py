@@ -63,14 +63,18 @@ class Ledger(Protocol):
         """
         ...
 
-    async def extend(self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime) -> bool:
+    async def extend(
+        self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime
+    ) -> bool:
         """Bring a chunk of children into being while their parent is still being processed.
 
         False, and nothing is done, when the claim no longer holds or the execution is not running.
         """
         ...
 
-    async def waiting(self, execution_id: UUID, route_id: str, *, limit: int, now: datetime) -> Sequence[UUID]:
+    async def waiting(
+        self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
+    ) -> Sequence[UUID]:
         """Up to ``limit`` ids of queued messages of a route that are due, the oldest first."""
         ...
 
