@@ -1,0 +1,106 @@
+"""The registry of pipeline adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import pytest
+
+from adapters.pipeline.registry import PipelineAdapters, PipelineAdapterTaken, Registration
+from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
+from domain.findings import InvalidAdapterConfig, UnknownPipelineAdapter
+
+
+class ShoutConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    suffix: str
+    times: Annotated[int, msgspec.Meta(ge=1)] = 1
+    at_most: int | None = None
+    words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.at_most is not None and self.at_most < self.times:
+            raise ValueError("at_most is below times")
+
+
+@dataclass(frozen=True)
+class Shout:
+    config: ShoutConfig
+
+    async def process(self, context: PipelineContext) -> AdapterResult | None:
+        return AdapterResult(message={"said": str(context.message) + self.config.suffix * self.config.times})
+
+
+SHOUT = Registration(type="shout", description="Shouts.", version="1", config=ShoutConfig, build=Shout)
+
+
+@pytest.fixture
+def registry() -> PipelineAdapterRegistry:
+    return PipelineAdapters((SHOUT,))
+
+
+def test_a_right_config_has_no_problems_and_is_built(registry: PipelineAdapterRegistry) -> None:
+    """A valid config checks clean and reaches the pipeline adapter as its Struct."""
+    config = {"suffix": "!", "times": 3}
+    assert registry.check("shout", config) == ()
+    adapter = registry.build("shout", config)
+    assert isinstance(adapter, Shout)
+    assert adapter.config == ShoutConfig(suffix="!", times=3)
+
+
+def test_every_problem_of_a_config_is_reported_at_once(registry: PipelineAdapterRegistry) -> None:
+    """Unknown, missing and wrong fields come together, each with its code, path and remediation."""
+    found = registry.check("shout", {"sufix": "!", "times": 0, "words": ["a", 1], "zzz": 1})
+    assert [(problem.code, problem.path) for problem in found] == [
+        ("E301", "sufix"),
+        ("E301", "zzz"),
+        ("E302", "suffix"),
+        ("E303", "times"),
+        ("E303", "words[1]"),
+    ]
+    assert found[0].remediation == "did you mean 'suffix'?"
+    assert "suffix, times, at_most, words" in found[1].remediation
+    assert "Expected `int` >= 1" in found[3].message
+
+
+def test_fields_that_contradict_each_other_are_a_problem(registry: PipelineAdapterRegistry) -> None:
+    """What only the whole shows is reported once each field alone is right."""
+    (problem,) = registry.check("shout", {"suffix": "!", "times": 3, "at_most": 2})
+    assert (problem.code, problem.path) == ("E303", "")
+    assert "at_most is below times" in problem.message
+
+
+def test_an_unknown_type_is_a_problem_with_a_suggestion(registry: PipelineAdapterRegistry) -> None:
+    """A misspelt type is E103 and names the one that was meant."""
+    (problem,) = registry.check("shuot", {})
+    assert (problem.code, problem.path) == ("E103", "type")
+    assert problem.remediation == "did you mean 'shout'?"
+    (stranger,) = registry.check("qqqqqq", {})
+    assert stranger.remediation == "registered types: shout"
+
+
+def test_what_cannot_be_built_is_refused_with_the_reasons(registry: PipelineAdapterRegistry) -> None:
+    """Building raises our errors, and they say what is wrong."""
+    with pytest.raises(UnknownPipelineAdapter, match="did you mean 'shout'"):
+        registry.build("shot", {})
+    with pytest.raises(UnknownPipelineAdapter):
+        registry.version("shot")
+    with pytest.raises(
+        InvalidAdapterConfig, match=r"extra: unknown field.*suffix: the field 'suffix' is missing"
+    ):
+        registry.build("shout", {"extra": 1})
+
+
+def test_types_versions_and_schemas_are_told(registry: PipelineAdapterRegistry) -> None:
+    """What YAML may name is listed with its sentence; the schema names the fields."""
+    assert registry.types() == {"shout": "Shouts."}
+    assert registry.version("shout") == "1"
+    schema = PipelineAdapters((SHOUT,)).schema("shout")
+    assert set(schema["$defs"]["ShoutConfig"]["properties"]) == {"suffix", "times", "at_most", "words"}
+
+
+def test_one_type_is_registered_once() -> None:
+    """Two registrations of one type are refused when the registry is made."""
+    with pytest.raises(PipelineAdapterTaken):
+        PipelineAdapters((SHOUT, SHOUT))
