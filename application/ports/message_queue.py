@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from domain.errors import Conflict
 from domain.json import JsonObject
+
+
+class SubscriptionClosed(Conflict):
+    """The subscription is closed, or its queue was deleted."""
+
+    code = "subscription_closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

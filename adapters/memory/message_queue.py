@@ -1,0 +1,74 @@
+"""Queues and topics within one process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from adapters.memory.mailbox import Mailbox
+from adapters.memory.waiting_line import InProcessSubscription, WaitingLine
+from application.ports.message_queue import Envelope
+from domain.json import JsonObject
+
+
+class InProcessMessageQueue:
+    """A bounded window onto the ledger: ``capacity`` envelopes a queue, waiting or out to consumers.
+
+    An envelope that waits or is out is not taken a second time, so whoever publishes a message *again* (a retry that
+    is due) does it after acknowledging. A listener to a topic may leave ``topic_capacity`` payloads unread. A queue
+    takes no memory once it is empty and no one consumes it.
+    """
+
+    def __init__(self, *, capacity: int = 1024, topic_capacity: int = 256) -> None:
+        self._capacity = capacity
+        self._topic_capacity = topic_capacity
+        self._lines: dict[str, WaitingLine] = {}
+        self._listeners: dict[str, dict[Mailbox[JsonObject], None]] = {}
+
+    async def publish(self, queue: str, envelopes: Sequence[Envelope]) -> int:
+        return self._line(queue).append(envelopes) if envelopes else 0
+
+    @asynccontextmanager
+    async def subscribe(self, queue: str, *, prefetch: int) -> AsyncIterator[InProcessSubscription]:
+        if prefetch < 1:
+            raise ValueError("a subscription needs a prefetch of at least 1")
+        line = self._line(queue)
+        subscription = InProcessSubscription(line, prefetch)
+        try:
+            yield subscription
+        finally:
+            subscription.close()
+            if line.is_unused and self._lines.get(queue) is line:
+                del self._lines[queue]
+
+    async def room(self, queue: str) -> int:
+        line = self._lines.get(queue)
+        return self._capacity - (len(line.known) if line else 0)
+
+    async def delete(self, queue: str) -> None:
+        line = self._lines.pop(queue, None)
+        if line is not None:
+            line.close()
+
+    async def broadcast(self, topic: str, payload: JsonObject) -> None:
+        for mailbox in self._listeners.get(topic, ()):
+            mailbox.put(payload)
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[JsonObject]]:
+        mailbox: Mailbox[JsonObject] = Mailbox(self._topic_capacity)
+        listeners = self._listeners.setdefault(topic, {})
+        listeners[mailbox] = None
+        try:
+            yield mailbox
+        finally:
+            mailbox.close()
+            del listeners[mailbox]
+            if not listeners and self._listeners.get(topic) is listeners:
+                del self._listeners[topic]
+
+    def _line(self, queue: str) -> WaitingLine:
+        line = self._lines.get(queue)
+        if line is None:
+            line = self._lines[queue] = WaitingLine(self._capacity)
+        return line
