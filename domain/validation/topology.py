@@ -1,0 +1,59 @@
+"""Checks how the routes of a config hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.pipeline import InitMessage, Route, is_topic
+from domain.validation.paths import joined
+from domain.validation.section import Section, shown
+
+
+def check_consumers(root: Section, routes: Mapping[str, Route]) -> None:
+    """Note queues that two routes consume, and dead letters that come back to their own route."""
+    consumers: dict[str, str] = {}
+    for route in routes.values():
+        queue = route.inbound.queue
+        first = consumers.setdefault(queue, route.id)
+        if first != route.id:
+            message = f"the route {shown(first)} consumes {shown(queue)} already"
+            root.note("E202", _below(route, "inbound.queue"), message)
+        if route.error_handling.dead_letter_queue == queue:
+            message = f"the dead letters of {shown(queue)} go to the queue itself"
+            root.note("E205", _below(route, "error_handling.dead_letter_queue"), message)
+
+
+def check_flow(root: Section, routes: Mapping[str, Route], init: InitMessage | None) -> None:
+    """Note queues that nothing consumes, and routes that no message can reach from the init message."""
+    by_queue = {route.inbound.queue: route.id for route in routes.values()}
+    for route in routes.values():
+        for queue in dict.fromkeys(out.queue for out in route.outbound):
+            if queue not in by_queue and not is_topic(queue):
+                root.note("W201", _below(route, "outbound"), f"no route consumes {shown(queue)}")
+    if init is None or init.route not in routes:
+        return
+    reached = _reached(routes, by_queue, init.route)
+    for route_id in routes:
+        if route_id not in reached:
+            root.note("W501", joined("routes", route_id), f"no message can reach the route {shown(route_id)}")
+
+
+def _reached(routes: Mapping[str, Route], by_queue: Mapping[str, str], start: str) -> set[str]:
+    reached = {start}
+    waiting = [start]
+    while waiting:
+        for queue in _queues_fed_by(routes[waiting.pop()]):
+            target = by_queue.get(queue)
+            if target is not None and target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    return reached
+
+
+def _queues_fed_by(route: Route) -> list[str]:
+    dead_letters = route.error_handling.dead_letter_queue
+    return [out.queue for out in route.outbound] + ([dead_letters] if dead_letters else [])
+
+
+def _below(route: Route, key: str) -> str:
+    return f"{joined('routes', route.id)}.{key}"
