@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,14 +23,19 @@ TEMPLATE = "factflow_template"
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The address of an embedded server that lasts for the session, with a migrated template database."""
-    with tempfile.TemporaryDirectory(prefix="factflow-tests-") as folder, asyncio.Runner() as runner:
+    # A thread of its own, because an async fixture may ask for this one while its loop is running.
+    with tempfile.TemporaryDirectory(prefix="factflow-tests-") as folder, ThreadPoolExecutor(1) as thread:
         server = EmbeddedPostgres(Path(folder) / "postgres")
-        runner.run(server.__aenter__())
+        thread.submit(asyncio.run, _start(server)).result()
         try:
-            runner.run(_prepare_template(server.url))
             yield server.url
         finally:
-            runner.run(server.__aexit__(None, None, None))
+            thread.submit(asyncio.run, server.__aexit__(None, None, None)).result()
+
+
+async def _start(server: EmbeddedPostgres) -> None:
+    await server.__aenter__()
+    await _prepare_template(server.url)
 
 
 async def _prepare_template(url: str) -> None:

@@ -38,7 +38,7 @@ def translating() -> Iterator[None]:
     """
     try:
         yield
-    except psycopg.errors.DataError as error:
+    except (psycopg.DataError, UnicodeEncodeError) as error:
         raise ValueNotStorable(f"the database refused a value: {_first_line(error)}") from error
     except psycopg.errors.IntegrityError as error:
         raise ConcurrentChange(_first_line(error)) from error

@@ -1,0 +1,249 @@
+"""The message ledger in memory: the test double of the one in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from adapters.memory.storable import require_storable
+from application.ports.ledger import ClaimRequest, DeadMessage, Recovered, Settled
+from domain.execution import (
+    Execution,
+    ExecutionNotFound,
+    ExecutionStatus,
+    MessageCounts,
+    TagTaken,
+    TooManyConcurrentExecutions,
+)
+from domain.json import JsonObject
+from domain.message import Claim, EmissionChanged, Message, MessageState, Outcome, Settlement
+
+
+@dataclass(slots=True, kw_only=True)
+class _Row:
+    message: Message
+    position: int
+    state: MessageState = MessageState.QUEUED
+    attempt: int = 0
+    retries: int = 0
+    token: UUID | None = None
+    owner: UUID | None = None
+    not_before: datetime | None = None
+    error: JsonObject | None = None
+    settled_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        return self.state is MessageState.QUEUED and (self.not_before is None or self.not_before <= now)
+
+
+class MemoryLedger:
+    """The ports ``Ledger`` and ``ExecutionLedger`` over two dictionaries; nothing outlives the process."""
+
+    def __init__(self) -> None:
+        self.executions: dict[UUID, Execution] = {}
+        self._rows: dict[UUID, _Row] = {}
+
+    async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
+        """See the port."""
+        claims = []
+        for request in requests:
+            row = self._rows.get(request.message_id)
+            if row is None:
+                continue
+            if row.is_due(now) and not self._status(row).is_terminal:
+                row.state, row.token, row.owner = MessageState.CLAIMED, request.token, owner
+                row.attempt += 1
+            if row.state is MessageState.CLAIMED and row.token == request.token:
+                claims.append(
+                    Claim(message=row.message, token=request.token, attempt=row.attempt, retries=row.retries)
+                )
+        return claims
+
+    async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> Sequence[Settled]:
+        """See the port."""
+        for settlement in settlements:
+            require_storable(settlement.error)
+            self._require_same(settlement.children)
+        return [self._settle_one(settlement, now) for settlement in settlements]
+
+    def _settle_one(self, settlement: Settlement, now: datetime) -> Settled:
+        row = self._rows.get(settlement.message_id)
+        if row is None or row.token != settlement.token:
+            return Settled(message_id=settlement.message_id, accepted=False)
+        if row.state is MessageState.CLAIMED:
+            self._write(row, settlement, now)
+        status = self._status(row)
+        return Settled(
+            message_id=settlement.message_id,
+            accepted=True,
+            published=() if row.state is MessageState.CANCELLED else settlement.children,
+            finished=status if status.is_terminal else None,
+        )
+
+    def _write(self, row: _Row, settlement: Settlement, now: datetime) -> None:
+        has_ended = self._status(row).is_terminal
+        row.state = MessageState.CANCELLED if has_ended else _STATE[settlement.outcome]
+        row.retries += settlement.outcome is Outcome.RETRY
+        row.not_before, row.error = settlement.not_before, settlement.error
+        row.settled_at = now if row.state.is_settled else None
+        if not has_ended:
+            self._insert(settlement.children)
+        execution_id = row.message.execution_id
+        if row.state is MessageState.DEAD and row.message.parent_id is None:
+            failed = self.executions[execution_id].becoming(
+                ExecutionStatus.FAILED, at=now, error_info=settlement.error or {}
+            )
+            self.executions[execution_id] = failed
+        self._complete_if_settled(execution_id, now)
+
+    async def extend(
+        self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime
+    ) -> bool:
+        """See the port."""
+        del now
+        row = self._rows.get(message_id)
+        if row is None or row.state is not MessageState.CLAIMED or row.token != token:
+            return False
+        if self._status(row).is_terminal:
+            return False
+        self._require_same(children)
+        self._insert(children)
+        return True
+
+    async def waiting(
+        self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
+    ) -> Sequence[UUID]:
+        """See the port."""
+        rows = sorted(self._of_route(execution_id, route_id), key=lambda row: row.position)
+        return [row.message.id for row in rows if row.is_due(now)][:limit]
+
+    async def next_due(self, execution_id: UUID, route_id: str) -> datetime | None:
+        """See the port."""
+        rows = self._of_route(execution_id, route_id)
+        due = [row.not_before for row in rows if row.state is MessageState.QUEUED and row.not_before]
+        return min(due, default=None)
+
+    async def start(
+        self, execution: Execution, init: Message | None, *, limit: int | None = None
+    ) -> Execution:
+        """See the port."""
+        if execution.id in self.executions:
+            return self.executions[execution.id]
+        running = sum(one.status is ExecutionStatus.RUNNING for one in self.executions.values())
+        if limit is not None and running >= limit:
+            raise TooManyConcurrentExecutions(f"{running} executions are running, and {limit} is the limit")
+        if execution.tag and any(one.tag == execution.tag for one in self.executions.values()):
+            raise TagTaken(f"another execution already has the tag {execution.tag!r}")
+        require_storable(execution.metadata)
+        self.executions[execution.id] = execution
+        if init is not None:
+            self._require_same([init])
+            self._insert([init])
+        self._complete_if_settled(execution.id, execution.started_at)
+        return self.executions[execution.id]
+
+    async def conclude(
+        self,
+        execution_id: UUID,
+        status: ExecutionStatus,
+        *,
+        now: datetime,
+        error_info: JsonObject | None = None,
+    ) -> ExecutionStatus:
+        """See the port."""
+        execution = self.executions.get(execution_id)
+        if execution is None:
+            raise ExecutionNotFound
+        self.executions[execution_id] = execution.becoming(status, at=now, error_info=error_info)
+        return execution.status
+
+    async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
+        """See the port."""
+        queued = [row for row in self._of_execution(execution_id) if row.state is MessageState.QUEUED]
+        for row in queued[:limit]:
+            row.state, row.settled_at = MessageState.CANCELLED, now
+        self._recount(execution_id)
+        return len(queued[:limit])
+
+    async def sweep(self, *, live_owners: Sequence[UUID], now: datetime) -> Sequence[Recovered]:
+        """See the port."""
+        returned: dict[UUID, int] = {}
+        for row in self._rows.values():
+            if row.state is not MessageState.CLAIMED or row.owner in live_owners:
+                continue
+            execution_id = row.message.execution_id
+            has_ended = self._status(row).is_terminal
+            row.state = MessageState.CANCELLED if has_ended else MessageState.QUEUED
+            row.token, row.settled_at = None, now if has_ended else None
+            if not has_ended:
+                returned[execution_id] = returned.get(execution_id, 0) + 1
+            self._recount(execution_id)
+        return [Recovered(execution_id=one, messages=count) for one, count in sorted(returned.items())]
+
+    async def unfinished(self) -> Sequence[Execution]:
+        """See the port."""
+        ordered = sorted(self.executions.values(), key=lambda one: one.id)
+        return [one for one in ordered if not one.status.is_terminal or one.counts.outstanding]
+
+    async def dead(self, execution_id: UUID, *, limit: int, offset: int = 0) -> Sequence[DeadMessage]:
+        """See the port."""
+        dead = [
+            DeadMessage(
+                message=row.message, error=row.error or {}, attempts=row.attempt, settled_at=row.settled_at
+            )
+            for row in self._of_execution(execution_id)
+            if row.state is MessageState.DEAD and row.settled_at is not None
+        ]
+        ordered = sorted(dead, key=lambda one: (one.settled_at, one.message.id))
+        return ordered[offset : offset + limit]
+
+    def _status(self, row: _Row) -> ExecutionStatus:
+        return self.executions[row.message.execution_id].status
+
+    def _of_execution(self, execution_id: UUID) -> list[_Row]:
+        return [row for row in self._rows.values() if row.message.execution_id == execution_id]
+
+    def _of_route(self, execution_id: UUID, route_id: str) -> list[_Row]:
+        return [row for row in self._of_execution(execution_id) if row.message.route_id == route_id]
+
+    def _require_same(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            require_storable(message.payload)
+            require_storable(message.metadata)
+            known = self._rows.get(message.id)
+            if known is not None and known.message.payload != message.payload:
+                raise EmissionChanged(f"message {message.id} was emitted again with another payload")
+
+    def _insert(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._rows.setdefault(message.id, _Row(message=message, position=len(self._rows)))
+        for execution_id in {message.execution_id for message in messages}:
+            self._recount(execution_id)
+
+    def _complete_if_settled(self, execution_id: UUID, now: datetime) -> None:
+        self._recount(execution_id)
+        execution = self.executions[execution_id]
+        if not execution.status.is_terminal and not execution.counts.outstanding:
+            self.executions[execution_id] = execution.becoming(ExecutionStatus.COMPLETED, at=now)
+
+    def _recount(self, execution_id: UUID) -> None:
+        states = [row.state for row in self._of_execution(execution_id)]
+        counts = MessageCounts(
+            outstanding=sum(not state.is_settled for state in states),
+            done=states.count(MessageState.DONE),
+            skipped=states.count(MessageState.SKIPPED),
+            dead=states.count(MessageState.DEAD),
+            cancelled=states.count(MessageState.CANCELLED),
+        )
+        self.executions[execution_id] = replace(self.executions[execution_id], counts=counts)
+
+
+_STATE = {
+    Outcome.DONE: MessageState.DONE,
+    Outcome.SKIPPED: MessageState.SKIPPED,
+    Outcome.DEAD: MessageState.DEAD,
+    Outcome.RETRY: MessageState.QUEUED,
+    Outcome.RELEASE: MessageState.QUEUED,
+}

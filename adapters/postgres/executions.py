@@ -1,0 +1,126 @@
+"""Rows of the table ``pipeline_execution``, and the repository that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from adapters.postgres.database import Connection
+from adapters.postgres.messages import json_text
+from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, MessageCounts
+
+COLUMNS = """
+    id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
+    root_correlation_id, metadata, error_info, generation, outstanding, done, skipped, dead, cancelled
+"""
+
+_INSERT = f"""
+    INSERT INTO pipeline_execution (
+        id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
+        root_correlation_id, metadata, outstanding
+    ) VALUES (
+        %(id)s, %(config_id)s, %(config_snapshot)s::jsonb, %(started_at)s, %(status)s, %(completed_at)s,
+        %(parent_execution_id)s, %(replay_source)s, %(tag)s, %(root_correlation_id)s, %(metadata)s::jsonb, %(outstanding)s
+    ) RETURNING {COLUMNS}
+"""  # noqa: S608 (only our own constants are joined)
+
+_BY_ID = f"SELECT {COLUMNS} FROM pipeline_execution WHERE id = %s"  # noqa: S608
+_BY_TAG = f"SELECT {COLUMNS} FROM pipeline_execution WHERE tag = %s"  # noqa: S608
+
+_MATCHING = """
+    FROM pipeline_execution
+    WHERE (%(status)s::text IS NULL OR status = %(status)s)
+        AND (%(config_id)s::uuid IS NULL OR config_id = %(config_id)s)
+        AND (%(parent)s::uuid IS NULL OR parent_execution_id = %(parent)s)
+"""
+
+_LIST = f"SELECT {COLUMNS} {_MATCHING} ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
+_COUNT = f"SELECT count(*) {_MATCHING}"
+
+
+def execution_of(row: Sequence[Any]) -> Execution:
+    """An execution from the columns of ``COLUMNS``."""
+    return Execution(
+        id=row[0],
+        config_id=row[1],
+        config_snapshot=row[2],
+        started_at=row[3],
+        status=ExecutionStatus(row[4]),
+        completed_at=row[5],
+        parent_execution_id=row[6],
+        replay_source=row[7],
+        tag=row[8],
+        root_correlation_id=row[9],
+        metadata=row[10],
+        error_info=row[11],
+        generation=row[12],
+        counts=MessageCounts(
+            outstanding=row[13], done=row[14], skipped=row[15], dead=row[16], cancelled=row[17]
+        ),
+    )
+
+
+async def insert_execution(connection: Connection, execution: Execution, *, outstanding: int) -> Execution:
+    """Insert an execution that begins with so many outstanding messages; with none it is completed at once."""
+    status = execution.status if outstanding else ExecutionStatus.COMPLETED
+    values = {
+        "id": execution.id,
+        "config_id": execution.config_id,
+        "config_snapshot": json_text(execution.config_snapshot),
+        "started_at": execution.started_at,
+        "status": status.value,
+        "completed_at": None if outstanding else execution.started_at,
+        "parent_execution_id": execution.parent_execution_id,
+        "replay_source": execution.replay_source,
+        "tag": execution.tag,
+        "root_correlation_id": execution.root_correlation_id,
+        "metadata": json_text(execution.metadata),
+        "outstanding": outstanding,
+    }
+    row = await (await connection.execute(_INSERT, values)).fetchone()
+    if row is None:
+        raise ExecutionNotFound
+    return execution_of(row)
+
+
+class PostgresExecutions:
+    """The ``Executions`` repository on an open connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self, execution_id: UUID) -> Execution:
+        """See the port."""
+        return await self._one(_BY_ID, execution_id)
+
+    async def by_tag(self, tag: str) -> Execution:
+        """See the port."""
+        return await self._one(_BY_TAG, tag)
+
+    async def _one(self, query: str, key: UUID | str) -> Execution:
+        row = await (await self._connection.execute(query.encode(), (key,))).fetchone()
+        if row is None:
+            raise ExecutionNotFound(f"there is no execution {key}")
+        return execution_of(row)
+
+    async def list(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[Sequence[Execution], int]:
+        """See the port."""
+        values = {
+            "status": status,
+            "config_id": config_id,
+            "parent": parent_execution_id,
+            "limit": limit,
+            "offset": offset,
+        }
+        rows = await (await self._connection.execute(_LIST, values)).fetchall()
+        total = await (await self._connection.execute(_COUNT, values)).fetchone()
+        return [execution_of(row) for row in rows], total[0] if total else 0

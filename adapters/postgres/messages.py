@@ -1,0 +1,81 @@
+"""Rows of the table ``message`` to and from values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from adapters.postgres.database import Connection
+from domain.message import EmissionChanged, Message, PayloadRejected
+
+_ROWS = """
+    SELECT * FROM unnest(
+        %(ids)s::uuid[], %(execution_ids)s::uuid[], %(route_ids)s::text[], %(payloads)s::text[],
+        %(metadata)s::text[], %(parent_ids)s::uuid[], %(parent_correlation_ids)s::uuid[]
+    ) AS child (id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id)
+"""
+
+_INSERT = f"""
+    INSERT INTO message (id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id)
+    SELECT id, execution_id, route_id, payload::jsonb, metadata::jsonb, parent_id, parent_correlation_id
+    FROM ({_ROWS}) AS child
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, execution_id
+"""  # noqa: S608 (only our own constants are joined)
+
+_CHANGED = f"""
+    SELECT child.id FROM ({_ROWS}) AS child JOIN message m USING (id)
+    WHERE m.payload IS DISTINCT FROM child.payload::jsonb LIMIT 1
+"""  # noqa: S608
+
+
+def message_of(row: Sequence[Any]) -> Message:
+    """A message from ``id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id``."""
+    return Message(
+        id=row[0],
+        execution_id=row[1],
+        route_id=row[2],
+        payload=row[3],
+        metadata=row[4],
+        parent_id=row[5],
+        parent_correlation_id=row[6],
+    )
+
+
+async def insert_messages(connection: Connection, messages: Sequence[Message]) -> dict[UUID, UUID]:
+    """Insert those that are not there yet; returns the new ones as ``{id: execution id}``.
+
+    Raises EmissionChanged when one is there with another payload.
+    """
+    if not messages:
+        return {}
+    values = _columns(messages)
+    rows = await (await connection.execute(_INSERT, values)).fetchall()
+    if len(rows) < len({message.id for message in messages}):
+        changed = await (await connection.execute(_CHANGED, values)).fetchone()
+        if changed is not None:
+            raise EmissionChanged(f"message {changed[0]} was emitted again with another payload")
+    return {row[0]: row[1] for row in rows}
+
+
+def _columns(messages: Sequence[Message]) -> dict[str, object]:
+    return {
+        "ids": [message.id for message in messages],
+        "execution_ids": [message.execution_id for message in messages],
+        "route_ids": [message.route_id for message in messages],
+        "payloads": [json_text(message.payload) for message in messages],
+        "metadata": [json_text(message.metadata) for message in messages],
+        "parent_ids": [message.parent_id for message in messages],
+        "parent_correlation_ids": [message.parent_correlation_id for message in messages],
+    }
+
+
+def json_text(value: object) -> str:
+    """A value as JSON text; raises PayloadRejected for what JSON cannot hold."""
+    try:
+        # Strict where msgspec would write NaN as null and a set as a list.
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadRejected(f"a payload cannot be stored as JSON: {error}") from error

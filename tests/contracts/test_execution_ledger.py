@@ -1,0 +1,125 @@
+"""What every ``ExecutionLedger`` does."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from domain.execution import (
+    ExecutionNotFound,
+    ExecutionStatus,
+    StatusChangeNotAllowed,
+    TagTaken,
+    TooManyConcurrentExecutions,
+)
+from domain.message import PayloadRejected
+from tests.contracts.ledgers import NOW, OWNER, Ledgers, children, init_message, ledgers, new_execution
+
+__all__ = ["ledgers"]
+
+
+async def test_an_execution_without_an_init_message_is_completed_at_once(ledgers: Ledgers) -> None:
+    """Nothing would ever end it otherwise."""
+    execution = await ledgers.executions.start(new_execution(), None)
+    assert execution.status is ExecutionStatus.COMPLETED
+    assert execution.completed_at == NOW
+
+
+async def test_starting_twice_changes_nothing(ledgers: Ledgers) -> None:
+    """The second start returns what is there."""
+    execution = await ledgers.started(tag="mine")
+    again = await ledgers.executions.start(execution, init_message(execution))
+    assert again == execution
+    assert again.counts.outstanding == 1
+
+
+async def test_a_tag_is_given_once(ledgers: Ledgers) -> None:
+    """And nothing of the refused execution remains."""
+    await ledgers.started(tag="mine")
+    refused = new_execution(tag="mine")
+    with pytest.raises(TagTaken):
+        await ledgers.executions.start(refused, init_message(refused))
+    assert len(await ledgers.executions.unfinished()) == 1
+
+
+async def test_the_limit_of_running_executions_is_kept(ledgers: Ledgers) -> None:
+    """Ended ones do not count."""
+    first = await ledgers.started()
+    second = new_execution()
+    with pytest.raises(TooManyConcurrentExecutions):
+        await ledgers.executions.start(second, init_message(second), limit=1)
+    await ledgers.executions.conclude(first.id, ExecutionStatus.CANCELLED, now=NOW)
+    await ledgers.executions.start(second, init_message(second), limit=1)
+
+
+async def test_an_init_payload_that_cannot_be_stored_starts_nothing(ledgers: Ledgers) -> None:
+    """Execution and init message are one transaction."""
+    execution = new_execution()
+    message = init_message(execution)
+    object.__setattr__(message, "payload", {"text": "a\0b"})
+    with pytest.raises(PayloadRejected):
+        await ledgers.executions.start(execution, message)
+
+
+async def test_a_status_changes_as_the_table_allows(ledgers: Ledgers) -> None:
+    """By compare-and-set; the answer is the status before."""
+    execution = await ledgers.started()
+    conclude = ledgers.executions.conclude
+    assert await conclude(execution.id, ExecutionStatus.INTERRUPTED, now=NOW) is ExecutionStatus.RUNNING
+    assert await conclude(execution.id, ExecutionStatus.RUNNING, now=NOW) is ExecutionStatus.INTERRUPTED
+    assert await conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW) is ExecutionStatus.RUNNING
+    with pytest.raises(StatusChangeNotAllowed):
+        await conclude(execution.id, ExecutionStatus.COMPLETED, now=NOW)
+
+
+async def test_an_unknown_execution_cannot_be_concluded(ledgers: Ledgers) -> None:
+    """There is an error for it."""
+    with pytest.raises(ExecutionNotFound):
+        await ledgers.executions.conclude(uuid4(), ExecutionStatus.CANCELLED, now=NOW)
+
+
+async def test_what_waits_of_a_cancelled_execution_is_discarded_in_batches(ledgers: Ledgers) -> None:
+    """Until nothing is outstanding."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    await ledgers.settled(claim, children=children(claim, *"abcde"))
+    await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
+    counts = [await ledgers.executions.discard_queued(execution.id, limit=3, now=NOW) for _ in range(3)]
+    assert counts == [3, 2, 0]
+    seen = await ledgers.seen(execution.id)
+    assert (seen.status, seen.counts.cancelled, seen.counts.outstanding) == (ExecutionStatus.CANCELLED, 5, 0)
+
+
+async def test_a_sweep_gives_back_what_the_dead_had_claimed(ledgers: Ledgers) -> None:
+    """And leaves alone what the living hold."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    born = children(claim, "a", "b")
+    await ledgers.settled(claim, children=born)
+    gone = uuid4()
+    await ledgers.claimed(born[0].id, owner=gone)
+    await ledgers.claimed(born[1].id)
+    (recovered,) = await ledgers.executions.sweep(live_owners=[OWNER], now=NOW)
+    assert (recovered.execution_id, recovered.messages) == (execution.id, 1)
+    assert await ledgers.messages.waiting(execution.id, "second", limit=9, now=NOW) == [born[0].id]
+
+
+async def test_a_sweep_settles_what_the_dead_had_claimed_of_a_cancelled_execution(ledgers: Ledgers) -> None:
+    """It does not come back."""
+    execution = await ledgers.started()
+    await ledgers.claimed_init(execution)
+    await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
+    assert await ledgers.executions.sweep(live_owners=[], now=NOW) == []
+    assert (await ledgers.seen(execution.id)).counts.cancelled == 1
+
+
+async def test_unfinished_executions_are_those_with_something_left_to_do(ledgers: Ledgers) -> None:
+    """Running ones, and ended ones with messages not yet settled behind them."""
+    done = await ledgers.started()
+    await ledgers.settled(await ledgers.claimed_init(done))
+    running = await ledgers.started()
+    cancelled = await ledgers.started()
+    await ledgers.executions.conclude(cancelled.id, ExecutionStatus.CANCELLED, now=NOW)
+    found = {execution.id for execution in await ledgers.executions.unfinished()}
+    assert found == {running.id, cancelled.id}
