@@ -39,9 +39,10 @@ check: lint types docs ## check format, style, types, architecture and docs
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -q tests/architecture
 
-fmt: $(VENV)/.check ## format the code and apply the safe fixes
+fmt: $(VENV)/.check ## format the code, apply the safe fixes, write the generated pages
 	@$(BIN)/ruff check --quiet --fix $(CODE_AND_TESTS) || true
 	@$(BIN)/ruff format $(CODE_AND_TESTS)
+	@$(BIN)/python -m tests.architecture.reference
 
 lint: $(VENV)/.check ## check format and style
 	@echo "format and style"
