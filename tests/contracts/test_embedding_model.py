@@ -1,0 +1,93 @@
+"""The behaviour that ``application.ports.embedding_model`` promises, for every embedding model."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from adapters.memory.models import InMemoryEmbeddingModel
+from adapters.models.minilm import MiniLmEmbeddingModel
+from application.ports.embedding_model import EmbeddingModel
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("converted")
+
+
+@pytest.fixture(params=["minilm int8", "minilm float32", "memory"])
+async def model(request: pytest.FixtureRequest, cache: Path) -> AsyncIterator[EmbeddingModel]:
+    if request.param == "memory":
+        yield InMemoryEmbeddingModel()
+        return
+    async with MiniLmEmbeddingModel(cache, compute_type=request.param.split()[1]) as opened:
+        yield opened
+
+
+def similarity(one: Sequence[float], other: Sequence[float]) -> float:
+    return math.fsum(a * b for a, b in zip(one, other, strict=True))
+
+
+async def test_every_text_gets_a_vector_of_unit_length_in_order(model: EmbeddingModel) -> None:
+    """Whatever order the texts go through the model in."""
+    texts = ["a cat", "the wing of an aeroplane in supersonic flow " * 9, "a dog", "lift and drag of a wing"]
+    vectors = await model.embed(texts)
+    assert [len(vector) for vector in vectors] == [model.dimension] * 4
+    assert [math.hypot(*vector) for vector in vectors] == pytest.approx([1.0] * 4, abs=1e-5)
+    for text, vector in zip(texts, vectors, strict=True):
+        assert similarity((await model.embed([text]))[0], vector) == pytest.approx(1.0, abs=0.02)
+
+
+async def test_no_texts_give_no_vectors(model: EmbeddingModel) -> None:
+    assert list(await model.embed([])) == []
+
+
+async def test_a_text_with_the_same_words_is_nearer_than_one_without(model: EmbeddingModel) -> None:
+    query, near, far = await model.embed(
+        ["boundary layer flow", "flow in a boundary layer", "bake the bread"]
+    )
+    assert similarity(query, near) > similarity(query, far) + 0.2
+
+
+async def test_odd_texts_have_vectors_too(model: EmbeddingModel) -> None:
+    """Nothing, white space, half a surrogate pair, a NUL, other scripts, one endless word."""
+    texts = ["", " \n\t", "\ud800", "a\x00b", "東京タワー", "🙂" * 50, "x" * 10_000]
+    for vector in await model.embed(texts):
+        assert math.hypot(*vector) == pytest.approx(1.0, abs=1e-5)
+
+
+async def test_what_is_beyond_the_limit_is_cut(model: EmbeddingModel) -> None:
+    """Not an error, and not an average over the whole."""
+    start = "wing " * 300
+    one, other = await model.embed([start + "bread " * 5_000, start + "rivers " * 5_000])
+    assert similarity(one, other) == pytest.approx(1.0, abs=1e-4)
+
+
+async def test_concurrent_calls_each_get_their_own(model: EmbeddingModel) -> None:
+    texts = [f"number {number} " + "word " * number for number in range(12)]
+    alone = [(await model.embed([text]))[0] for text in texts]
+    together = await asyncio.gather(*(model.embed([text]) for text in texts))
+    for one, (other,) in zip(alone, together, strict=True):
+        assert similarity(one, other) == pytest.approx(1.0, abs=0.01)
+
+
+async def test_a_cancelled_call_does_not_harm_the_next(model: EmbeddingModel) -> None:
+    doomed = asyncio.create_task(_embedded(model, ["word " * 200] * 40))
+    await asyncio.sleep(0.01)
+    doomed.cancel()
+    await asyncio.gather(doomed, return_exceptions=True)
+    assert len(await model.embed(["still here"])) == 1
+
+
+async def _embedded(model: EmbeddingModel, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+    return await model.embed(texts)
+
+
+async def test_it_says_which_slot_and_which_vectors(model: EmbeddingModel) -> None:
+    assert model.model_name
+    assert model.identity
+    assert 0.0 <= model.default_threshold < 1.0
