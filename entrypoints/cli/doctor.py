@@ -1,0 +1,92 @@
+"""`doctor`: prints what was found on this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+
+from entrypoints.cli import machine
+from entrypoints.cli.exit_codes import FAILED, OK
+from entrypoints.cli.language_model_check import language_model
+from entrypoints.cli.machine import Check, State
+from entrypoints.cli.streams import harmless
+from entrypoints.settings import InvalidSettings, Settings, unknown_variables
+
+MARKS = {State.OK: "ok", State.WARNING: "warning", State.FAILED: "FAILED"}
+
+
+def examine(environment: Mapping[str, str], flags: Mapping[str, str | None], *, output: str) -> int:
+    """Check this machine and print the findings; returns FAILED when a server could not run here."""
+    checks = checks_of(environment, flags)
+    failed = [check for check in checks if check.state is State.FAILED]
+    sys.stdout.write(as_json(checks) if output == "json" else as_table(checks))
+    return FAILED if failed else OK
+
+
+def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Sequence[Check]:
+    """Every check, those that need settings with the defaults when the settings are not valid."""
+    stated = settings_checks(environment, flags)
+    try:
+        settings = Settings.read(environment, flags)
+    except InvalidSettings:
+        settings = Settings()
+    return (
+        *stated,
+        machine.python(),
+        machine.environment(),
+        machine.user(settings.data_dir),
+        machine.data_folder(settings.data_dir),
+        machine.disk(settings.data_dir),
+        machine.documents(settings.docs),
+        machine.port(settings.host, settings.port),
+        machine.exposure(settings.host),
+        machine.embedded_postgres(),
+        machine.embedding_model(),
+        machine.processor(settings.model_compute_type),
+        language_model(settings),
+    )
+
+
+def settings_checks(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Sequence[Check]:
+    """One check for all settings, and one more for each that is wrong or unknown."""
+    warnings = [Check("settings", State.WARNING, text) for text in unknown_variables(environment)]
+    try:
+        Settings.read(environment, flags)
+    except InvalidSettings as error:
+        return [*(Check("settings", State.FAILED, str(problem)) for problem in error.problems), *warnings]
+    return warnings or [Check("settings", State.OK, "all valid")]
+
+
+def as_table(checks: Sequence[Check]) -> str:
+    """Three columns for people; a hint stands under what it is for."""
+    width = max(len(check.name) for check in checks)
+    columns = max(shutil.get_terminal_size().columns, 40)
+    lines: list[str] = []
+    for check in checks:
+        start = f"{MARKS[check.state]:<8} {check.name:<{width}}  "
+        lines += _wrapped(start, harmless(check.message), columns)
+        lines += _wrapped(" " * len(start), harmless(check.hint), columns) if check.hint else []
+    failed = sum(check.state is State.FAILED for check in checks)
+    lines.append("")
+    lines.append("a server can run here" if not failed else f"a server cannot run here yet: {failed} failed")
+    return "\n".join(lines) + "\n"
+
+
+def as_json(checks: Sequence[Check]) -> str:
+    """`{"ok": …, "checks": [{"name", "state", "message", "hint"}]}`."""
+    found = [
+        {"name": check.name, "state": check.state, "message": check.message, "hint": check.hint}
+        for check in checks
+    ]
+    is_ok = all(check.state is not State.FAILED for check in checks)
+    return json.dumps({"ok": is_ok, "checks": found}, indent=2) + "\n"
+
+
+def _wrapped(start: str, text: str, columns: int) -> list[str]:
+    if not sys.stdout.isatty() or columns - len(start) < 20:
+        return [start + text]
+    import textwrap
+
+    return textwrap.wrap(text, columns, initial_indent=start, subsequent_indent=" " * len(start)) or [start]
