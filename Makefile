@@ -4,7 +4,7 @@ SHELL := /bin/sh
 
 # The Python that makes the environment: `make setup PYTHON=python3.12`.
 PYTHON ?= python3
-# A folder of documents for `make serve`: `make serve DOCS=~/papers`.
+# A folder of documents for `make serve`: `make serve DOCS="$HOME/papers"`.
 DOCS ?=
 # More arguments for pytest: `make test ARGS="tests/unit -k ledger"`.
 ARGS ?=
@@ -21,6 +21,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.runtime ## make .venv and install what the server needs
+	@echo "ready: make serve"
 
 serve: $(VENV)/.runtime ## start the embedded server and ingest docs/ (or DOCS=folder); stop it with Ctrl-C
 	@exec $(BIN)/python -m factflow_server serve --embedded $(if $(DOCS),--docs "$(DOCS)")
@@ -51,7 +52,7 @@ lint: $(VENV)/.check ## check format and style
 
 types: $(VENV)/.check ## check the types
 	@echo "types"
-	@$(BIN)/mypy
+	@$(BIN)/mypy $(wildcard $(CODE) tests benchmarks)
 
 bench: $(VENV)/.test ## measure throughput, latency and retrieval quality
 	@$(BIN)/python -m benchmarks $(ARGS)
