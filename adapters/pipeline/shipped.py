@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from adapters.pipeline import embedding_generator, segment_writer
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.pipeline.resources import Resources
 
 
 def registrations(resources: Resources) -> tuple[Registration, ...]:
     """One registration per shipped pipeline adapter, in the order in which a document meets them."""
-    del resources
-    return ()
+    return (
+        embedding_generator.registration(resources.model),
+        segment_writer.registration(resources.index, resources.model),
+    )
 
 
 def shipped(resources: Resources, *further: Registration) -> PipelineAdapters:

@@ -1,0 +1,100 @@
+"""Does the work of many messages in flight together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar, cast
+
+from domain.errors import FactflowError, Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Waiting(NamedTuple, Generic[Item, Result]):
+    item: Item
+    result: asyncio.Future[Result]
+
+
+class Batcher(Generic[Item, Result]):
+    """Gives ``work`` up to ``size`` items at a time, in the order they came; a result per item comes back.
+
+    There is no timer: a lone item starts at once, and while ``lanes`` batches are at work the next one gathers.
+    An item whose submitter was cancelled is left out, or its result dropped; its neighbours do not notice.
+    When a batch fails it is halved until the culprits are alone, unless the failure is Unavailable, which is
+    everyone's. So ``work`` may be given the same item again. Nothing needs closing once nobody waits.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, size: int, lanes: int = 1
+    ) -> None:
+        self._work = work
+        self._size = size
+        self._lanes = lanes
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: Item) -> Result:
+        """The result for this item; raises what ``work`` raised for it."""
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, result))
+        if len(self._running) < self._lanes:
+            self._running.add(asyncio.create_task(self._run()))
+        return await result
+
+    async def close(self) -> None:
+        """Stop what runs and cancel whoever waits."""
+        lanes = list(self._running)
+        self._running.clear()
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        while self._waiting:
+            self._waiting.popleft().result.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while batch := self._next():
+                await self._do(batch)
+        finally:
+            # Here and not in a callback, which comes a turn later: an item submitted in between would wait for ever.
+            self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _do(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            await self._settle(batch)
+        finally:
+            for one in batch:
+                one.result.cancel()
+
+    def _next(self) -> Sequence[_Waiting[Item, Result]]:
+        batch: list[_Waiting[Item, Result]] = []
+        while self._waiting and len(batch) < self._size:
+            one = self._waiting.popleft()
+            if not one.result.done():
+                batch.append(one)
+        return batch
+
+    async def _settle(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            results = await self._work([one.item for one in batch])
+            if len(results) != len(batch):
+                raise FactflowError(f"{len(results)} results came back for {len(batch)} items")
+        except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+            await self._fail(batch, error)
+            return
+        for one, result in zip(batch, results, strict=True):
+            if not one.result.done():
+                one.result.set_result(result)
+
+    async def _fail(self, batch: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
+        if len(batch) > 1 and not isinstance(error, Unavailable):
+            middle = len(batch) // 2
+            await self._settle(batch[:middle])
+            await self._settle(batch[middle:])
+            return
+        for one in batch:
+            if not one.result.done():
+                one.result.set_exception(error)

@@ -1,0 +1,72 @@
+"""The pipeline adapter ``segment_writer``: puts embedded segments into the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from adapters.pipeline.batcher import Batcher
+from adapters.pipeline.registry import Registration
+from adapters.pipeline.segment_payload import EmbeddedSegmentPayload, read_payload, require_usable
+from application.ports.embedding_model import EmbeddingModel
+from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.segment_index import SegmentIndex
+from domain.document import EmbeddedSegment
+
+
+class SegmentWriterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``batch_size``: how many segments of messages in flight are written in one transaction at most."""
+
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 200
+
+
+class SegmentWriter:
+    """Indexes the segments of all messages in flight together, and emits nothing."""
+
+    def __init__(self, config: SegmentWriterConfig, index: SegmentIndex, model: EmbeddingModel) -> None:
+        self._index = index
+        self._model = model
+        self._batcher: Batcher[EmbeddedSegment, None] = Batcher(self._write, size=config.batch_size)
+
+    async def process(self, context: PipelineContext) -> AdapterResult | None:
+        """Index the segment. A vector of the server's own slot must have its dimension."""
+        payload = read_payload(context.message, EmbeddedSegmentPayload)
+        own = payload.model_name == self._model.model_name
+        require_usable(payload.vector, self._model.dimension if own else len(payload.vector))
+        await self._batcher.submit(_embedded_segment(payload, context))
+        written = {"segment_id": str(payload.segment_id), "document_id": payload.document.id}
+        return AdapterResult(message=written, emitted=())
+
+    async def _write(self, segments: Sequence[EmbeddedSegment]) -> Sequence[None]:
+        await self._index.index(segments)
+        return [None] * len(segments)
+
+
+def _embedded_segment(payload: EmbeddedSegmentPayload, context: PipelineContext) -> EmbeddedSegment:
+    return EmbeddedSegment(
+        id=payload.segment_id,
+        document_id=payload.document.id,
+        version=payload.document.version,
+        segment=payload.segment.segment(),
+        model_name=payload.model_name,
+        vector=payload.vector,
+        execution_id=context.execution_id,
+        lineage_id=context.correlation_id,
+    )
+
+
+def registration(index: SegmentIndex, model: EmbeddingModel) -> Registration:
+    """How YAML names it and how it is built."""
+
+    def build(config: SegmentWriterConfig) -> SegmentWriter:
+        return SegmentWriter(config, index, model)
+
+    return Registration(
+        type="segment_writer",
+        description="Puts embedded segments into the index, where search finds them.",
+        version="1",
+        config=SegmentWriterConfig,
+        build=build,
+    )
