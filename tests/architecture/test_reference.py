@@ -1,0 +1,64 @@
+"""Whatever can be called, set or returned is in docs/reference/: sentence 9."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+import click
+import pytest
+
+from entrypoints.settings import Settings, variable
+from tests.architecture.reference import FOLDER, operations
+from tests.architecture.tree import modules
+
+
+def reference() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in sorted(FOLDER.glob("*.md")))
+
+
+def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command below a group, by the words that call it."""
+    for name, command in group.commands.items():
+        words = f"{above} {name}".strip()
+        if isinstance(command, click.Group):
+            yield from commands(command, words)
+        elif not command.hidden:
+            yield words, command
+
+
+def groups() -> Iterator[click.Group]:
+    """The groups that no other group contains."""
+    found = [
+        value
+        for module in modules("entrypoints")
+        if module.name.startswith("entrypoints.cli")
+        for value in vars(importlib.import_module(module.name)).values()
+        if isinstance(value, click.Group)
+    ]
+    inner = [id(command) for group in found for command in group.commands.values()]
+    return (group for group in {id(group): group for group in found}.values() if id(group) not in inner)
+
+
+def test_every_http_operation_has_an_id_a_summary_and_a_line_in_the_reference() -> None:
+    page = reference()
+    assert [operation for operation in operations() if not (operation.name and operation.summary)] == []
+    assert [operation.path for operation in operations() if f"`{operation.name}`" not in page] == []
+    names = [operation.name for operation in operations()]
+    assert sorted({name for name in names if names.count(name) > 1 and name}) == []
+
+
+def test_every_command_is_in_the_reference() -> None:
+    page = reference()
+    missing = [
+        words
+        for group in groups()
+        for words, _ in commands(group)
+        if not re.search(rf"(?<![\w-]){re.escape(words)}(?![\w-])", page)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(Settings)])
+def test_every_setting_is_in_the_reference(name: str) -> None:
+    assert f"`{variable(name)}`" in reference()
