@@ -124,6 +124,16 @@ class Pipeline:
             if (target := self.route_of_queue(out.queue)) is not None
         )
 
+    def routes_leading_to(self, route_id: str) -> frozenset[str]:
+        """The routes whose messages can come to a route, itself among them when it is part of a circle."""
+        found: set[str] = set()
+        ahead = {route_id}
+        while ahead:
+            before = {source for source, target, _ in self.edges() if target in ahead}
+            ahead = before - found
+            found |= before
+        return frozenset(found)
+
 
 def is_topic(queue: str) -> bool:
     """Whether a name stands for a broadcast topic, which is shared and never scoped to an execution."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +14,10 @@ from domain.json import JsonObject
 
 MAX_KEY_BYTES = 1024
 MAX_PART_BYTES = 200
+MAX_CONTENT_TYPE_LENGTH = 255
 SIDECAR_SUFFIX = ".meta.json"
+
+_CONTROL_OR_BACKSLASH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 
 
 class ObjectNotFound(NotFound):
@@ -26,6 +30,12 @@ class InvalidKey(Invalid):
     """The storage key is not allowed."""
 
     code = "invalid_storage_key"
+
+
+class InvalidObjectDescription(Invalid):
+    """The object's content type or metadata cannot be stored."""
+
+    code = "invalid_object_description"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +72,9 @@ def _objection(key: str) -> str | None:
         return "it is not valid Unicode"
     if not key or size > MAX_KEY_BYTES:
         return f"it must have 1 to {MAX_KEY_BYTES} bytes"
-    if unicodedata.normalize("NFC", key) != key:
+    if not unicodedata.is_normalized("NFC", key):
         return "it is not in Unicode normal form C"
-    if any(unicodedata.category(character) == "Cc" for character in key) or "\\" in key:
+    if _CONTROL_OR_BACKSLASH.search(key):
         return "it has control characters or a backslash"
     if key.endswith(SIDECAR_SUFFIX):
         return f"the ending {SIDECAR_SUFFIX} is reserved for sidecars"
@@ -79,11 +89,24 @@ def _objection_to_part(part: str) -> str | None:
     return None
 
 
+def metadata_text(content_type: str, metadata: JsonObject) -> str:
+    """The metadata as JSON text, or InvalidObjectDescription. Every backend refuses the same descriptions.
+
+    Refused are a content type that is empty, longer than 255 characters or not printable ASCII (it becomes a header),
+    and metadata that is not an object of JSON values: no NaN, no infinity, no lone surrogates.
+    """
+    if not 1 <= len(content_type) <= MAX_CONTENT_TYPE_LENGTH or not (
+        content_type.isascii() and content_type.isprintable()
+    ):
+        raise InvalidObjectDescription(f"the content type {content_type[:80]!r} is not allowed")
+    try:
+        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False, check_circular=True)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidObjectDescription(f"the metadata cannot be stored: {error}") from error
+    return text
+
+
 def stage_key(execution_id: UUID, route_id: str, stage: str, message_id: UUID, extension: str = "") -> str:
     """Where a stage keeps what it made of a message; ``extension`` comes with its dot."""
     return require_valid_key(f"executions/{execution_id}/{route_id}/{stage}/{message_id}{extension}")
-
-
-def sidecar_metadata(**fields: object) -> Mapping[str, object]:
-    """Sidecar metadata without the fields that are None."""
-    return {name: value for name, value in fields.items() if value is not None}

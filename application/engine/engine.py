@@ -1,0 +1,197 @@
+"""Runs executions: starts their processors, ends them, and takes up again what was left unfinished."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from application.engine.availability import until_available
+from application.engine.execution_run import ExecutionRun, assemble_run, prepare_routes, scoped_queue
+from application.engine.group_commit import GroupCommit
+from application.engine.ports import EnginePorts
+from application.engine.route_processor import released
+from application.ports.ledger import ClaimRequest, Settled
+from domain.errors import Unavailable
+from domain.event import Event
+from domain.execution import Execution, ExecutionStatus, StatusChangeNotAllowed
+from domain.message import Claim, Message, Settlement
+from domain.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+DISCARD_BATCH = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """All executions of this process, open while ``async with`` lasts.
+
+    Leaving it stops the processors, hands back what they had claimed, and marks the runs as interrupted.
+    """
+
+    ports: EnginePorts
+    _runs: dict[UUID, ExecutionRun] = field(default_factory=dict)
+    _ending: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    _claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
+    _settlements: GroupCommit[Settlement, Settled] = field(init=False)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def __post_init__(self) -> None:
+        settings, sleep = self.ports.settings, self.ports.clock.sleep
+        self._claims = GroupCommit(
+            commit=self._commit_claims,
+            sleep=sleep,
+            linger_seconds=settings.group_commit_linger,
+            largest=settings.group_commit_largest,
+        )
+        self._settlements = GroupCommit(
+            commit=self._commit_settlements,
+            sleep=sleep,
+            linger_seconds=settings.group_commit_linger,
+            largest=settings.group_commit_largest,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._claims)
+        await self._stack.enter_async_context(self._settlements)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*self._ending.values(), return_exceptions=True)
+        for execution_id in list(self._runs):
+            await self._interrupt(execution_id)
+        await self._stack.aclose()
+
+    @property
+    def running(self) -> Sequence[UUID]:
+        """The executions that have processors here."""
+        return list(self._runs)
+
+    async def start(
+        self, execution: Execution, pipeline: Pipeline, init: Message | None, *, limit: int | None
+    ) -> Execution:
+        """Write an execution with its init message and run it; returns it as it stands.
+
+        Raises what building its pipeline adapters raises, and what ``ExecutionLedger.start`` raises.
+        """
+        run = self._assembled(execution.id, pipeline)
+        started = await self.ports.executions.start(execution, init, limit=limit)
+        self._tell("execution.started", started.id)
+        if started.status.is_terminal:
+            self._tell(f"execution.{started.status}", started.id)
+        else:
+            await self._open(run)
+        return started
+
+    async def resume(self, execution: Execution, pipeline: Pipeline) -> None:
+        """Take up an execution that is in the ledger already; raises what building its pipeline adapters raises."""
+        if execution.id not in self._runs:
+            await self._open(self._assembled(execution.id, pipeline))
+
+    async def discard(self, execution_id: UUID) -> None:
+        """Stop an execution that has ended here, and settle as cancelled what is left of it."""
+        await self._close(execution_id)
+        while await until_available(
+            lambda: self.ports.executions.discard_queued(
+                execution_id, limit=DISCARD_BATCH, now=self.ports.clock.now()
+            ),
+            self.ports.clock.sleep,
+        ):
+            pass
+
+    def end(self, execution_id: UUID, status: ExecutionStatus) -> None:
+        """Stop an execution that has come to a terminal status and tell so, without making the caller wait."""
+        self._in_background(execution_id, self._end(execution_id, status))
+
+    def _in_background(self, execution_id: UUID, ending: Coroutine[None, None, None]) -> None:
+        if execution_id not in self._runs or execution_id in self._ending:
+            ending.close()
+            return
+        task = asyncio.create_task(ending, name=f"end {execution_id}")
+        self._ending[execution_id] = task
+        task.add_done_callback(lambda _: self._ending.pop(execution_id, None))
+
+    async def ended(self, execution_id: UUID) -> None:
+        """Return when an ending that is under way is over."""
+        task = self._ending.get(execution_id)
+        if task is not None:
+            await asyncio.shield(task)
+
+    def _assembled(self, execution_id: UUID, pipeline: Pipeline) -> ExecutionRun:
+        return assemble_run(
+            execution_id,
+            pipeline,
+            prepare_routes(pipeline, self.ports),
+            ports=self.ports,
+            claims=self._claims,
+            settlements=self._settlements,
+            finished=self.end,
+            crashed=self._fail,
+        )
+
+    async def _open(self, run: ExecutionRun) -> None:
+        self._runs[run.execution_id] = run
+        await run.open()
+
+    async def _close(self, execution_id: UUID) -> None:
+        run = self._runs.pop(execution_id, None)
+        if run is None:
+            return
+        held = await run.close()
+        await asyncio.gather(
+            *(self._settlements.ask(released(claim)) for claim in held), return_exceptions=True
+        )
+        for processor in run.processors.values():
+            await self.ports.queue.delete(scoped_queue(execution_id, processor.route.inbound.queue))
+
+    async def _end(self, execution_id: UUID, status: ExecutionStatus) -> None:
+        await self.discard(execution_id)
+        self._tell(f"execution.{status}", execution_id)
+        log.info("execution %s has ended: %s", execution_id, status)
+
+    def _fail(self, execution_id: UUID, error: BaseException) -> None:
+        log.error("execution %s cannot go on", execution_id, exc_info=error)
+        self._in_background(execution_id, self._conclude_failed(execution_id, error))
+
+    async def _conclude_failed(self, execution_id: UUID, error: BaseException) -> None:
+        reason = {"code": "engine_failed", "message": str(error), "type": type(error).__name__}
+        with suppress(StatusChangeNotAllowed):
+            await until_available(
+                lambda: self.ports.executions.conclude(
+                    execution_id, ExecutionStatus.FAILED, now=self.ports.clock.now(), error_info=reason
+                ),
+                self.ports.clock.sleep,
+            )
+        await self._end(execution_id, ExecutionStatus.FAILED)
+
+    async def _interrupt(self, execution_id: UUID) -> None:
+        try:
+            await self._close(execution_id)
+            await self.ports.executions.conclude(
+                execution_id, ExecutionStatus.INTERRUPTED, now=self.ports.clock.now()
+            )
+        except (StatusChangeNotAllowed, Unavailable) as error:
+            log.warning("execution %s could not be marked as interrupted: %s", execution_id, error)
+        else:
+            self._tell("execution.interrupted", execution_id)
+
+    async def _commit_claims(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim | None]:
+        claims = await self.ports.ledger.claim(requests, owner=self.ports.owner, now=self.ports.clock.now())
+        by_token = {claim.token: claim for claim in claims}
+        return [by_token.get(request.token) for request in requests]
+
+    async def _commit_settlements(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        return await self.ports.ledger.settle(settlements, now=self.ports.clock.now())
+
+    def _tell(self, kind: str, execution_id: UUID) -> None:
+        self.ports.events.publish(
+            Event(id=self.ports.ids.new_id(), type=kind, execution_id=execution_id, at=self.ports.clock.now())
+        )

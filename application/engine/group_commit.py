@@ -1,0 +1,105 @@
+"""Gathers the claims and settlements of all messages in flight into few transactions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from application.engine.availability import until_available
+from domain.errors import FactflowError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item, Answer]):
+    item: Item
+    answer: asyncio.Future[Answer]
+
+
+@dataclass(slots=True, kw_only=True)
+class GroupCommit(Generic[Item, Answer]):
+    """Answers single requests by committing them in groups: what came during one commit forms the next.
+
+    ``commit`` takes up to ``largest`` items and answers in their order. After the first item of a group comes it
+    waits ``linger_seconds`` for more. Unavailable is tried again until it passes, with growing pauses, because the
+    outcome of a commit may be unknown and the commit may be repeated; any other error of ours spoils only the item
+    to which it belongs: the group is halved until the culprit stands alone.
+    """
+
+    commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
+    sleep: Callable[[float], Awaitable[None]]
+    linger_seconds: float = 0.005
+    largest: int = 500
+    _waiting: list[_Waiting[Item, Answer]] = field(default_factory=list)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _worker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work(), name="group commit")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._worker
+        for waiting in self._waiting:
+            waiting.answer.cancel()
+        self._waiting.clear()
+
+    async def ask(self, item: Item) -> Answer:
+        """The answer for one item. Cancelling the caller does not withdraw the item from its group."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, answer))
+        self._arrived.set()
+        return await answer
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if len(self._waiting) < self.largest:
+                await asyncio.sleep(self.linger_seconds)
+            group, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
+            if not self._waiting:
+                self._arrived.clear()
+            await self._answer(group)
+
+    async def _answer(self, group: Sequence[_Waiting[Item, Answer]]) -> None:
+        try:
+            items = [waiting.item for waiting in group]
+            answers = await until_available(lambda: self.commit(items), self.sleep)
+        except FactflowError as error:
+            if len(group) > 1:
+                middle = len(group) // 2
+                await self._answer(group[:middle])
+                await self._answer(group[middle:])
+            else:
+                _fail(group, error)
+        except asyncio.CancelledError:
+            _cancel(group)
+            raise
+        except Exception as error:  # noqa: BLE001 (a defect in the store must reach whoever waits, not end the worker)
+            _fail(group, error)
+        else:
+            for waiting, answer in zip(group, answers, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(answer)
+
+
+def _fail(group: Sequence[_Waiting[Item, Answer]], error: Exception) -> None:
+    for waiting in group:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(error)
+
+
+def _cancel(group: Sequence[_Waiting[Item, Answer]]) -> None:
+    for waiting in group:
+        waiting.answer.cancel()

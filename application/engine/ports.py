@@ -1,0 +1,43 @@
+"""What the engine works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.ports.clock import Clock
+from application.ports.event_bus import EventBus
+from application.ports.execution_ledger import ExecutionLedger
+from application.ports.id_source import IdSource
+from application.ports.ledger import Ledger
+from application.ports.lineage import LineageSink
+from application.ports.message_queue import MessageQueue
+from application.ports.object_storage import ObjectStorage
+from application.ports.pipeline_adapter import PipelineAdapterRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How the engine behaves; times in seconds."""
+
+    group_commit_linger: float = 0.005
+    group_commit_largest: int = 500
+    adapter_timeout: float = 300.0
+    lease: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePorts:
+    """Every port that running an execution needs. ``owner`` is this process in claims and leases."""
+
+    owner: UUID
+    ledger: Ledger
+    executions: ExecutionLedger
+    queue: MessageQueue
+    storage: ObjectStorage
+    lineage: LineageSink
+    events: EventBus
+    registry: PipelineAdapterRegistry
+    clock: Clock
+    ids: IdSource
+    settings: EngineSettings = EngineSettings()

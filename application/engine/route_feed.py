@@ -1,0 +1,134 @@
+"""Keeps a route's queue filled from the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from application.engine.availability import until_available
+from application.engine.ports import EnginePorts
+from application.ports.message_queue import Envelope
+
+MOST_AT_ONCE = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class RouteFeed:
+    """Offers a route's messages to its queue; what the queue has no room for stays in the ledger until it has.
+
+    ``run`` sleeps until messages were left behind and half of the window has been consumed, or a retry is due.
+    """
+
+    ports: EnginePorts
+    execution_id: UUID
+    route_id: str
+    queue_name: str
+    _is_behind: bool = False
+    _out: int = 0
+    _low_water: int = 0
+    _due: datetime | None = None
+    _awake: asyncio.Event = field(default_factory=asyncio.Event)
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def offer(self, message_ids: Sequence[UUID]) -> None:
+        """Publish messages that are in the ledger; those that find no room are fed in later."""
+        if not message_ids:
+            return
+        envelopes = [
+            Envelope(message_id=message_id, execution_id=self.execution_id, route_id=self.route_id)
+            for message_id in message_ids
+        ]
+        taken = await until_available(
+            lambda: self.ports.queue.publish(self.queue_name, envelopes), self.ports.clock.sleep
+        )
+        self._out += taken
+        if taken < len(envelopes):
+            self._low_water = self._out // 2
+            self.look_in_ledger()
+
+    def look_in_ledger(self) -> None:
+        """There may be messages in the ledger that the queue has not seen."""
+        self._is_behind = True
+        self._room.clear()
+        if self._out <= self._low_water:
+            self._awake.set()
+
+    def expect(self, due: datetime) -> None:
+        """A message waits in the ledger until a moment."""
+        if self._due is None or due < self._due:
+            self._due = due
+            self._awake.set()
+
+    def consumed(self) -> None:
+        """One of the messages offered has been dealt with."""
+        self._out = max(0, self._out - 1)
+        if self._is_behind and self._out <= self._low_water:
+            self._awake.set()
+
+    async def wait_for_room(self) -> None:
+        """Return when nothing waits in the ledger for want of room in the queue."""
+        if self._is_behind:
+            await self._room.wait()
+
+    async def run(self) -> None:
+        """Feed the queue until cancelled."""
+        while True:
+            await self._wait()
+            await self._refill()
+
+    async def _wait(self) -> None:
+        if self._due is None:
+            await self._awake.wait()
+        else:
+            await self._wait_until(self._due)
+        self._awake.clear()
+
+    async def _wait_until(self, due: datetime) -> None:
+        seconds = (due - self.ports.clock.now()).total_seconds()
+        if seconds <= 0:
+            return
+        either = {
+            asyncio.ensure_future(self._awake.wait()),
+            asyncio.ensure_future(self.ports.clock.sleep(seconds)),
+        }
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in either:
+                one.cancel()
+                with suppress(asyncio.CancelledError):
+                    await one
+
+    async def _refill(self) -> None:
+        room = min(await self.ports.queue.room(self.queue_name), MOST_AT_ONCE)
+        if room <= 0:
+            return
+        self._is_behind = False
+        self._due = None
+        # What is out is still queued in the ledger until it is claimed, so it may come again; the queue knows it.
+        limit = room + self._out
+        waiting = await until_available(lambda: self._waiting(limit), self.ports.clock.sleep)
+        self._out = 0
+        await self.offer(waiting)
+        if len(waiting) >= limit:
+            self._low_water = self._out // 2
+            self.look_in_ledger()
+        if not self._is_behind:
+            self._room.set()
+            await self._expect_next()
+
+    async def _waiting(self, limit: int) -> Sequence[UUID]:
+        return await self.ports.ledger.waiting(
+            self.execution_id, self.route_id, limit=limit, now=self.ports.clock.now()
+        )
+
+    async def _expect_next(self) -> None:
+        due = await until_available(
+            lambda: self.ports.ledger.next_due(self.execution_id, self.route_id), self.ports.clock.sleep
+        )
+        if due is not None:
+            self.expect(due)

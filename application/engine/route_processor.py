@@ -1,0 +1,196 @@
+"""Processes one route of one execution: delivery, claim, pipeline adapters, settlement, children, acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress
+from application.engine.emissions import Emitter
+from application.engine.failures import described, failure_of
+from application.engine.group_commit import GroupCommit
+from application.engine.ports import EnginePorts
+from application.engine.route_feed import RouteFeed
+from application.engine.streaming import ClaimLost, StreamingFanOut
+from application.ports.ledger import ClaimRequest, Settled
+from application.ports.message_queue import Delivery
+from application.ports.pipeline_adapter import Emission
+from domain.errors import FactflowError
+from domain.event import Event
+from domain.execution import ExecutionStatus
+from domain.json import JsonObject
+from domain.message import Claim, Message, Outcome, Settlement
+from domain.pipeline import Outbound, Route
+
+
+@dataclass(slots=True, kw_only=True)
+class RouteProcessor:
+    """Takes a route's messages as they come, up to ``concurrency`` at a time, and settles each.
+
+    ``destinations`` pairs the outbounds with the routes that consume them; ``upstream_of_self`` names those of them
+    from which messages come back to this route: waiting for room there could wait for ourselves.
+    ``finished`` is told when a settlement ends the execution.
+    """
+
+    ports: EnginePorts
+    route: Route
+    chain: AdapterChain
+    feeds: Mapping[str, RouteFeed]
+    destinations: tuple[tuple[Outbound, str], ...]
+    upstream_of_self: frozenset[str]
+    claims: GroupCommit[ClaimRequest, Claim | None]
+    settlements: GroupCommit[Settlement, Settled]
+    finished: Callable[[UUID, ExecutionStatus], None]
+    held: dict[UUID, Claim] = field(default_factory=dict)
+    is_subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Process until cancelled."""
+        inbound = self.route.inbound
+        slots = asyncio.Semaphore(inbound.concurrency)
+        name = self.feeds[self.route.id].queue_name
+        prefetch = max(inbound.prefetch, inbound.concurrency)
+        async with (
+            self.ports.queue.subscribe(name, prefetch=prefetch) as subscription,
+            asyncio.TaskGroup() as group,
+        ):
+            self.is_subscribed.set()
+            while True:
+                await slots.acquire()
+                delivery = await subscription.receive()
+                task = group.create_task(self._handle(delivery))
+                task.add_done_callback(lambda _: slots.release())
+
+    async def _handle(self, delivery: Delivery) -> None:
+        claim = await self.claims.ask(
+            ClaimRequest(message_id=delivery.envelope.message_id, token=self.ports.ids.new_id())
+        )
+        if claim is not None:
+            self.held[claim.token] = claim
+            await self._process(claim)
+            del self.held[claim.token]
+        await delivery.acknowledge()
+        self.feeds[self.route.id].consumed()
+
+    async def _process(self, claim: Claim) -> None:
+        self._tell("message.initiated", claim, {})
+        settlement = await self._attempt(claim)
+        settlement, settled = await self._settle(claim, settlement)
+        await self._publish(settled.published)
+        if settlement.not_before is not None:
+            self.feeds[self.route.id].expect(settlement.not_before)
+        if settled.accepted and settlement.outcome not in {Outcome.RETRY, Outcome.RELEASE}:
+            kind = "message.failed" if settlement.outcome is Outcome.DEAD else "message.completed"
+            self._tell(kind, claim, {"outcome": settlement.outcome.value, "error": settlement.error})
+        if settled.finished is not None:
+            self.finished(claim.message.execution_id, settled.finished)
+
+    async def _settle(self, claim: Claim, settlement: Settlement) -> tuple[Settlement, Settled]:
+        try:
+            return settlement, await self.settlements.ask(settlement)
+        except FactflowError as error:
+            dead = _settlement(claim, Outcome.DEAD, error=described(error))
+            return dead, await self.settlements.ask(dead)
+
+    async def _attempt(self, claim: Claim) -> Settlement:
+        try:
+            progress = await self.chain.run(claim)
+        except AdapterFailed as failed:
+            return self._failed(claim, failed.cause)
+        if progress.is_skipped:
+            return _settlement(claim, Outcome.SKIPPED)
+        try:
+            children = await self._children(claim, progress)
+        except ClaimLost:
+            return _settlement(claim, Outcome.RELEASE)
+        except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
+            if progress.entry is not None:
+                self.chain.failed(progress.entry, error)
+            return self._failed(claim, error)
+        return _settlement(claim, Outcome.DONE, children=children)
+
+    def _failed(self, claim: Claim, error: Exception) -> Settlement:
+        failure = failure_of(
+            error,
+            claim,
+            self.route.error_handling,
+            now=self.ports.clock.now(),
+            randomness=self.ports.ids.randomness(),
+        )
+        return _settlement(claim, failure.outcome, error=failure.error, not_before=failure.not_before)
+
+    async def _children(self, claim: Claim, progress: Progress) -> Sequence[Message]:
+        emitted = progress.emitted
+        if not self.destinations or progress.correlation_id is None:
+            return ()
+        emitter = Emitter(
+            parent=claim.message,
+            metadata=progress.metadata,
+            correlation_id=progress.correlation_id,
+            destinations=self.destinations,
+        )
+        if emitted is None:
+            return emitter.children([(0, Emission(payload=progress.message))])
+        if isinstance(emitted, AsyncIterator):
+            fan_out = StreamingFanOut(
+                ports=self.ports,
+                claim=claim,
+                emitter=emitter,
+                publish=self._publish,
+                wait_for_room=self._wait_for_room,
+            )
+            return await fan_out.last_chunk(emitted)
+        return emitter.children(enumerate(emitted))
+
+    async def _publish(self, messages: Sequence[Message]) -> None:
+        by_route: defaultdict[str, list[UUID]] = defaultdict(list)
+        for message in messages:
+            by_route[message.route_id].append(message.id)
+        for route_id, message_ids in by_route.items():
+            await self.feeds[route_id].offer(message_ids)
+
+    async def _wait_for_room(self) -> None:
+        for _, route_id in self.destinations:
+            if route_id not in self.upstream_of_self:
+                await self.feeds[route_id].wait_for_room()
+
+    def _tell(self, kind: str, claim: Claim, data: JsonObject) -> None:
+        message = claim.message
+        about = {"message_id": str(message.id), "route_id": self.route.id, "attempt": claim.attempt, **data}
+        self.ports.events.publish(
+            Event(
+                id=self.ports.ids.new_id(),
+                type=kind,
+                execution_id=message.execution_id,
+                at=self.ports.clock.now(),
+                data=about,
+            )
+        )
+
+
+def released(claim: Claim) -> Settlement:
+    """The settlement that hands a claimed message back."""
+    return _settlement(claim, Outcome.RELEASE)
+
+
+def _settlement(
+    claim: Claim,
+    outcome: Outcome,
+    *,
+    children: Sequence[Message] = (),
+    error: JsonObject | None = None,
+    not_before: datetime | None = None,
+) -> Settlement:
+    return Settlement(
+        message_id=claim.message.id,
+        execution_id=claim.message.execution_id,
+        token=claim.token,
+        outcome=outcome,
+        children=children,
+        error=error,
+        not_before=not_before,
+    )

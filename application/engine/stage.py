@@ -1,0 +1,69 @@
+"""Gives pipeline adapters their place in storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from application.ports.object_storage import ObjectStorage
+from domain.json import JsonObject
+from domain.storage import ObjectNotFound, stage_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageStage:
+    """The ``Stage`` of one message at one pipeline adapter.
+
+    Objects are written if absent, so a second attempt of a costly or random adapter agrees with the first.
+    """
+
+    storage: ObjectStorage
+    execution_id: UUID
+    route_id: str
+    message_id: UUID
+    adapter_name: str
+    correlation_id: UUID
+    at: datetime
+    provenance: JsonObject
+
+    async def keep(
+        self,
+        stage: str,
+        content: bytes,
+        *,
+        extension: str = "",
+        content_type: str = "application/octet-stream",
+        metadata: JsonObject | None = None,
+    ) -> str:
+        """Write the stage's object unless an earlier attempt did; returns its key."""
+        stored = await self.storage.write(
+            self._key(stage, extension),
+            content,
+            content_type=content_type,
+            metadata={**self._sidecar(stage), **(metadata or {})},
+            if_absent=True,
+        )
+        return stored.key
+
+    async def kept(self, stage: str, *, extension: str = "") -> bytes | None:
+        """What an earlier attempt at this message kept for the stage, or None."""
+        try:
+            return await self.storage.read(self._key(stage, extension))
+        except ObjectNotFound:
+            return None
+
+    def _key(self, stage: str, extension: str) -> str:
+        return stage_key(self.execution_id, self.route_id, stage, self.message_id, extension)
+
+    def _sidecar(self, stage: str) -> JsonObject:
+        return {
+            **self.provenance,
+            "execution_id": str(self.execution_id),
+            "route_id": self.route_id,
+            "stage": stage,
+            "adapter_name": self.adapter_name,
+            "message_id": str(self.message_id),
+            "correlation_id": str(self.correlation_id),
+            "created_at": self.at.isoformat(),
+        }
