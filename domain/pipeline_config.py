@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import Conflict, Invalid, NotFound
+
+MAX_TEXT = 2000
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class ConfigNotFound(NotFound):
@@ -35,8 +39,14 @@ class InvalidConfigName(Invalid):
     code = "invalid_config_name"
 
 
+class InvalidConfigText(Invalid):
+    """A config's description and source path have at most 2,000 characters and no NUL."""
+
+    code = "invalid_config_text"
+
+
 class ConfigSource(StrEnum):
-    """Where a config came from."""
+    """Where a version of a config came from."""
 
     FILE = "file"
     API = "api"
@@ -61,6 +71,9 @@ class PipelineConfig:
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= 200 or not self.name.isprintable():
             raise InvalidConfigName
+        for text in (self.description, self.source_path):
+            if text is not None and (len(text) > MAX_TEXT or _UNSTORABLE.search(text)):
+                raise InvalidConfigText
 
     @property
     def config_hash(self) -> str:
@@ -84,6 +97,10 @@ class PipelineConfig:
             version=self.version + 1,
             updated_at=at,
         )
+
+    def says_the_same_as(self, other: PipelineConfig) -> bool:
+        """Whether name, text and description are those of the other version."""
+        return (self.name, self.yaml, self.description) == (other.name, other.yaml, other.description)
 
     def deactivated(self, *, at: datetime) -> PipelineConfig:
         """The config after a soft delete; doing it twice changes nothing."""

@@ -87,7 +87,8 @@ def _feed(tree: Tree, events: Iterable[yaml.Event]) -> None:
 
 def _explain(error: yaml.MarkedYAMLError, text: str, collected: Collected) -> None:
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark is not None else None
+    last_line = text.count("\n") + 1  # the C parser sees one more when the last has no line break
+    line = min(mark.line + 1, last_line) if mark is not None else None
     if line is not None and _is_indented_with_tab(text, line):
         collected.add("E013", "", "the line is indented with a tab", line=line)
         return

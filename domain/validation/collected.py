@@ -33,8 +33,8 @@ class Collected:
 
     @property
     def has_room(self) -> bool:
-        """Whether a further error would be kept: what is costly to word need not be worded otherwise."""
-        return len(self._errors) < MAX_SHOWN
+        """Whether a further error would be noted: what is costly to word need not be worded otherwise."""
+        return len(self._errors) <= MAX_SHOWN
 
     @property
     def has_errors(self) -> bool:
