@@ -96,6 +96,19 @@ class Engine:
         if execution.id not in self._runs:
             await self._open(self._assembled(execution.id, pipeline))
 
+    def look_in_ledger(self, execution_id: UUID) -> None:
+        """Messages of an execution may have come back to the ledger: let its feeds see."""
+        if execution_id in self._runs:
+            for feed in self._runs[execution_id].feeds.values():
+                feed.look_in_ledger()
+
+    async def stop(self, execution_id: UUID, status: ExecutionStatus) -> None:
+        """Follow up on a terminal status that someone has given an execution, whether it runs here or not."""
+        if execution_id in self._runs:
+            self.end(execution_id, status)
+        else:
+            await self._end(execution_id, status)
+
     async def discard(self, execution_id: UUID) -> None:
         """Stop an execution that has ended here, and settle as cancelled what is left of it."""
         await self._close(execution_id)

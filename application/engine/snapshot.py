@@ -1,0 +1,65 @@
+"""The config as an execution keeps it, and the pipeline that it stands for later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from application.ports.pipeline_adapter import PipelineAdapterRegistry
+from domain.errors import Conflict, FactflowError
+from domain.execution import Execution
+from domain.json import JsonObject
+from domain.pipeline import Pipeline
+from domain.pipeline_config import PipelineConfig
+from domain.validation import validate
+
+
+class SnapshotNotRunnable(Conflict):
+    """The execution's frozen config no longer runs with the pipeline adapters there are."""
+
+    code = "snapshot_not_runnable"
+
+
+def snapshot_of(
+    config: PipelineConfig, pipeline: Pipeline, value: JsonObject, registry: PipelineAdapterRegistry
+) -> JsonObject:
+    """What is frozen on an execution: where the config came from, its plain value, the adapters' versions."""
+    types = {step.type for route in pipeline.routes.values() for step in route.adapters}
+    return {
+        "config_id": str(config.id),
+        "name": config.name,
+        "version": config.version,
+        "config_hash": config.config_hash,
+        "pipeline": value,
+        "pipeline_adapters": {name: registry.version(name) for name in sorted(types)},
+    }
+
+
+def pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
+    """The pipeline of an execution's snapshot; raises SnapshotNotRunnable when an adapter is gone or has changed."""
+    pipeline = readable_pipeline_of(execution, registry)
+    frozen = execution.config_snapshot.get("pipeline_adapters")
+    for name, version in (frozen if isinstance(frozen, Mapping) else {}).items():
+        present = _version(registry, name)
+        if present != version:
+            raise SnapshotNotRunnable(
+                f"the pipeline adapter {name} was version {version} when the execution began and is {present} now"
+            )
+    return pipeline
+
+
+def readable_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
+    """The pipeline of a snapshot whatever the adapters' versions; raises SnapshotNotRunnable when it has errors."""
+    pipeline, report = validate(execution.config_snapshot.get("pipeline"), check=registry.check)
+    if pipeline is None:
+        first = report.errors[0]
+        raise SnapshotNotRunnable(
+            f"the frozen config does not validate any more: {first.code} {first.message}"
+        )
+    return pipeline
+
+
+def _version(registry: PipelineAdapterRegistry, name: str) -> str | None:
+    try:
+        return registry.version(name)
+    except FactflowError:
+        return None

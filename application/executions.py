@@ -1,0 +1,180 @@
+"""Executions: starting, watching and ending them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.configs import Configs
+from application.engine.engine import Engine
+from application.engine.snapshot import readable_pipeline_of, snapshot_of
+from application.ports.ledger import DeadMessage
+from application.ports.unit_of_work import UnitOfWork
+from domain.errors import Invalid
+from domain.event import Event
+from domain.execution import Execution, ExecutionStatus
+from domain.json import JsonObject
+from domain.message import Message, correlation_id, init_message_id
+from domain.pipeline import Pipeline
+
+
+class NoInitMessage(Invalid):
+    """The config has no init_message, so nothing would ever run; skip_init_message starts it empty."""
+
+    code = "no_init_message"
+
+
+class StatusNotSettable(Invalid):
+    """An execution can be set to cancelled, failed or completed."""
+
+    code = "status_not_settable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executions:
+    """What can be done with executions. ``limit`` is how many may run at once; ids and tags name them alike."""
+
+    configs: Configs
+    work: UnitOfWork
+    engine: Engine
+    limit: int
+
+    async def start(
+        self,
+        config_id: UUID,
+        *,
+        tag: str | None = None,
+        metadata: JsonObject | None = None,
+        init_payload_overrides: JsonObject | None = None,
+        skip_init_message: bool = False,
+    ) -> Execution:
+        """Run a config; returns when every route is subscribed and the init message is in the ledger.
+
+        The overrides replace keys of the config's init payload. Raises ConfigNotFound, ConfigInactive,
+        ConfigNotRunnable, NoInitMessage, InvalidTag, TagTaken, TooManyConcurrentExecutions, PayloadRejected.
+        """
+        config, pipeline, value = await self.configs.runnable(config_id)
+        ports = self.engine.ports
+        execution_id = ports.ids.new_id()
+        init = None if skip_init_message else _init(execution_id, pipeline, init_payload_overrides or {})
+        execution = Execution(
+            id=execution_id,
+            config_id=config.id,
+            config_snapshot=snapshot_of(config, pipeline, value, ports.registry),
+            started_at=ports.clock.now(),
+            tag=tag,
+            metadata=metadata or {},
+            root_correlation_id=None if init is None else correlation_id(init.id, 0, 1),
+        )
+        return await self.engine.start(execution, pipeline, init, limit=self.limit)
+
+    async def get(self, id_or_tag: str) -> Execution:
+        """One execution as it stands; raises ExecutionNotFound."""
+        async with self.work.begin() as repositories:
+            try:
+                execution_id = UUID(id_or_tag)
+            except ValueError:
+                return await repositories.executions.by_tag(id_or_tag)
+            return await repositories.executions.get(execution_id)
+
+    async def list(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[Sequence[Execution], int]:
+        """A page of executions, the latest first, and how many there are in all."""
+        async with self.work.begin() as repositories:
+            return await repositories.executions.list(
+                status=status,
+                config_id=config_id,
+                parent_execution_id=parent_execution_id,
+                limit=limit,
+                offset=offset,
+            )
+
+    async def change_status(
+        self, id_or_tag: str, status: ExecutionStatus, *, error_info: JsonObject | None = None
+    ) -> tuple[ExecutionStatus, Execution]:
+        """End an execution by hand; returns the status before, and the execution as it stands.
+
+        What is in flight stops at its next await, what is left is settled as cancelled behind it.
+        Raises ExecutionNotFound, StatusNotSettable, StatusChangeNotAllowed.
+        """
+        if not status.is_terminal:
+            raise StatusNotSettable
+        execution = await self.get(id_or_tag)
+        ports = self.engine.ports
+        before = await ports.executions.conclude(
+            execution.id, status, now=ports.clock.now(), error_info=error_info
+        )
+        await self.engine.stop(execution.id, status)
+        return before, await self.get(str(execution.id))
+
+    async def pipeline(self, id_or_tag: str) -> tuple[Execution, Pipeline]:
+        """An execution with the pipeline of its snapshot; raises ExecutionNotFound, SnapshotNotRunnable."""
+        execution = await self.get(id_or_tag)
+        return execution, readable_pipeline_of(execution, self.engine.ports.registry)
+
+    async def dead_messages(
+        self, id_or_tag: str, *, limit: int = 100, offset: int = 0
+    ) -> Sequence[DeadMessage]:
+        """The execution's dead messages with their reasons, the earliest first; raises ExecutionNotFound."""
+        execution = await self.get(id_or_tag)
+        return await self.engine.ports.executions.dead(execution.id, limit=limit, offset=offset)
+
+    async def events(self, id_or_tag: str, *, timeout_seconds: float = 300.0) -> AsyncIterator[Event]:
+        """What happens to an execution from now on, until it has ended or the time is up.
+
+        The last event tells the terminal status, also when it had ended before. Raises ExecutionNotFound.
+        """
+        execution = await self.get(id_or_tag)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        async with self.engine.ports.events.listen(execution.id) as stream:
+            # Read again now that we listen: what happened in between is seen either here or there.
+            execution = await self.get(str(execution.id))
+            if execution.status.is_terminal:
+                yield self._status_event(execution)
+                return
+            while (event := await _next(stream, deadline - loop.time())) is not None:
+                yield event
+                if event.type in _LAST:
+                    return
+
+    def _status_event(self, execution: Execution) -> Event:
+        ports = self.engine.ports
+        return Event(
+            id=ports.ids.new_id(),
+            type=f"execution.{execution.status}",
+            execution_id=execution.id,
+            at=execution.completed_at or ports.clock.now(),
+        )
+
+
+_LAST = {f"execution.{status}" for status in ExecutionStatus if status.is_terminal}
+
+
+async def _next(stream: AsyncIterator[Event], seconds: float) -> Event | None:
+    try:
+        async with asyncio.timeout(max(0.0, seconds)):
+            return await anext(stream, None)
+    except TimeoutError:
+        return None
+
+
+def _init(execution_id: UUID, pipeline: Pipeline, overrides: JsonObject) -> Message:
+    init = pipeline.init_message
+    if init is None:
+        raise NoInitMessage
+    return Message(
+        id=init_message_id(execution_id),
+        execution_id=execution_id,
+        route_id=init.route,
+        payload={**init.payload, **overrides},
+    )

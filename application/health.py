@@ -1,0 +1,79 @@
+"""How the service is, asked of every part for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.engine.engine import Engine
+from application.ports.clock import Clock
+from application.ports.readiness import ComponentHealth, Health, Readiness
+
+LONGEST_CHECK_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """The answers of all components, and the worst of them as the answer of the whole."""
+
+    status: Health
+    components: Sequence[ComponentHealth]
+    at: datetime
+    uptime_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemHealth:
+    """Asks every component at once; one that does not answer in three seconds is unhealthy."""
+
+    components: Sequence[Readiness]
+    clock: Clock
+    started_at: datetime
+
+    async def report(self, *, debug: bool = False) -> HealthReport:
+        """How everything is; with ``debug`` the components' details are kept."""
+        answers = await asyncio.gather(*(_answer(component, debug=debug) for component in self.components))
+        now = self.clock.now()
+        return HealthReport(
+            status=_worst(answers),
+            components=answers,
+            at=now,
+            uptime_seconds=(now - self.started_at).total_seconds(),
+        )
+
+
+async def _answer(component: Readiness, *, debug: bool) -> ComponentHealth:
+    try:
+        async with asyncio.timeout(LONGEST_CHECK_SECONDS):
+            answer = await component.check()
+    except TimeoutError:
+        return ComponentHealth(
+            name=component.component,
+            health=Health.UNHEALTHY,
+            message=f"no answer within {LONGEST_CHECK_SECONDS:g} seconds",
+        )
+    if debug:
+        return answer
+    return ComponentHealth(name=answer.name, health=answer.health, message=answer.message)
+
+
+def _worst(answers: Sequence[ComponentHealth]) -> Health:
+    found = {answer.health for answer in answers}
+    return next((health for health in (Health.UNHEALTHY, Health.DEGRADED) if health in found), Health.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorReadiness:
+    """The engine's own answer: how many executions have their processors here."""
+
+    engine: Engine
+    component: str = "orchestrator"
+
+    async def check(self) -> ComponentHealth:
+        """See the port."""
+        running = len(self.engine.running)
+        return ComponentHealth(
+            name=self.component, health=Health.HEALTHY, details={"running_executions": running}
+        )
