@@ -1,0 +1,232 @@
+"""A language model behind an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from adapters.openai.events import EventStream
+from adapters.openai.responses import MAX_RETRY_AFTER_SECONDS, TryAgain, require_success, translating
+from adapters.openai.wire import DONE, failure_text, read_completion, request_body
+from application.ports.language_model import ChatMessage, CompletionOptions
+from application.ports.readiness import ComponentHealth, Health
+from domain.backoff import full_jitter
+from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
+from domain.errors import FactflowError, Invalid
+
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+
+
+class OpenAiLanguageModel:
+    """Speaks ``POST <base_url>/chat/completions``. Open it with ``async with``.
+
+    ``timeout`` is in seconds without a byte from the server. A request is tried ``attempts`` times with jitter in
+    between, but never again once a piece of the answer was given. The key is in no error and no log.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        attempts: int = 3,
+        retry_delay_seconds: float = 1.0,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+    ) -> None:
+        self._url = _endpoint(base_url)
+        self._address = str(self._url.with_user(None).with_query(None))
+        self._key = _key(api_key)
+        self._model = model
+        self._timeout = timeout
+        self._attempts = attempts
+        self._delay = retry_delay_seconds
+        self._max_bytes = max_response_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def name(self) -> str:
+        """The model asked for when a request names none."""
+        return self._model
+
+    @property
+    def component(self) -> str:
+        """``language_model``."""
+        return "language_model"
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._timeout)
+        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def check(self) -> ComponentHealth:
+        """Whether its list of models can be read within two seconds."""
+        try:
+            async with asyncio.timeout(2.0):
+                with translating(self._address):
+                    async with self._opened().get(
+                        self._url.parent.parent / "models", headers=self._headers(), allow_redirects=False
+                    ) as response:
+                        await self._require_success(response, self._model)
+        except (FactflowError, TimeoutError) as error:
+            return ComponentHealth(
+                name=self.component, health=Health.UNHEALTHY, message=str(error) or "no answer in time"
+            )
+        return ComponentHealth(name=self.component, health=Health.HEALTHY, details={"model": self._model})
+
+    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
+        """The whole answer."""
+        body = request_body(messages, options, model=self._model, stream=False)
+        retries = 0
+        while True:
+            try:
+                return await self._complete(body, options.model or self._model)
+            except TryAgain as error:
+                await self._wait(error, retries)
+                retries += 1
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], options: CompletionOptions
+    ) -> AsyncGenerator[str, None]:
+        """The answer piece by piece."""
+        body = request_body(messages, options, model=self._model, stream=True)
+        retries = 0
+        begun = False
+        while True:
+            try:
+                async with aclosing(self._stream(body, options.model or self._model)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+                return
+            except TryAgain as error:
+                if begun:
+                    raise LanguageModelUnavailable(error.message) from error
+                await self._wait(error, retries)
+                retries += 1
+
+    async def _complete(self, body: bytes, model: str) -> str:
+        with translating(self._address):
+            async with self._post(body) as response:
+                await self._require_success(response, model)
+                completion = read_completion(await self._content(response), self._hide)
+        if not completion.choices:
+            raise LanguageModelUnavailable(f"the language model at {self._address} answered without a choice")
+        return completion.text
+
+    async def _stream(self, body: bytes, model: str) -> AsyncGenerator[str, None]:
+        with translating(self._address):
+            async with self._post(body) as response:
+                await self._require_success(response, model)
+                if response.content_type == "application/json":
+                    # A server that does not stream answers all the same.
+                    yield read_completion(await self._content(response), self._hide).text
+                    return
+                async with aclosing(self._pieces(response)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
+        finished = False
+        async with aclosing(self._events(response)) as events:
+            async for data in events:
+                if data.strip() == DONE:
+                    return
+                completion = read_completion(data, self._hide)
+                finished = finished or completion.is_finished
+                if completion.text:
+                    yield completion.text
+        if not finished:
+            raise LanguageModelUnavailable(f"the answer of the language model at {self._address} broke off")
+
+    async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
+        events = EventStream()
+        received = 0
+        async for chunk in response.content.iter_any():
+            received += len(chunk)
+            self._require_size(received)
+            for data in events.feed(chunk):
+                yield data
+        for data in events.end():
+            yield data
+
+    async def _content(self, response: aiohttp.ClientResponse) -> bytes:
+        content = bytearray()
+        async for chunk in response.content.iter_any():
+            content += chunk
+            self._require_size(len(content))
+        return bytes(content)
+
+    def _require_size(self, received: int) -> None:
+        if received > self._max_bytes:
+            raise LanguageModelUnavailable(
+                f"the language model at {self._address} answered with more than {self._max_bytes} bytes"
+            )
+
+    async def _require_success(self, response: aiohttp.ClientResponse, model: str) -> None:
+        if response.status == 200:
+            return
+        reason = self._hide(failure_text(await response.content.read(4096)))
+        require_success(
+            response.status,
+            reason,
+            address=self._address,
+            model=model,
+            retry_after=response.headers.get("Retry-After"),
+        )
+
+    def _hide(self, text: str) -> str:
+        return text.replace(self._key, "***") if self._key else text
+
+    def _post(self, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        # A redirect would carry the key to another server.
+        return self._opened().post(self._url, data=body, headers=self._headers(), allow_redirects=False)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
+        return {**headers, "Authorization": f"Bearer {self._key}"} if self._key else headers
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise LanguageModelUnavailable("the language model is not open")
+        return self._session
+
+    async def _wait(self, error: TryAgain, retries: int) -> None:
+        """Sleep before the next attempt, or raise when there is none or the server asks for too long a wait."""
+        asked = error.after_seconds
+        if retries + 1 >= self._attempts or (asked or 0.0) > MAX_RETRY_AFTER_SECONDS:
+            raise LanguageModelUnavailable(error.message) from error
+        jitter = full_jitter(self._delay, retries, random.random())  # noqa: S311 - it spreads load, it hides nothing
+        await asyncio.sleep(jitter if asked is None else asked + jitter)
+
+
+def _endpoint(base_url: str) -> URL:
+    try:
+        url = URL(base_url.rstrip("/"))
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError("it must begin with http:// or https:// and name a host")
+    except ValueError as error:
+        raise Invalid(f"the language model's address cannot be used: {error}") from error
+    return url / "chat" / "completions"
+
+
+def _key(api_key: str | None) -> str:
+    key = (api_key or "").strip()
+    if not key.isascii() or (key and not key.isprintable()):
+        raise LanguageModelRefused("the language model's API key has characters that no header may have")
+    return key

@@ -1,0 +1,108 @@
+"""The parts of the chat completions protocol that are read, and how a request is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from application.ports.language_model import ChatMessage, CompletionOptions
+from domain.chat.errors import LanguageModelUnavailable
+
+DONE = "[DONE]"
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A message, or the part of one that a chunk adds."""
+
+    content: str | None = None
+    refusal: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What is to be read."""
+        return self.content or self.refusal or ""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One answer; only the first is asked for."""
+
+    message: Text | None = None
+    delta: Text | None = None
+    finish_reason: str | None = None
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A whole answer or a chunk of one. ``error`` is an object or, with some servers, a string."""
+
+    choices: list[Choice] = []
+    error: Any = None
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice; empty where there is none, as in a chunk that tells the usage."""
+        part = (self.choices[0].message or self.choices[0].delta) if self.choices else None
+        return part.text if part else ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the server says that nothing more comes."""
+        return bool(self.choices) and self.choices[0].finish_reason is not None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """The body of a response that reports an error."""
+
+    error: Any = None
+    message: str | None = None
+    detail: Any = None
+
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+def request_body(
+    messages: Sequence[ChatMessage], options: CompletionOptions, *, model: str, stream: bool
+) -> bytes:
+    """The JSON to post; what is None is left to the server."""
+    body: dict[str, Any] = {
+        "model": options.model or model,
+        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "stream": stream,
+    }
+    if options.temperature is not None:
+        body["temperature"] = options.temperature
+    if options.max_tokens is not None:
+        body["max_tokens"] = options.max_tokens
+    return msgspec.json.encode(body)
+
+
+def read_completion(content: bytes | str, hide: Callable[[str], str] = str) -> Completion:
+    """What a server sent; ``hide`` takes secrets out of what it says about an error.
+
+    Raises LanguageModelUnavailable for what is not the protocol, and for an error the server reports within.
+    """
+    try:
+        completion = msgspec.json.decode(content, type=Completion)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise LanguageModelUnavailable(f"the language model's answer cannot be read: {error}") from error
+    if completion.error:
+        raise LanguageModelUnavailable(f"the language model failed: {hide(said(completion.error))}")
+    return completion
+
+
+def failure_text(content: bytes) -> str:
+    """What a server says about its error, in one line of at most 300 characters."""
+    try:
+        failure = msgspec.json.decode(content, type=Failure)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return said(content.decode("utf-8", "replace"))
+    return said(failure.error or failure.message or failure.detail or "")
+
+
+def said(error: Any) -> str:
+    """The message of an error object, in one line of at most 300 characters."""
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("code") or error
+    return " ".join(str(error).split())[:300]
