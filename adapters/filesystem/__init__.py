@@ -1,0 +1,1 @@
+"""Stored objects as plain files under one folder."""
