@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "tokenizers": ("adapters.models",),
     "uvicorn": ("entrypoints",),
     "yaml": ("adapters.yaml",),
+    "yarl": ("adapters.openai", "adapters.http_client", "entrypoints.cli"),  # the URLs of aiohttp
 }
 """Where each technology lives. One that is not here is new: give it a place, and a line in dependencies.md."""
 
