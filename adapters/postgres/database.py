@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.postgres.translation import translating
+from adapters.postgres.translation import DatabaseUnavailable, translating
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
 
@@ -32,13 +32,28 @@ class Database:
 
     component = "database"
 
-    def __init__(self, url: str, *, min_size: int = 1, max_size: int = 8, max_waiting: int = 1000) -> None:
-        self.url = url
-        self._pool = AsyncConnectionPool(
-            url,
-            min_size=min_size,
-            max_size=max_size,
-            max_waiting=max_waiting,
+    def __init__(
+        self, url: str | Callable[[], str], *, min_size: int = 1, max_size: int = 8, max_waiting: int = 1000
+    ) -> None:
+        self._url = url
+        self._sizes = {"min_size": min_size, "max_size": max_size, "max_waiting": max_waiting}
+        self._opened: AsyncConnectionPool[Connection] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address; one given as a function is asked for only now, when the server behind it runs."""
+        return self._url if isinstance(self._url, str) else self._url()
+
+    @property
+    def _pool(self) -> AsyncConnectionPool[Connection]:
+        if self._opened is None:
+            raise DatabaseUnavailable("the database is not open")
+        return self._opened
+
+    async def __aenter__(self) -> Self:
+        self._opened = AsyncConnectionPool(
+            self.url,
+            **self._sizes,
             timeout=CONNECT_SECONDS,
             kwargs={"autocommit": True, "application_name": "factflow"},
             configure=_configure,
@@ -46,16 +61,16 @@ class Database:
             open=False,
             name="factflow",
         )
-
-    async def __aenter__(self) -> Self:
         with translating():
-            await self._pool.open(wait=True, timeout=CONNECT_SECONDS)
+            await self._opened.open(wait=True, timeout=CONNECT_SECONDS)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._pool.close(timeout=5)
+        if self._opened is not None:
+            await self._opened.close(timeout=5)
+            self._opened = None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

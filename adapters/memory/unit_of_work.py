@@ -1,0 +1,73 @@
+"""Repositories over dictionaries, with transactions that roll back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from adapters.memory.configs import MemoryPipelineConfigs, Versions
+from adapters.memory.ledger import MemoryLedger
+from application.ports.unit_of_work import Repositories
+from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
+
+
+class MemoryExecutions:
+    """The ``Executions`` repository over a ledger in memory."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+
+    async def get(self, execution_id: UUID) -> Execution:
+        """See the port."""
+        execution = self._ledger.executions.get(execution_id)
+        if execution is None:
+            raise ExecutionNotFound(f"there is no execution {execution_id}")
+        return execution
+
+    async def by_tag(self, tag: str) -> Execution:
+        """See the port."""
+        for execution in self._ledger.executions.values():
+            if execution.tag == tag:
+                return execution
+        raise ExecutionNotFound(f"there is no execution {tag}")
+
+    async def list(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[Sequence[Execution], int]:
+        """See the port."""
+        found = [
+            execution
+            for execution in sorted(self._ledger.executions.values(), key=lambda one: one.id, reverse=True)
+            if status in {None, execution.status}
+            and config_id in {None, execution.config_id}
+            and parent_execution_id in {None, execution.parent_execution_id}
+        ]
+        return found[offset : offset + limit], len(found)
+
+
+class MemoryUnitOfWork:
+    """The ``UnitOfWork`` port over dictionaries: a transaction works on a copy and puts it in place at a clean exit."""
+
+    def __init__(self, ledger: MemoryLedger | None = None) -> None:
+        self._executions = MemoryExecutions(ledger or MemoryLedger())
+        self._configs: dict[UUID, Versions] = {}
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Repositories]:
+        """See the port."""
+        before = self._configs
+        copy = dict(before)
+        yield Repositories(configs=MemoryPipelineConfigs(copy), executions=self._executions)
+        # Only what this transaction changed, so that two of them do not undo each other.
+        self._configs |= {key: value for key, value in copy.items() if before.get(key) is not value}
+
+    async def is_reachable(self) -> bool:
+        """See the port."""
+        return True
