@@ -36,6 +36,12 @@ class UnsupportedDocument(UnreadableDocument):
     code = "document_unsupported"
 
 
+class DimensionMismatch(Invalid):
+    """The vector is not of its embedding slot's dimension."""
+
+    code = "embedding_dimension_mismatch"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadDocument:
     """What a reader makes of a file: Markdown with headings.

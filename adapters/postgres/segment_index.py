@@ -1,0 +1,206 @@
+"""Segments in PostgreSQL: vectors by pgvector, words by postings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from psycopg import sql
+
+from adapters.postgres import segment_search
+from adapters.postgres.database import Connection, Database
+from adapters.postgres.document_versions import lock_documents, make_current
+from adapters.postgres.embedding_slots import (
+    APPROXIMATE_FROM,
+    index_large_slots,
+    require_dimension,
+    require_dimensions,
+    slot,
+)
+from adapters.postgres.segment_rows import (
+    FETCH,
+    VersionKey,
+    indexed_segment_of,
+    insert_embeddings,
+    insert_segments,
+    vector_text,
+    versions_of,
+)
+from adapters.postgres.text_search import configurations, storable
+from domain.document import DimensionMismatch, EmbeddedSegment
+from domain.match import Candidate, IndexedSegment, SearchFilter
+from domain.retrieval.bm25 import MAX_QUERY_WORDS, Bm25
+from domain.retrieval.words import words
+
+_INDEXED = """
+    UPDATE document_version v SET indexed = v.indexed + i.count
+    FROM unnest(%s::text[], %s::integer[], %s::integer[]) AS i (document_id, version, count)
+    WHERE v.document_id = i.document_id AND v.version = i.version
+    RETURNING v.document_id, v.version, v.indexed >= v.expected
+"""
+
+_LANGUAGES = "SELECT language FROM corpus_statistics WHERE segments > 0"
+
+# With strict order the walk goes on until the limit is met; what it gives up on is then compared exactly.
+_WALK = (
+    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)"
+)
+
+_SLOTS = """
+    SELECT e.model_name, count(*) FROM segment_embedding e JOIN segment s ON s.key = e.segment_key
+    WHERE s.is_current GROUP BY e.model_name ORDER BY e.model_name
+"""
+
+_ORIGINS = "SELECT origin, count(*) FROM document_version WHERE is_current GROUP BY origin ORDER BY origin"
+
+MIN_EF_SEARCH = 100
+MAX_EF_SEARCH = 1000
+
+
+class PostgresSegmentIndex:
+    """Segments, their vectors in half precision, and postings of the current ones."""
+
+    def __init__(self, database: Database, *, parameters: Bm25 | None = None) -> None:
+        self._database = database
+        self._parameters = parameters or Bm25()
+
+    async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
+        """Put segments of opened versions in; a version that is complete with them becomes current at once.
+
+        Raises DimensionMismatch when a slot's vectors are of another length.
+        """
+        cleaned = [_storable(segment) for segment in segments]
+        if not cleaned:
+            return
+        dimensions = _dimensions(cleaned)
+        async with self._database.transaction() as connection:
+            await require_dimensions(connection, dimensions)
+        async with self._database.transaction() as connection:
+            await _index(connection, cleaned)
+
+    async def semantic(
+        self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
+    ) -> Sequence[Candidate]:
+        """The nearest segments of a slot by cosine similarity; nothing when there is no such slot."""
+        parameters = _parameters(where, limit) | {
+            "vector": vector_text(vector),
+            "model_name": storable(model_name),
+        }
+        async with self._database.transaction() as connection:
+            found = await slot(connection, storable(model_name))
+            if found is None:
+                return []
+            dimension, is_indexed = found
+            require_dimension(model_name, dimension, len(vector))
+            if is_indexed:
+                await connection.execute(_WALK, (str(min(max(limit, MIN_EF_SEARCH), MAX_EF_SEARCH)),))
+                query = segment_search.approximate(where, model_name=model_name, dimension=dimension)
+                candidates = await _candidates(connection, query, parameters)
+                if len(candidates) == limit:
+                    return candidates
+            return await _candidates(connection, segment_search.exact(where), parameters)
+
+    async def keyword(self, query: str, *, limit: int, where: SearchFilter) -> Sequence[Candidate]:
+        """The segments with any of the query's first 128 distinct words by BM25."""
+        wanted = list(dict.fromkeys(words(query)))[:MAX_QUERY_WORDS]
+        if not wanted:
+            return []
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_LANGUAGES)).fetchall()
+            languages = [where.language] if where.language else [language for (language,) in rows]
+            if not rows:
+                return []
+            parameters = _parameters(where, limit) | {
+                "words": " ".join(wanted),
+                "configurations": configurations(languages),
+            }
+            statement = segment_search.keyword(where, self._parameters)
+            return await _candidates(connection, statement, parameters)
+
+    async def fetch(self, segment_ids: Sequence[UUID]) -> Mapping[UUID, IndexedSegment]:
+        """The segments of those ids that are in current versions."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(FETCH, (list(segment_ids),))).fetchall()
+        return {segment.id: segment for segment in map(indexed_segment_of, rows)}
+
+    async def slots(self) -> Mapping[str, int]:
+        """How many current segments each slot holds."""
+        return await self._counts(_SLOTS)
+
+    async def origins(self) -> Mapping[str, int]:
+        """How many documents each origin holds."""
+        return await self._counts(_ORIGINS)
+
+    async def index_large_slots(self, *, from_vectors: int = APPROXIMATE_FROM) -> Sequence[str]:
+        """Build an HNSW index for every slot of at least so many vectors that has none; their names.
+
+        To be called after a bulk load: it takes minutes for millions of vectors, and blocks no one.
+        """
+        return await index_large_slots(self._database, from_vectors=from_vectors)
+
+    async def _counts(self, statement: str) -> Mapping[str, int]:
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(statement.encode())).fetchall()
+        return dict(rows)
+
+
+async def _index(connection: Connection, segments: Sequence[EmbeddedSegment]) -> None:
+    await lock_documents(connection, (segment.document_id for segment in segments))
+    versions = await versions_of(connection, segments)
+    accepted = [segment for segment in segments if (segment.document_id, segment.version) in versions]
+    if not accepted:
+        return
+    inserted = await insert_segments(connection, accepted, versions)
+    await insert_embeddings(connection, accepted)
+    await make_current(connection, await _completed(connection, Counter(inserted)))
+
+
+async def _completed(connection: Connection, counts: Counter[VersionKey]) -> Mapping[str, int]:
+    """The newest version of each document that is complete now."""
+    if not counts:
+        return {}
+    arrays = (
+        [document_id for document_id, _ in counts],
+        [version for _, version in counts],
+        list(counts.values()),
+    )
+    rows = await (await connection.execute(_INDEXED, arrays)).fetchall()
+    return {document_id: version for document_id, version, is_complete in sorted(rows) if is_complete}
+
+
+async def _candidates(
+    connection: Connection, statement: sql.Composed, parameters: Mapping[str, Any]
+) -> Sequence[Candidate]:
+    rows = await (await connection.execute(statement, parameters)).fetchall()
+    return [Candidate(segment_id=segment_id, score=score) for segment_id, score in rows]
+
+
+def _parameters(where: SearchFilter, limit: int) -> dict[str, Any]:
+    return {
+        "limit": limit,
+        "origins": [storable(origin) for origin in where.origins],
+        "document_ids": [storable(document_id) for document_id in where.document_ids],
+        "execution_ids": list(where.execution_ids),
+        "language": where.language,
+    }
+
+
+def _storable(segment: EmbeddedSegment) -> EmbeddedSegment:
+    document_id, model_name = storable(segment.document_id), storable(segment.model_name)
+    if (document_id, model_name) == (segment.document_id, segment.model_name):
+        return segment
+    return replace(segment, document_id=document_id, model_name=model_name)
+
+
+def _dimensions(segments: Sequence[EmbeddedSegment]) -> Mapping[str, int]:
+    dimensions: dict[str, int] = {}
+    for segment in segments:
+        given = len(segment.vector)
+        if not given or dimensions.setdefault(segment.model_name, given) != given:
+            raise DimensionMismatch(
+                f"vectors for the slot {segment.model_name!r} are of different lengths, or empty"
+            )
+    return dimensions

@@ -1,0 +1,100 @@
+"""The two searches over segments as SQL: nearest vectors, and BM25 over postings."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from psycopg import sql
+
+from domain.match import SearchFilter
+from domain.retrieval.bm25 import Bm25
+
+_EXACT = """
+    SELECT s.id, 1 - coalesce(nullif(e.embedding <=> %(vector)s::halfvec, 'NaN'), 1) AS similarity
+    FROM segment_embedding e JOIN segment s ON s.key = e.segment_key
+    WHERE e.model_name = %(model_name)s AND s.is_current {restrictions}
+    ORDER BY similarity DESC, s.id LIMIT %(limit)s
+"""
+
+# The expression and the predicate must be those of the slot's index, hence the literals.
+_APPROXIMATE = """
+    WITH nearest AS MATERIALIZED (
+        SELECT s.id, e.embedding::halfvec({dimension}) <=> %(vector)s::halfvec({dimension}) AS distance
+        FROM segment_embedding e JOIN segment s ON s.key = e.segment_key
+        WHERE e.model_name = {model_name} AND s.is_current {restrictions}
+        ORDER BY distance LIMIT %(limit)s
+    )
+    SELECT id, 1 - coalesce(nullif(distance, 'NaN'), 1) AS similarity FROM nearest ORDER BY similarity DESC, id
+"""
+
+_SCORED = """
+    WITH term AS (
+        SELECT DISTINCT word.lexeme COLLATE "C" AS lexeme
+        FROM unnest(%(configurations)s::text[]) AS c (configuration)
+        CROSS JOIN LATERAL unnest(to_tsvector(c.configuration::regconfig, %(words)s)) AS word
+    ), corpus AS (
+        SELECT sum(segments)::float8 AS segments, sum(total_length)::float8 / nullif(sum(segments), 0) AS mean_length
+        FROM corpus_statistics
+    ), posting AS MATERIALIZED (
+        SELECT p.lexeme, p.segment_key, p.frequency, p.length FROM term JOIN segment_term p USING (lexeme)
+    ), weight AS (
+        SELECT lexeme, ln(1 + (max(corpus.segments) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
+        FROM posting CROSS JOIN corpus GROUP BY lexeme
+    ), scored AS (
+        SELECT p.segment_key, round(sum(
+            w.idf * p.frequency / (p.frequency + {k1} * (1 - {b} + {b} * p.length / corpus.mean_length))
+        )::numeric, 9)::float8 AS score
+        FROM posting p JOIN weight w USING (lexeme) CROSS JOIN corpus
+        GROUP BY p.segment_key
+    )
+"""
+
+# Ties at the end are all kept until the segments' ids are known.
+_BEST = """
+    , best AS (SELECT segment_key, score FROM scored ORDER BY score DESC FETCH FIRST %(limit)s ROWS WITH TIES)
+    SELECT s.id, b.score FROM best b JOIN segment s ON s.key = b.segment_key
+    ORDER BY b.score DESC, s.id LIMIT %(limit)s
+"""
+
+_BEST_RESTRICTED = """
+    SELECT s.id, scored.score FROM scored JOIN segment s ON s.key = scored.segment_key
+    WHERE s.is_current {restrictions}
+    ORDER BY scored.score DESC, s.id LIMIT %(limit)s
+"""
+
+_RESTRICTIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("origins", "AND s.origin = ANY(%(origins)s::text[])"),
+    ("document_ids", "AND s.document_id = ANY(%(document_ids)s::text[])"),
+    ("execution_ids", "AND s.execution_id = ANY(%(execution_ids)s::uuid[])"),
+    ("language", "AND s.language = %(language)s"),
+)
+
+
+def restrictions(where: SearchFilter) -> sql.Composed:
+    """The conditions of a filter; a plan for just these is better than one for all that there could be."""
+    return sql.SQL(" ").join(sql.SQL(text) for name, text in _RESTRICTIONS if getattr(where, name))
+
+
+def is_restricted(where: SearchFilter) -> bool:
+    """Whether the filter excludes anything."""
+    return any(getattr(where, name) for name, _ in _RESTRICTIONS)
+
+
+def exact(where: SearchFilter) -> sql.Composed:
+    """Compares every vector of the slot that the filter admits."""
+    return sql.SQL(_EXACT).format(restrictions=restrictions(where))
+
+
+def approximate(where: SearchFilter, *, model_name: str, dimension: int) -> sql.Composed:
+    """Walks the slot's HNSW index."""
+    return sql.SQL(_APPROXIMATE).format(
+        dimension=sql.Literal(dimension), model_name=sql.Literal(model_name), restrictions=restrictions(where)
+    )
+
+
+def keyword(where: SearchFilter, parameters: Bm25) -> sql.Composed:
+    """BM25 over the postings of the query's lexemes."""
+    scored = sql.SQL(_SCORED).format(k1=sql.Literal(parameters.k1), b=sql.Literal(parameters.b))
+    if not is_restricted(where):
+        return scored + sql.SQL(_BEST)
+    return scored + sql.SQL(_BEST_RESTRICTED).format(restrictions=restrictions(where))

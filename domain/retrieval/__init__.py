@@ -1,0 +1,1 @@
+"""The arithmetic of retrieval: words, BM25 and the fusion of two ranked sides."""

@@ -1,0 +1,81 @@
+"""Which words a text has, for matching: the same for documents and queries, whatever the database's locale."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+MAX_WORDS = 16_383
+"""Words of one segment that are matched; a tsvector counts no positions beyond."""
+
+MAX_CHARACTERS = 200_000
+"""Characters of those words together; a tsvector holds less than 1 MiB."""
+
+MAX_WORD_LENGTH = 64
+
+# Combining marks, which `\w` leaves out although they are parts of words.
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0900-\u0963\u0966-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u0eb1-\u0ebc\u0ec8-\u0ece\u0f71-\u0f84\u102b-\u103e\u1056-\u109d\u17b4-\u17d3"
+)
+_WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+
+# Han, kana, Hangul, Thai, Lao, Burmese and Khmer: scripts that put no spaces between words, or glue particles on.
+_UNSPACED = (
+    "\u0e01-\u0e4e\u0e81-\u0edf\u1000-\u109f\u1780-\u17d3\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003fffd"
+)
+_RUN = re.compile(rf"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_SOFT_HYPHEN = "\u00ad"
+
+
+def words(text: str) -> Sequence[str]:
+    """The words of a text in order, lower-cased, in NFKC: letters, digits and marks; all else separates.
+
+    Runs of a script without spaces come as overlapping pairs of characters (as in Lucene's CJKBigramFilter).
+    Words are cut at 64 characters, a text at its first 16,383 words or 200,000 characters of them.
+    """
+    normal = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).replace(_SOFT_HYPHEN, "").lower()
+    return list(_cut(_split(normal)))
+
+
+def matched_words(text: str, headings: Iterable[str]) -> Sequence[str]:
+    """The words that a segment is found by: its own, after those of the headings that do not stand in it already."""
+    own = words(text)
+    standing = _joined(own)
+    found: list[str] = []
+    for heading in headings:
+        heading_words = words(heading)
+        if (joined := _joined(heading_words)) not in standing:
+            found += heading_words
+            standing += joined
+    return list(_cut([*found, *own]))
+
+
+def _joined(sequence: Sequence[str]) -> str:
+    return f" {' '.join(sequence)} "
+
+
+def _split(text: str) -> Iterator[str]:
+    for word in _WORD.findall(text):
+        if word.isascii() or not _IS_UNSPACED.search(word):
+            yield word[:MAX_WORD_LENGTH]
+        else:
+            for run in _RUN.findall(word):
+                yield from _pairs(run) if _IS_UNSPACED.match(run) else (run[:MAX_WORD_LENGTH],)
+
+
+def _pairs(run: str) -> Iterable[str]:
+    return (run,) if len(run) == 1 else (run[start : start + 2] for start in range(len(run) - 1))
+
+
+def _cut(sequence: Iterable[str]) -> Iterator[str]:
+    characters = 0
+    for count, word in enumerate(sequence):
+        characters += len(word) + 1
+        if count == MAX_WORDS or characters > MAX_CHARACTERS:
+            return
+        yield word

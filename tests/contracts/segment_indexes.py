@@ -1,0 +1,101 @@
+"""Segment indexes with their documents to test, and documents to put into them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from adapters.memory.corpus import Corpus
+from adapters.memory.documents import MemoryDocuments
+from adapters.memory.segment_index import MemorySegmentIndex
+from adapters.postgres.documents import PostgresDocuments
+from adapters.postgres.segment_index import PostgresSegmentIndex
+from application.ports.documents import Documents
+from application.ports.segment_index import SegmentIndex
+from domain.document import Document, EmbeddedSegment, Segment, segment_id
+from domain.match import SearchFilter
+from tests.databases import fresh_database
+
+EVERYTHING = SearchFilter()
+SLOT = "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """Both sides of one index. ``stems`` says whether words are compared by their stems."""
+
+    segments: SegmentIndex
+    documents: Documents
+    stems: bool
+
+    async def opened(self, document_id: str, *, expected: int = 1, **fields: object) -> Document:
+        """A version of a document, open."""
+        return await self.documents.begin(new_document(document_id, **fields), expected=expected)
+
+    async def indexed(self, document_id: str, *texts: str, **fields: object) -> Sequence[EmbeddedSegment]:
+        """A document that is current, of one segment per text."""
+        opened = await self.opened(document_id, expected=len(texts), **fields)
+        segments = embedded(opened, *texts)
+        await self.segments.index(segments)
+        return segments
+
+    async def found(self, query: str, *, where: SearchFilter = EVERYTHING, limit: int = 100) -> list[UUID]:
+        """The ids of the segments that a keyword search finds."""
+        candidates = await self.segments.keyword(query, limit=limit, where=where)
+        return [candidate.segment_id for candidate in candidates]
+
+    async def nearest(
+        self, *vector: float, where: SearchFilter = EVERYTHING, limit: int = 100, slot: str = SLOT
+    ) -> list[UUID]:
+        """The ids of the segments nearest to a vector."""
+        candidates = await self.segments.semantic(vector, model_name=slot, limit=limit, where=where)
+        return [candidate.segment_id for candidate in candidates]
+
+
+def new_document(document_id: str, **fields: object) -> Document:
+    """A document whose fingerprint is its id unless told."""
+    given = {
+        "document_id": document_id,
+        "origin": "shelf",
+        "title": "",
+        "url": f"file:///{document_id}",
+        "fingerprint": document_id,
+        "version": 1,
+    } | fields
+    return Document(**given)
+
+
+def embedded(
+    document: Document,
+    *texts: str,
+    vectors: Sequence[Sequence[float]] = (),
+    model_name: str = SLOT,
+    **fields: object,
+) -> Sequence[EmbeddedSegment]:
+    """A segment per text, with vectors that turn away from (1, 0) as they go unless told."""
+    return [
+        EmbeddedSegment(
+            id=segment_id(document.document_id, text, 0),
+            document_id=document.document_id,
+            version=document.version,
+            segment=Segment(ordinal=ordinal, text=text, start=0, end=len(text)),
+            model_name=model_name,
+            vector=vectors[ordinal] if vectors else (1.0, ordinal / 4),
+            **fields,
+        )
+        for ordinal, text in enumerate(texts)
+    ]
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+async def indexes(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
+    """Each adapter in turn, empty."""
+    if request.param == "memory":
+        corpus = Corpus()
+        yield Indexes(MemorySegmentIndex(corpus), MemoryDocuments(corpus), stems=False)
+        return
+    async with fresh_database(request.getfixturevalue("postgres_url")) as database:
+        yield Indexes(PostgresSegmentIndex(database), PostgresDocuments(database), stems=True)
