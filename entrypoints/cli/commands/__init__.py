@@ -1,0 +1,1 @@
+"""The commands of `factflow`, one module a group."""

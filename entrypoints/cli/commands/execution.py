@@ -1,0 +1,175 @@
+"""`factflow execution`. EXECUTION is an id or a tag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from entrypoints.cli.client import Server
+from entrypoints.cli.commands.starting import start_and_tell
+from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
+from entrypoints.cli.durations import in_words
+from entrypoints.cli.paging import limit_option, offset_option, print_page
+from entrypoints.cli.session import ClientGroup, Session, asks_server
+from entrypoints.cli.tables import Column, Row, moment, print_record, print_table
+
+STATUSES = ("running", "completed", "failed", "cancelled", "interrupted")
+
+
+def _count(name: str) -> Column:
+    return Column(name, lambda row: (row.get("messages") or {}).get(name), is_number=True)
+
+
+def _milliseconds(row: Row) -> object:
+    taken = row.get("avg_duration_ms")
+    return None if taken is None else in_words(float(taken) / 1000)
+
+
+def _reason(row: Row) -> object:
+    error = row.get("error")
+    return (error.get("message") or error.get("code") or error) if isinstance(error, dict) else error
+
+
+EXECUTIONS = (
+    Column("id", "id"),
+    Column("status", "status"),
+    Column("tag", "tag"),
+    _count("done"),
+    _count("outstanding"),
+    _count("dead"),
+    Column("started", lambda row: moment(row.get("started_at"))),
+)
+ROUTES = (
+    Column("route", "route_id"),
+    Column("messages", "total_messages", is_number=True),
+    Column("completed", "completed", is_number=True),
+    Column("failed", "failed", is_number=True),
+    Column("in progress", "in_progress", is_number=True),
+    Column("on average", _milliseconds, is_number=True),
+)
+DEAD = (
+    Column("message", "message_id"),
+    Column("route", "route_id"),
+    Column("attempts", "attempts", is_number=True),
+    Column("at", lambda row: moment(row.get("dead_at"))),
+    Column("reason", _reason),
+)
+name_argument = click.argument("name", metavar="EXECUTION")
+
+
+@click.group(cls=ClientGroup)
+def execution() -> None:
+    """Run pipelines and see how they go. EXECUTION is an id or a tag."""
+
+
+@execution.command()
+@click.argument("name", metavar="CONFIG")
+@click.option("--tag", help="A unique name for the execution.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A field of the first message's payload."
+)
+@click.option("--wait", is_flag=True, help="Wait until it is over; exit code 1 unless it completed.")
+@asks_server
+async def run(server: Server, session: Session, /, name: str, **how: Any) -> int:
+    """Run a config, given by id or name, and print the execution's id."""
+    return await start_and_tell(server, session, name, **how)
+
+
+@execution.command("list")
+@click.option("--status", type=click.Choice(STATUSES), help="Of this status only.")
+@limit_option
+@offset_option
+@asks_server
+async def list_executions(
+    server: Server, session: Session, status: str | None, limit: int, offset: int
+) -> None:
+    """List executions, the latest first."""
+    reply = await server.get("executions", query={"status": status, "limit": limit, "offset": offset})
+    session.show(reply, lambda: print_page(EXECUTIONS, reply, "executions", empty="no executions"))
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def get(server: Server, session: Session, name: str) -> None:
+    """Show an execution."""
+    reply = await server.get("executions", name)
+
+    def as_table() -> None:
+        value = reply.value()
+        snapshot = value.get("config_snapshot")
+        shown: dict[str, Any] = {
+            key: one for key, one in value.items() if key not in {"config_snapshot", "messages"}
+        }
+        shown |= {"config": snapshot.get("name")} if isinstance(snapshot, dict) else {}
+        shown |= {key: moment(value[key]) for key in ("started_at", "completed_at") if value.get(key)}
+        shown |= value.get("messages") or {}
+        print_record(list(shown.items()))
+
+    session.show(reply, as_table)
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def wait(server: Server, session: Session, name: str) -> int:
+    """Wait until an execution is over: exit code 0 when it completed, 1 when it failed or was cancelled.
+
+    It waits for an hour, or for as long as --timeout says, also while the server restarts.
+    """
+    return await wait_until_over(server, session, name, seconds=session.seconds(WAIT_SECONDS))
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def cancel(server: Server, session: Session, name: str) -> None:
+    """Cancel an execution that runs."""
+    reply = await server.send("PATCH", "executions", name, body={"status": "cancelled"})
+    session.show(reply, lambda: click.echo(str(reply.value().get("message") or "cancelled")))
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def dag(server: Server, session: Session, name: str) -> None:
+    """Show the routes of an execution and the queues that join them."""
+    reply = await server.get("executions", name, "dag")
+
+    def as_table() -> None:
+        edges = reply.items("edges")
+        columns = (
+            Column("route", "route_id"),
+            Column("adapters", "adapters"),
+            Column(
+                "goes to",
+                lambda row: [
+                    edge.get("to_route") for edge in edges if edge.get("from_route") == row.get("route_id")
+                ],
+            ),
+        )
+        click.echo(f"the first message goes to {reply.value().get('init_queue') or 'no queue'}", err=True)
+        print_table(columns, reply.items("nodes"), empty="no routes")
+
+    session.show(reply, as_table)
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def routes(server: Server, session: Session, name: str) -> None:
+    """Show how the messages of each route fare."""
+    reply = await server.get("executions", name, "routes")
+    session.show(reply, lambda: print_table(ROUTES, reply.items("routes"), empty="no routes"))
+
+
+@execution.command("dead-letters")
+@name_argument
+@limit_option
+@offset_option
+@asks_server
+async def dead_letters(server: Server, session: Session, name: str, limit: int, offset: int) -> None:
+    """List the messages that could not be processed, with the reasons."""
+    reply = await server.get("executions", name, "dead-letters", query={"limit": limit, "offset": offset})
+    session.show(reply, lambda: print_page(DEAD, reply, "messages", empty="no dead messages"))

@@ -1,0 +1,58 @@
+"""Starts an execution, for `config run` and `execution run`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from entrypoints.cli.client import Server
+from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
+from entrypoints.cli.config_names import config_id_of
+from entrypoints.cli.exit_codes import OK
+from entrypoints.cli.session import Session
+
+
+async def start_and_tell(
+    server: Server, session: Session, name: str, *, tag: str | None, overrides: Sequence[str], wait: bool
+) -> int:
+    """Run a config; prints the execution, or waits for its end."""
+    payload = overrides_of(overrides)
+    identifier = await config_id_of(server, name)
+    body = {"init_payload_overrides": payload} if payload else {}
+    reply = await server.post("configs", identifier, "run", query={"tag": tag}, body=body)
+    execution_id = str(reply.value().get("id"))
+    if wait:
+        return await wait_until_over(server, session, execution_id, seconds=session.seconds(WAIT_SECONDS))
+    session.show(reply, lambda: click.echo(execution_id))
+    return OK
+
+
+def overrides_of(texts: Sequence[str]) -> dict[str, Any]:
+    """`limit=5`, `url=https://a.b`, `filter.lang=en`: JSON where the value is JSON, text otherwise."""
+    payload: dict[str, Any] = {}
+    for text in texts:
+        path, separator, value = text.partition("=")
+        *parents, last = path.split(".")
+        if not separator or not all([*parents, last]):
+            raise click.UsageError(f"--set takes KEY=VALUE, not {text!r}")
+        place = payload
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise click.UsageError(f"--set gives {path!r} both a value and fields")
+        place[last] = _value(value)
+    return payload
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,40 @@
+"""`factflow`: the command line of a server's users."""
+
+from __future__ import annotations
+
+import click
+
+from entrypoints.cli import reporting
+from entrypoints.cli.commands.chat import chat
+from entrypoints.cli.commands.config import config
+from entrypoints.cli.commands.execution import execution
+from entrypoints.cli.commands.lineage import lineage
+from entrypoints.cli.commands.search import search
+from entrypoints.cli.commands.storage import storage
+from entrypoints.cli.commands.system import system
+from entrypoints.cli.session import Session, global_options
+from factflow_server import __version__
+
+
+def main() -> int:
+    """Run the client's command line; returns the exit code."""
+    return reporting.run(factflow, "factflow")
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The options above go before a command or after it.",
+)
+@click.version_option(__version__, message="factflow %(version)s")
+@click.pass_context
+def factflow(context: click.Context) -> None:
+    """Talk to a factflow server: documents in, cited answers out.
+
+    Start with: factflow search "a few words"
+    """
+    context.ensure_object(Session)
+
+
+factflow.params += global_options(is_hidden=False)
+for _command in (search, chat, config, execution, storage, lineage, system):
+    factflow.add_command(_command)
