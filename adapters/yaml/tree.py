@@ -19,8 +19,8 @@ class Abandoned(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class _Container:
-    """A mapping or list that is still open. ``is_awaiting_key`` alternates in mappings; a ``key`` of None drops its
-    value (the key was refused).
+    """A mapping or list that is still open. In mappings ``is_awaiting_key`` alternates; a value whose key is refused
+    is dropped, though its findings are told, under the key where that is text.
     """
 
     values: dict[str, Json] | list[Json]
@@ -29,6 +29,7 @@ class _Container:
     is_awaiting_key: bool
     is_key: bool = False
     key: str | None = None
+    is_refused: bool = False
     keys: set[str] = field(default_factory=set)
 
 
@@ -90,7 +91,7 @@ class Tree:
         """The innermost mapping or list is complete."""
         closed = self._open.pop()
         if closed.is_key:
-            self._refuse_key()
+            self._begin_value(None, is_refused=True)
         else:
             self._place(closed.values, closed.line)
 
@@ -115,22 +116,22 @@ class Tree:
         container = self._open[-1]
         if not isinstance(value, str):
             self._collected.add("E007", container.path, f"the key {text[:80]!r} is not text", line=line)
-            self._refuse_key()
+            self._begin_value(text, is_refused=True)
         elif text == "<<":
             self._collected.add("E008", container.path, "a merge key is used", line=line)
-            self._refuse_key()
+            self._begin_value(text, is_refused=True)
         elif text in container.keys:
-            self._collected.add(
-                "E006", joined(container.path, text), f"{text[:80]!r} stands twice", line=line
-            )
-            self._refuse_key()
+            path = joined(container.path, text)
+            self._collected.add("E006", path, f"{text[:80]!r} stands twice", line=line)
+            self._begin_value(text, is_refused=True)
         else:
             container.keys.add(text)
-            container.key, container.is_awaiting_key = text, False
+            self._begin_value(text)
             self._note(self._path(), line)
 
-    def _refuse_key(self) -> None:
-        self._open[-1].key, self._open[-1].is_awaiting_key = None, False
+    def _begin_value(self, key: str | None, *, is_refused: bool = False) -> None:
+        container = self._open[-1]
+        container.key, container.is_refused, container.is_awaiting_key = key, is_refused, False
 
     def _place(self, value: Json, line: int) -> None:
         self._values += 1
@@ -145,9 +146,9 @@ class Tree:
             container.values.append(value)
             return
         if container.is_awaiting_key:
-            self._refuse_key()
+            self._begin_value(None, is_refused=True)
             return
-        if container.key is not None:
+        if container.key is not None and not container.is_refused:
             container.values[container.key] = value
         container.is_awaiting_key = True
 

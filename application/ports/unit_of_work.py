@@ -16,7 +16,7 @@ class PipelineConfigs(Protocol):
     """Stored pipeline configs; every version is kept."""
 
     async def add(self, config: PipelineConfig) -> None:
-        """Store a new config."""
+        """Store a new config; raises ConfigChanged when its id is taken."""
         ...
 
     async def get(self, config_id: UUID, *, version: int | None = None) -> PipelineConfig:
@@ -24,7 +24,11 @@ class PipelineConfigs(Protocol):
         ...
 
     async def replace(self, config: PipelineConfig, *, expected_version: int) -> None:
-        """Store a further version if the latest is still the expected one; raises ConfigChanged, ConfigNotFound."""
+        """Store a further version if the latest is still the expected one; raises ConfigChanged, ConfigNotFound.
+
+        A config that has the expected version itself changes ``is_active`` and ``updated_at`` of what is there; whether
+        a config is active holds for all its versions.
+        """
         ...
 
     async def list(

@@ -124,6 +124,8 @@ def _step(route: Section, key: str, entry: Json, check: AdapterCheck) -> Adapter
 
 
 def _check_config(step: Section, adapter_type: str, config: JsonObject, check: AdapterCheck) -> None:
+    if not step.collected.has_room:
+        return
     for problem in check(adapter_type, config):
         below = joined("config", problem.path) if problem.path else "config"
         key = "type" if problem.code == "E103" else below

@@ -150,6 +150,16 @@ def test_of_a_key_that_stands_twice_the_first_value_is_read() -> None:
     assert parsed.value == {"a": 1, "c": 3}
 
 
+def test_what_is_wrong_under_a_refused_key_is_found_under_it() -> None:
+    """And the lines of the value that was read stay."""
+    parsed = PARSER.parse("a: {b: 1}\na:\n  b: yes\n")
+    assert [(finding.code, finding.path, finding.line) for finding in parsed.findings] == [
+        ("E006", "a", 2),
+        ("W001", "a.b", 3),
+    ]
+    assert parsed.lines == {"": 1, "a": 1, "a.b": 1}
+
+
 def test_a_byte_order_mark_at_the_beginning_is_no_error() -> None:
     """Editors of some systems write it."""
     assert PARSER.parse("\ufeffa: 1").value == {"a": 1}
