@@ -14,7 +14,6 @@ from domain.errors import Conflict
 from domain.findings import ConfigProblem, UnknownPipelineAdapter
 from domain.json import JsonObject
 
-
 ConfigStruct: TypeAlias = type[msgspec.Struct]
 
 

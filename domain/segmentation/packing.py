@@ -9,6 +9,9 @@ from domain.segmentation.blocks import Block, Kind
 from domain.segmentation.cutting import cut
 from domain.segmentation.token_counts import TokenCounts
 
+# What has no more than this share of the limit is a crumb.
+_CRUMB_SHARE = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -28,7 +31,8 @@ def pack(
     """
     pieces = list(_pieces(text, counts, blocks, limits))
     total_end = pieces[-1][1]
-    start, end, is_heading = pieces[0][0], pieces[0][1], blocks[0].kind is Kind.HEADING
+    start, end = pieces[0]
+    is_heading = blocks[0].kind is Kind.HEADING and end == blocks[0].end
     for next_start, next_end in pieces[1:]:
         size = counts.count(start, end)
         grown = counts.count(start, next_end)
@@ -53,10 +57,28 @@ def _equal_share(tokens: int, most: int) -> float:
 def _pieces(
     text: str, counts: TokenCounts, blocks: Sequence[Block], limits: Limits
 ) -> Iterator[tuple[int, int]]:
-    for block in blocks:
+    """The blocks, those too large in pieces; a crumb before a block with which it does not fit is cut with it."""
+    for block in _with_crumbs_joined(counts, blocks, limits.most):
         tokens = counts.count(block.start, block.end)
         is_whole = tokens <= (limits.hard if block.kind.is_atomic else limits.most)
         if is_whole or block.kind is Kind.HEADING:
             yield block.start, block.end
         else:
             yield from cut(text, counts, block, limits.most)
+
+
+def _with_crumbs_joined(counts: TokenCounts, blocks: Sequence[Block], most: int) -> Iterator[Block]:
+    crumb: Block | None = None
+    for block in blocks:
+        if crumb is not None and not block.kind.is_atomic and counts.count(crumb.start, block.end) > most:
+            yield Block(Kind.TEXT, crumb.start, block.end)
+            crumb = None
+            continue
+        if crumb is not None:
+            yield crumb
+        is_crumb = not block.kind.is_atomic and counts.count(block.start, block.end) <= most // _CRUMB_SHARE
+        crumb = block if is_crumb else None
+        if not is_crumb:
+            yield block
+    if crumb is not None:
+        yield crumb
