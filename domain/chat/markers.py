@@ -1,0 +1,79 @@
+"""Citation markers (``[1]``, ``[2, 3]``) in an answer that arrives in pieces of any size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_LONGEST = 60
+_MARKER = rf" ?\[(?=[\d ,;]{{1,{_LONGEST}}}\]) ?\d{{1,3}}(?: ?[,;] ?\d{{1,3}})* ?\]"
+_TOKEN = re.compile(rf"(?P<marker>{_MARKER})|(?P<ticks>`+)|(?P<newline>\n)")
+# What may yet become a token, or part of a longer one, when more arrives.
+_UNDECIDED = re.compile(rf"(?: ?\[[\d ,;]{{0,{_LONGEST}}}| |`+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Text without a marker."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One marker with the numbers in it; ``lead`` is the space before it, if there was one."""
+
+    numbers: tuple[int, ...]
+    lead: str
+
+
+class MarkerReader:
+    """Splits an answer into text and markers; where it is cut into pieces makes no difference.
+
+    Code is left alone: ``array[1]`` between backticks cites nothing.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._fenced = False
+        self._in_code = False
+
+    def feed(self, piece: str) -> Iterator[Written | Marked]:
+        """What the piece makes certain."""
+        text = self._held + piece
+        undecided = _UNDECIDED.search(text)
+        certain = undecided.start() if undecided else len(text)
+        self._held = text[certain:]
+        yield from self._split(text[:certain])
+
+    def end(self) -> Iterator[Written | Marked]:
+        """What was held back until it was certain that nothing more comes."""
+        text, self._held = self._held, ""
+        yield from self._split(text)
+
+    def _split(self, text: str) -> Iterator[Written | Marked]:
+        written = 0
+        for token in _TOKEN.finditer(text):
+            if token.lastgroup == "marker" and not self._fenced and not self._in_code:
+                if written < token.start():
+                    yield Written(text[written : token.start()])
+                written = token.end()
+                yield _marked(token[0])
+            else:
+                self._note(token)
+        if written < len(text):
+            yield Written(text[written:])
+
+    def _note(self, token: re.Match[str]) -> None:
+        if token.lastgroup == "newline":
+            self._in_code = False
+        elif token.lastgroup == "ticks" and len(token[0]) >= 3 and not self._in_code:
+            self._fenced = not self._fenced
+        elif token.lastgroup == "ticks" and not self._fenced:
+            self._in_code = not self._in_code
+
+
+def _marked(text: str) -> Marked:
+    numbers = tuple(dict.fromkeys(int(number) for number in re.findall(r"\d+", text)))
+    return Marked(numbers, " " if text.startswith(" ") else "")
