@@ -12,7 +12,7 @@ import click
 from domain.errors import FactflowError
 from domain.findings import ConfigNotRunnable, UnparseableConfig
 from entrypoints.cli.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, OK, exit_code_of
-from entrypoints.cli.streams import abandon_output, harmless, one_line, prepare_streams
+from entrypoints.cli.streams import abandon_output, harmless, one_line, prepare_streams, typed_arguments
 from entrypoints.settings import InvalidSettings
 
 
@@ -20,9 +20,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
     """Run a command line and return its exit code; ``arguments`` are those of the process unless given."""
     prepare_streams()
     try:
-        result = command.main(
-            args=None if arguments is None else list(arguments), prog_name=name, standalone_mode=False
-        )
+        result = _invoked(command, name, typed_arguments() if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         abandon_output()
@@ -37,6 +35,17 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
         report(error)
         return exit_code_of(error)
     return result if isinstance(result, int) else OK
+
+
+def _invoked(command: click.Command, name: str, arguments: Sequence[str]) -> object:
+    """What the command returns. click's own `main` would make a broken pipe an exit of its own."""
+    if f"_{name.replace('-', '_').upper()}_COMPLETE" in os.environ:
+        return command.main(args=list(arguments), prog_name=name)  # a shell asks what could come next
+    try:
+        with command.make_context(name, list(arguments)) as context:
+            return command.invoke(context)
+    except click.exceptions.Exit as left:  # after `--help` and `--version`
+        return left.exit_code
 
 
 def report(error: BaseException) -> None:

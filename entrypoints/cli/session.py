@@ -65,11 +65,11 @@ class Session:
 
 def server_url(text: str) -> str:
     """An address without its last slash and without the API's path; raises InvalidAddress."""
-    parts = urlsplit(text.strip() if "://" in text else "http://" + text.strip())
     try:
+        parts = urlsplit(text.strip() if "://" in text else "http://" + text.strip())
         is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
+    except ValueError as error:
+        raise InvalidAddress(f"{text!r} is no address such as {DEFAULT_URL}") from error
     if not is_one or not text.strip().isprintable() or parts.query or parts.fragment:
         raise InvalidAddress(f"{text!r} is no address such as {DEFAULT_URL}")
     if parts.username is not None:

@@ -23,6 +23,18 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def typed_arguments() -> list[str]:
+    """The arguments of the process, read as UTF-8 also where the locale says something poorer."""
+    return [_as_typed(argument) for argument in sys.argv[1:]]
+
+
+def _as_typed(argument: str) -> str:
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        return argument
+
+
 def harmless(text: str) -> str:
     """The text with what a terminal would obey, rather than show, replaced."""
     return text.translate(_UNSAFE)
