@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from io import BufferedReader
 
 from adapters.filesystem.incoming import Draft
@@ -59,14 +60,28 @@ def described_file(folder: int | None, name: str, key: str) -> StoredObject | No
 def put_in_place(draft: Draft, sidecar: Draft, folder: int, name: str, *, exclusive: bool) -> None:
     """Move both files to their places, the sidecar first: an object is never without it.
 
-    A sidecar that is new there stays among the drafts too until the object is in place, so that after a crash in
-    between it is known to be an orphan. ``exclusive`` raises FileExistsError when there is an object.
+    The sidecar stays among the drafts too until the object is in place, so that a write that was cut off in between
+    can be finished. ``exclusive`` raises FileExistsError when there is an object.
     """
     try:
         os.link(sidecar.name, beside(name), src_dir_fd=sidecar.folder, dst_dir_fd=folder)
     except FileExistsError:
-        os.replace(sidecar.name, beside(name), src_dir_fd=sidecar.folder, dst_dir_fd=folder)
+        spare = sidecar.name + "~"
+        os.link(sidecar.name, spare, src_dir_fd=sidecar.folder, dst_dir_fd=sidecar.folder)
+        os.replace(spare, beside(name), src_dir_fd=sidecar.folder, dst_dir_fd=folder)
     if exclusive:
         os.link(draft.name, name, src_dir_fd=draft.folder, dst_dir_fd=folder)
     else:
         os.replace(draft.name, name, src_dir_fd=draft.folder, dst_dir_fd=folder)
+
+
+def remove(trace: Draft, folder: int, name: str) -> None:
+    """Remove both files, the object first. Until both are gone the sidecar stays among the drafts as a trace."""
+    with suppress(FileNotFoundError):
+        os.link(beside(name), trace.name, src_dir_fd=folder, dst_dir_fd=trace.folder)
+    try:
+        os.unlink(name, dir_fd=folder)
+        with suppress(FileNotFoundError):
+            os.unlink(beside(name), dir_fd=folder)
+    finally:
+        trace.discard()

@@ -52,5 +52,7 @@ def remove_empty(root: int, names: Sequence[str]) -> None:
     for length in range(len(names), 0, -1):
         try:
             os.rmdir("/".join(names[:length]), dir_fd=root)
+        except FileNotFoundError:
+            continue
         except OSError:
             return

@@ -77,9 +77,10 @@ class Draft:
 class Incoming:
     """This process's folder of drafts, ``.incoming/<token>``, locked as long as the process lives."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, path: Path, folder: int) -> None:
         self._numbers = count()
-        self._path, self._folder = _locked_folder(root / INCOMING)
+        self._path = path
+        self._folder = folder
 
     def draft(self, *, beside: Draft | None = None, ending: str = "") -> Draft:
         """A new empty draft; ``beside`` another one it bears that one's name with an ending."""
@@ -90,6 +91,18 @@ class Incoming:
         os.close(self._folder)
 
 
+def open_incoming(root: Path) -> Incoming:
+    """Make and lock a folder of drafts for this process."""
+    while True:
+        path = root / INCOMING / uuid4().hex
+        path.mkdir(parents=True)
+        descriptor = os.open(path, _FOLDER)
+        # Another process that opens the storage may have taken the folder for abandoned before it was locked.
+        if _lock(descriptor) and path.exists():
+            return Incoming(path, descriptor)
+        os.close(descriptor)
+
+
 def abandoned_folders(root: Path) -> Iterator[Path]:
     """The draft folders of processes that died; each is removed when the caller is finished with it."""
     for folder in sorted((root / INCOMING).iterdir()):
@@ -97,17 +110,6 @@ def abandoned_folders(root: Path) -> Iterator[Path]:
             if _lock(descriptor):
                 yield folder
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _locked_folder(parent: Path) -> tuple[Path, int]:
-    while True:
-        path = parent / uuid4().hex
-        path.mkdir(parents=True)
-        descriptor = os.open(path, _FOLDER)
-        # Another process that opens the storage may have taken the folder for abandoned before it was locked.
-        if _lock(descriptor) and path.exists():
-            return path, descriptor
-        os.close(descriptor)
 
 
 def _lock(descriptor: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from adapters.filesystem.disk_names import file_name, folder_name, part_of_file, part_of_folder
 from domain.storage import InvalidKey, require_valid_key
@@ -17,7 +18,11 @@ def walk(root: str, prefix: str, after: str) -> Iterator[tuple[str, str]]:
     base = prefix[: prefix.rfind("/") + 1]
     if base and not _is_valid(base + "_"):
         return
-    path = "/".join([root, *(folder_name(part) for part in base.split("/")[:-1])])
+    path = root
+    for part in base.split("/")[:-1]:
+        path = f"{path}/{folder_name(part)}"
+        if Path(path).is_symlink():
+            return
     for key, found in _below(path, base, prefix, after):
         if _is_valid(key):
             yield key, found

@@ -9,9 +9,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from adapters.filesystem.disk_names import INCOMING, on_disk
-from adapters.filesystem.files import beside, described_file, open_file, put_in_place, status_of
+from adapters.filesystem.files import beside, described_file, open_file, put_in_place, remove, status_of
 from adapters.filesystem.folders import FOLDER, locked, opened, remove_empty
-from adapters.filesystem.incoming import Draft, Incoming, abandoned_folders
+from adapters.filesystem.incoming import Draft, Incoming, abandoned_folders, open_incoming
 from adapters.filesystem.listing import walk
 from adapters.filesystem.sidecar import Description, described, encode, key_in
 from domain.storage import SIDECAR_SUFFIX, InvalidKey, ObjectNotFound, StoredObject, require_valid_key
@@ -26,16 +26,10 @@ class ObjectFiles:
     whoever else writes.
     """
 
-    def __init__(self, root: Path) -> None:
-        (root / INCOMING).mkdir(parents=True, exist_ok=True)
-        self._path = root.resolve()
-        self._root = os.open(self._path, FOLDER)
-        try:
-            self._remove_what_crashes_left()
-            self._incoming = Incoming(self._path)
-        except BaseException:
-            os.close(self._root)
-            raise
+    def __init__(self, path: Path, root: int, incoming: Incoming) -> None:
+        self._path = path
+        self._root = root
+        self._incoming = incoming
 
     def close(self) -> None:
         self._incoming.close()
@@ -73,8 +67,12 @@ class ObjectFiles:
     def _place(self, draft: Draft, sidecar: Draft, key: str, *, if_absent: bool) -> StoredObject | None:
         names, name = on_disk(key)
         for _ in range(_MAX_ATTEMPTS):
-            # The folder can be removed, being empty, between its opening and its locking: then it is made again.
-            with suppress(FileNotFoundError), opened(self._root, names, create=True) as folder:
+            # Between its opening and its locking an empty folder can be removed: then it is made again. Where locks
+            # are not honoured, another writer's object can appear: then it is found.
+            with (
+                suppress(FileNotFoundError, FileExistsError),
+                opened(self._root, names, create=True) as folder,
+            ):
                 with locked(folder):
                     existing = described_file(folder, name, key) if if_absent else None
                     if existing is not None:
@@ -82,7 +80,7 @@ class ObjectFiles:
                     put_in_place(draft, sidecar, folder, name, exclusive=if_absent)
                 os.fsync(folder)
                 return None
-        raise FileNotFoundError(f"the folder of {key!r} is removed again and again")
+        raise FileNotFoundError(f"no place for {key!r}: its folder is removed again and again")
 
     def head(self, key: str) -> StoredObject | None:
         names, name = on_disk(key)
@@ -116,26 +114,41 @@ class ObjectFiles:
             with locked(folder):
                 if status_of(folder, name) is None:
                     return False
-                os.unlink(name, dir_fd=folder)
-                with suppress(FileNotFoundError):
-                    os.unlink(beside(name), dir_fd=folder)
+                remove(self._incoming.draft(ending=SIDECAR_SUFFIX), folder, name)
             remove_empty(self._root, names)
             return True
         return False
 
-    def _remove_what_crashes_left(self) -> None:
-        for folder in abandoned_folders(self._path):
-            for sidecar in folder.glob("*" + SIDECAR_SUFFIX):
-                key = key_in(sidecar.read_bytes())
-                with suppress(InvalidKey, FileNotFoundError, NotADirectoryError):
-                    self._remove_orphan(sidecar, require_valid_key(key or ""))
 
-    def _remove_orphan(self, draft: Path, key: str) -> None:
-        """Remove a sidecar that was put in place for an object that never was."""
-        names, name = on_disk(key)
-        with opened(self._root, names) as folder, locked(folder):
+def open_files(root: Path) -> ObjectFiles:
+    """Make the root unless it is there, and finish what crashed writers left half done."""
+    (root / INCOMING).mkdir(parents=True, exist_ok=True)
+    path = root.resolve()
+    descriptor = os.open(path, FOLDER)
+    try:
+        _finish_what_was_cut_off(path, descriptor)
+        return ObjectFiles(path, descriptor, open_incoming(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _finish_what_was_cut_off(path: Path, root: int) -> None:
+    for folder in abandoned_folders(path):
+        for sidecar in folder.glob("*" + SIDECAR_SUFFIX):
+            with suppress(InvalidKey):
+                _finish(root, sidecar, require_valid_key(key_in(sidecar.read_bytes()) or ""))
+
+
+def _finish(root: int, sidecar: Path, key: str) -> None:
+    """Put an object in place whose sidecar is there; or remove a sidecar whose object was deleted."""
+    names, name = on_disk(key)
+    with suppress(FileNotFoundError, NotADirectoryError), opened(root, names) as folder, locked(folder):
+        placed = status_of(folder, beside(name))
+        if placed is not None and os.path.samestat(placed, sidecar.stat()):
+            with suppress(FileNotFoundError):
+                os.replace(str(sidecar).removesuffix(SIDECAR_SUFFIX), name, dst_dir_fd=folder)
             if status_of(folder, name) is None:
-                placed = status_of(folder, beside(name))
-                if placed is not None and os.path.samestat(placed, draft.stat()):
-                    os.unlink(beside(name), dir_fd=folder)
-        remove_empty(self._root, names)
+                os.unlink(beside(name), dir_fd=folder)
+            os.fsync(folder)
+    remove_empty(root, names)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
-from adapters.filesystem.object_files import ObjectFiles
+from adapters.filesystem.object_files import ObjectFiles, open_files
 from adapters.filesystem.sidecar import Description
 from adapters.filesystem.translation import FileStorageUnavailable, translating
 from application.ports.readiness import ComponentHealth, Health
@@ -31,7 +31,7 @@ THREADS = 8
 class FilesystemObjectStorage:
     """Objects as files under ``root`` (docs/reference/storage-layout.md), on disk when a write returns.
 
-    ``async with`` opens it: the folder is made, and what crashed writers left is removed. Every operation takes one
+    ``async with`` opens it: the folder is made, and what crashed writers left half done is finished. Every operation takes one
     step in a thread, streams one for each chunk of 1 MiB.
     """
 
@@ -43,7 +43,7 @@ class FilesystemObjectStorage:
 
     async def __aenter__(self) -> Self:
         with translating():
-            files = await asyncio.to_thread(ObjectFiles, self.root)
+            files = await asyncio.to_thread(open_files, self.root)
         self._opened = files, ThreadPoolExecutor(THREADS, thread_name_prefix="storage")
         return self
 
