@@ -1,0 +1,179 @@
+"""Which adapter fills which port: one slot per port, one container per way to run.
+
+The graph is synchronous and makes unopened objects only; ``running`` opens them.
+"""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from adapters.documents.format_reader import FormatDocumentReader
+from adapters.embedded_postgres.server import EmbeddedPostgres
+from adapters.filesystem.storage import FilesystemObjectStorage
+from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.message_queue import InProcessMessageQueue
+from adapters.models.minilm import MiniLmEmbeddingModel
+from adapters.models.tokenizer import MiniLmTokenizer
+from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.pipeline.resources import Resources
+from adapters.pipeline.shipped import shipped
+from adapters.postgres.database import Database
+from adapters.postgres.documents import PostgresDocuments
+from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.leases import PostgresLeases
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.lineage_reader import PostgresLineageReader
+from adapters.postgres.lineage_sink import PostgresLineageSink
+from adapters.postgres.schema import Schema
+from adapters.postgres.segment_index import PostgresSegmentIndex
+from adapters.postgres.sole_use import SoleUse
+from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from adapters.system.clock import SystemClock
+from adapters.system.id_source import SystemIdSource
+from adapters.yaml.parser import YamlConfigParser
+from application.ports.clock import Clock
+from application.ports.config_parser import ConfigParser
+from application.ports.document_reader import DocumentReader
+from application.ports.documents import Documents
+from application.ports.embedding_model import EmbeddingModel
+from application.ports.event_bus import EventBus
+from application.ports.execution_ledger import ExecutionLedger
+from application.ports.id_source import IdSource
+from application.ports.language_model import LanguageModel
+from application.ports.leases import Leases
+from application.ports.ledger import Ledger
+from application.ports.lineage import LineageReader, LineageSink
+from application.ports.message_queue import MessageQueue
+from application.ports.object_storage import ObjectStorage
+from application.ports.pipeline_adapter import PipelineAdapterRegistry
+from application.ports.segment_index import SegmentIndex
+from application.ports.tokenizer import Tokenizer
+from application.ports.unit_of_work import UnitOfWork
+from entrypoints.data_folder import DataFolder
+from entrypoints.settings import Settings
+
+OPENED = (
+    "data_folder",
+    "postgres",
+    "database",
+    "sole_use",
+    "schema",
+    "storage",
+    "model",
+    "language_model",
+    "lineage",
+)
+"""The slots that may be async context managers, in the order in which they are opened."""
+
+HEALTHY = ("database", "queue", "storage", "model")
+"""The slots that answer for their health."""
+
+
+class Adapters(containers.DeclarativeContainer):
+    """One slot per port. A slot that does not apply holds None."""
+
+    settings = providers.Dependency(instance_of=Settings)
+
+    data_folder: providers.Provider[DataFolder | None] = providers.Object(None)
+    postgres: providers.Provider[EmbeddedPostgres | None] = providers.Object(None)
+    database: providers.Provider[Database | None] = providers.Object(None)
+    sole_use: providers.Provider[SoleUse | None] = providers.Object(None)
+    schema: providers.Provider[Schema | None] = providers.Object(None)
+
+    clock: providers.Provider[Clock] = providers.AbstractSingleton()
+    ids: providers.Provider[IdSource] = providers.AbstractSingleton()
+    queue: providers.Provider[MessageQueue] = providers.AbstractSingleton()
+    events: providers.Provider[EventBus] = providers.AbstractSingleton()
+    storage: providers.Provider[ObjectStorage] = providers.AbstractSingleton()
+    ledger: providers.Provider[Ledger] = providers.AbstractSingleton()
+    executions: providers.Provider[ExecutionLedger] = providers.AbstractSingleton()
+    leases: providers.Provider[Leases] = providers.AbstractSingleton()
+    lineage: providers.Provider[LineageSink] = providers.AbstractSingleton()
+    lineage_reader: providers.Provider[LineageReader] = providers.AbstractSingleton()
+    work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
+    documents: providers.Provider[Documents] = providers.AbstractSingleton()
+    index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
+    parser: providers.Provider[ConfigParser] = providers.AbstractSingleton()
+    reader: providers.Provider[DocumentReader] = providers.AbstractSingleton()
+    tokenizer: providers.Provider[Tokenizer] = providers.AbstractSingleton()
+    model: providers.Provider[EmbeddingModel] = providers.AbstractSingleton()
+    language_model: providers.Provider[LanguageModel | None] = providers.AbstractSingleton()
+    registry: providers.Provider[PipelineAdapterRegistry] = providers.AbstractSingleton()
+
+
+def _postgres(settings: Settings, folder: DataFolder) -> EmbeddedPostgres | None:
+    return None if settings.database_url else EmbeddedPostgres(folder.folder("postgres"))
+
+
+def _database(settings: Settings, postgres: EmbeddedPostgres | None) -> Database:
+    if postgres is not None:
+        return Database(lambda: postgres.url)
+    return Database(settings.database_url or "")
+
+
+def _storage(folder: DataFolder) -> FilesystemObjectStorage:
+    return FilesystemObjectStorage(folder.folder("storage"))
+
+
+def _model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -> MiniLmEmbeddingModel:
+    return MiniLmEmbeddingModel(
+        folder.folder("models"),
+        compute_type=settings.model_compute_type,
+        threads=settings.model_threads,
+        tokenizer=tokenizer,
+    )
+
+
+def _language_model(settings: Settings) -> OpenAiLanguageModel | None:
+    if settings.llm_base_url is None:
+        return None
+    return OpenAiLanguageModel(
+        settings.llm_base_url,
+        api_key=settings.llm_api_key,
+        model=settings.llm_model,
+        timeout=settings.llm_timeout_seconds,
+    )
+
+
+class EmbeddedAdapters(Adapters):
+    """Everything in one process and one folder: nothing to install, nothing to configure."""
+
+    settings = Adapters.settings
+
+    data_folder = providers.Singleton(DataFolder, settings.provided.data_dir)
+    postgres = providers.Singleton(_postgres, settings, data_folder)
+    database = providers.Singleton(_database, settings, postgres)
+    sole_use = providers.Singleton(SoleUse, database)
+    schema = providers.Singleton(Schema, database)
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(SystemIdSource)
+    queue = providers.Singleton(InProcessMessageQueue)
+    events = providers.Singleton(InProcessEventBus)
+    storage = providers.Singleton(_storage, data_folder)
+    ledger = providers.Singleton(PostgresLedger, database)
+    executions = providers.Singleton(PostgresExecutionLedger, database)
+    leases = providers.Singleton(PostgresLeases, database)
+    lineage = providers.Singleton(PostgresLineageSink, database)
+    lineage_reader = providers.Singleton(PostgresLineageReader, database)
+    work = providers.Singleton(PostgresUnitOfWork, database)
+    documents = providers.Singleton(PostgresDocuments, database)
+    index = providers.Singleton(PostgresSegmentIndex, database)
+    parser = providers.Singleton(YamlConfigParser)
+    reader = providers.Singleton(FormatDocumentReader)
+    tokenizer = providers.Singleton(MiniLmTokenizer)
+    model = providers.Singleton(_model, settings, data_folder, tokenizer)
+    language_model = providers.Singleton(_language_model, settings)
+    registry = providers.Singleton(
+        shipped,
+        providers.Factory(
+            Resources,
+            storage=storage,
+            reader=reader,
+            tokenizer=tokenizer,
+            documents=documents,
+            model=model,
+            index=index,
+            clock=clock,
+        ),
+    )

@@ -1,0 +1,101 @@
+"""Opens the adapters in order, puts the use-cases on top, and closes everything in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from application.chat import Chat
+from application.configs import Configs
+from application.contents import Application
+from application.engine.engine import Engine
+from application.engine.ports import EnginePorts, EngineSettings
+from application.engine.recovery import Recovery
+from application.executions import Executions
+from application.health import OrchestratorReadiness, SystemHealth
+from application.lineage import Lineage
+from application.ports.readiness import Readiness
+from application.search import Search
+from application.shipped_configs import ShippedConfigs
+from application.stored_objects import StoredObjects
+from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
+from entrypoints.composition.shipping import import_shipped
+from entrypoints.settings import Settings
+
+
+@asynccontextmanager
+async def running(settings: Settings, adapters: Adapters | None = None) -> AsyncIterator[Application]:
+    """The use-cases over opened adapters, with unfinished executions resumed; embedded unless adapters are given.
+
+    Raises what the adapters raise on opening, each an error of ours.
+    """
+    adapters = adapters or EmbeddedAdapters(settings=settings)
+    async with AsyncExitStack() as stack:
+        for slot in OPENED:
+            adapter = getattr(adapters, slot)()
+            if isinstance(adapter, AbstractAsyncContextManager):
+                await stack.enter_async_context(adapter)
+        await import_shipped(_shipped_configs(adapters), strict=settings.config_validator_strict)
+        engine = await stack.enter_async_context(Engine(ports=_engine_ports(adapters, settings)))
+        await stack.enter_async_context(Recovery(engine=engine, leases=adapters.leases(), is_alone=True))
+        yield _application(adapters, engine, settings)
+
+
+def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
+    return EnginePorts(
+        owner=adapters.ids().new_id(),
+        ledger=adapters.ledger(),
+        executions=adapters.executions(),
+        queue=adapters.queue(),
+        storage=adapters.storage(),
+        lineage=adapters.lineage(),
+        events=adapters.events(),
+        registry=adapters.registry(),
+        clock=adapters.clock(),
+        ids=adapters.ids(),
+        settings=EngineSettings(
+            group_commit_linger=settings.group_commit_ms / 1000, lease=settings.lease_seconds
+        ),
+    )
+
+
+def _shipped_configs(adapters: Adapters) -> ShippedConfigs:
+    return ShippedConfigs(
+        work=adapters.work(),
+        parser=adapters.parser(),
+        registry=adapters.registry(),
+        clock=adapters.clock(),
+    )
+
+
+def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Application:
+    configs = Configs(
+        work=adapters.work(),
+        parser=adapters.parser(),
+        registry=adapters.registry(),
+        clock=adapters.clock(),
+        ids=adapters.ids(),
+    )
+    search = Search(index=adapters.index(), model=adapters.model())
+    return Application(
+        configs=configs,
+        executions=Executions(
+            configs=configs,
+            work=adapters.work(),
+            engine=engine,
+            limit=settings.max_concurrent_executions,
+        ),
+        stored_objects=StoredObjects(storage=adapters.storage()),
+        lineage=Lineage(reader=adapters.lineage_reader(), work=adapters.work()),
+        search=search,
+        chat=Chat(search=search, language_model=adapters.language_model(), storage=adapters.storage()),
+        health=SystemHealth(
+            components=[*_readiness(adapters), OrchestratorReadiness(engine=engine)],
+            clock=adapters.clock(),
+            started_at=adapters.clock().now(),
+        ),
+    )
+
+
+def _readiness(adapters: Adapters) -> Sequence[Readiness]:
+    return [getattr(adapters, slot)() for slot in HEALTHY]

@@ -1,0 +1,64 @@
+"""Runs the shipped pipeline ``documents`` and shows how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from application.contents import Application
+from domain.execution import Execution, ExecutionStatus
+from domain.identity import derived_id
+from domain.json import JsonObject
+
+CONFIG_ID = derived_id("shipped config", "pipelines/documents.yaml")
+LOOK_SECONDS = 0.2
+
+Progress = Callable[[Execution], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What a run of the pipeline came to: the execution, and why each dead message is dead."""
+
+    execution: Execution
+    failures: tuple[str, ...]
+
+
+async def ingest(application: Application, payload: JsonObject, progress: Progress) -> Ingested:
+    """Run ``documents`` with a payload to its end; a run over the same that was interrupted ends first.
+
+    The second run then finds everything unchanged, so nothing is embedded twice.
+    """
+    running, _ = await application.executions.list(
+        status=ExecutionStatus.RUNNING, config_id=CONFIG_ID, limit=100
+    )
+    for execution in reversed(running):
+        await _followed(application, execution, progress)
+    started = await application.executions.start(CONFIG_ID, init_payload_overrides=payload)
+    ended = await _followed(application, started, progress)
+    dead = await application.executions.dead_messages(str(ended.id), limit=1000)
+    return Ingested(execution=ended, failures=tuple(_reason(one.message.payload, one.error) for one in dead))
+
+
+async def ingest_folder(application: Application, folder: Path, progress: Progress) -> Ingested:
+    """Take in every readable file of a folder."""
+    return await ingest(application, {"folder": os.path.abspath(folder)}, progress)
+
+
+async def _followed(application: Application, execution: Execution, progress: Progress) -> Execution:
+    while True:
+        progress(execution)
+        if execution.status is not ExecutionStatus.RUNNING:
+            return execution
+        await asyncio.sleep(LOOK_SECONDS)
+        execution = await application.executions.get(str(execution.id))
+
+
+def _reason(payload: JsonObject, error: JsonObject) -> str:
+    name = payload.get("path") or payload.get("object_key") or payload.get("url") or payload.get("folder")
+    return (
+        f"{name or payload.get('document_id') or 'a message'}: {error.get('message')} ({error.get('code')})"
+    )

@@ -1,0 +1,162 @@
+"""`serve`: the whole service in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+
+from adapters.http.app import create_app
+from adapters.http.settings import HttpSettings
+from application.contents import Application
+from domain.errors import Conflict, FactflowError, Invalid, Refused
+from domain.execution import ExecutionStatus
+from entrypoints.composition.running import running
+from entrypoints.ingestion import Ingested, ingest_folder
+from entrypoints.logs import configure_logging
+from entrypoints.progress import shown
+from entrypoints.settings import Settings
+from entrypoints.welcome import summary, things_to_try
+from factflow_server import __version__
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3
+LOOPBACK = ("127.", "localhost", "::1")
+
+
+class AddressUnusable(Conflict):
+    """The address to listen on is taken or not ours."""
+
+    code = "address_unusable"
+
+
+class NotOnLoopback(Refused):
+    """An embedded server answers without a key, so it listens on this machine alone."""
+
+    code = "not_on_loopback"
+
+
+class ModeNotAvailable(Invalid):
+    """This version runs embedded only: add --embedded."""
+
+    code = "mode_not_available"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, with the signals left to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(settings: Settings, *, embedded: bool) -> int:
+    """Serve until a signal comes; returns the exit code. Errors of ours are the caller's to tell."""
+    if not embedded:
+        raise ModeNotAvailable
+    if not settings.host.startswith(LOOPBACK):
+        raise NotOnLoopback(f"{NotOnLoopback.__doc__} {settings.host} is not allowed.")
+    configure_logging(settings)
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = _stop_on_signals()
+    with listening(settings.host, settings.port) as listener:
+        address = listener.getsockname()
+        print("Starting the embedded stack …", file=sys.stderr, flush=True)
+        async with running(settings) as application:
+            server = _http_server(application, settings, port=address[1])
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            greeting = asyncio.create_task(_take_in_and_greet(application, settings, port=address[1]))
+            await asyncio.wait(
+                {serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED
+            )
+            print("\nStopping …", file=sys.stderr, flush=True)
+            greeting.cancel()
+            with suppress(asyncio.CancelledError):
+                await greeting
+            server.should_exit = True
+            await serving
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket bound to the address before anything else starts; raises AddressUnusable."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            # Listen at once: a second server that binds the same port before we serve must fail.
+            listener.listen(128)
+        except OSError as error:
+            raise AddressUnusable(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another port with --port"
+            ) from error
+        yield listener
+
+
+def _http_server(application: Application, settings: Settings, *, port: int) -> _Server:
+    app = create_app(
+        application,
+        settings=HttpSettings(
+            version=__version__,
+            mode="embedded",
+            refuses_foreign_hosts=True,
+            host_names=frozenset({settings.host, f"{settings.host}:{port}"}),
+        ),
+    )
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return _Server(config)
+
+
+async def _take_in_and_greet(application: Application, settings: Settings, *, port: int) -> None:
+    folder = settings.docs or default_docs()
+    base = f"http://{settings.host}:{port}"
+    print(f"Serving at {base}; taking in {folder} …", file=sys.stderr, flush=True)
+    try:
+        with shown("Taking in") as progress:
+            ingested: Ingested | None = await ingest_folder(application, folder, progress)
+    except FactflowError as error:
+        print(f"error: {folder} could not be taken in: {error.message} ({error.code})", file=sys.stderr)
+        return
+    if ingested is not None:
+        _tell(ingested, folder)
+    print(things_to_try(base), flush=True)
+
+
+def _tell(ingested: Ingested, folder: Path) -> None:
+    for line in summary(ingested, folder):
+        print(line, file=sys.stderr, flush=True)
+    if ingested.execution.status is not ExecutionStatus.COMPLETED:
+        log.warning("the run over %s is %s", folder, ingested.execution.status)
+
+
+def default_docs() -> Path:
+    """The project's own documentation, beside the packages in a checkout."""
+    return Path(__file__).resolve().parent.parent / "docs"
