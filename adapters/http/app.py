@@ -1,0 +1,61 @@
+"""Puts the HTTP API together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar
+from litestar.types import Receive, Scope, Send
+
+from adapters.http.bodies import JsonRequest
+from adapters.http.controllers.configs import ConfigsController
+from adapters.http.controllers.execution_events import ExecutionEventsController
+from adapters.http.controllers.executions import ExecutionsController
+from adapters.http.controllers.pages import PagesController
+from adapters.http.controllers.search import ChatSearchController, SearchController
+from adapters.http.controllers.system import SystemController
+from adapters.http.dependencies import provided
+from adapters.http.edge import Edge
+from adapters.http.error_handling import answer_with_problem
+from adapters.http.settings import HttpSettings
+from application.contents import Application
+
+CONTROLLERS = (
+    PagesController,
+    ConfigsController,
+    ExecutionsController,
+    ExecutionEventsController,
+    SearchController,
+    ChatSearchController,
+    SystemController,
+)
+
+
+class HttpApi(Litestar):
+    """Litestar behind the edge, which sees every request, those to unknown paths too."""
+
+    edge: Edge
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one connection, or start and stop with the server."""
+        await self.edge(scope, receive, send)
+
+    async def route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What lies behind the edge."""
+        await super().__call__(scope, receive, send)
+
+
+def create_app(application: Application, *, settings: HttpSettings | None = None) -> HttpApi:
+    """The ASGI application over a set of use-cases; it opens nothing and owns nothing."""
+    settings = settings or HttpSettings()
+    app = HttpApi(
+        route_handlers=list(CONTROLLERS),
+        dependencies=dict(provided(application, settings)),
+        exception_handlers={Exception: answer_with_problem},
+        request_class=JsonRequest,
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=None,
+        logging_config=None,
+    )
+    app.edge = Edge(app.route, settings)
+    return app

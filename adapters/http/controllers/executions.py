@@ -1,0 +1,117 @@
+"""Executions: starting, reading and ending runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, get, patch, post
+from litestar.params import Dependency, Parameter
+
+from adapters.http.controllers.configs import RUN_ERRORS
+from adapters.http.errors import UnknownConfig
+from adapters.http.wire.executions import (
+    DeadMessageListResponse,
+    ExecutionDetailResponse,
+    ExecutionListResponse,
+    ExecutionResponse,
+    ExecutionStartRequest,
+    ExecutionStatusUpdateRequest,
+    ExecutionStatusUpdateResponse,
+    dead_message_list_response,
+    execution_detail_response,
+    execution_list_response,
+    execution_response,
+    status_update_response,
+)
+from adapters.http.wire.pages import Limit, Offset
+from application.executions import Executions
+from domain.execution import ExecutionNotFound, ExecutionStatus, StatusChangeNotAllowed
+from domain.pipeline_config import ConfigNotFound
+
+UseCase = Annotated[Executions, Dependency(skip_validation=True)]
+IdOrTag = Annotated[str, Parameter(description="The execution's id or its tag.")]
+
+
+class ExecutionsController(Controller):
+    path = "/api/v1/executions"
+    tags = ("executions",)
+
+    @post(
+        operation_id="start_execution",
+        summary="Start an execution",
+        opt={"errors": (UnknownConfig, *RUN_ERRORS)},
+    )
+    async def start(self, executions: UseCase, data: ExecutionStartRequest) -> Response[ExecutionResponse]:
+        """Starts a config by its id; `POST /api/v1/configs/{config_id}/run` does the same and can do more."""
+        metadata = data.metadata if data.metadata is not None else data.trigger_context
+        try:
+            execution = await executions.start(data.config_id, tag=data.tag, metadata=metadata)
+        except ConfigNotFound as error:
+            raise UnknownConfig(error.message) from error
+        headers = {"location": f"{self.path}/{execution.id}"}
+        return Response(execution_response(execution), headers=headers)
+
+    @get(operation_id="list_executions", summary="List executions")
+    async def list_all(
+        self,
+        executions: UseCase,
+        status: Annotated[ExecutionStatus | None, Parameter(description="Only those of this status.")] = None,
+        config_id: Annotated[UUID | None, Parameter(description="Only runs of this config.")] = None,
+        limit: Limit = 100,
+        offset: Offset = 0,
+    ) -> ExecutionListResponse:
+        """The latest first."""
+        page, total = await executions.list(status=status, config_id=config_id, limit=limit, offset=offset)
+        return execution_list_response(page, total=total, limit=limit, offset=offset)
+
+    @get(
+        "/{execution_id:str}",
+        operation_id="get_execution",
+        summary="Read an execution",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def read(self, executions: UseCase, execution_id: IdOrTag) -> ExecutionDetailResponse:
+        """With the config frozen as it was at the start."""
+        return execution_detail_response(await executions.get(execution_id))
+
+    @patch(
+        "/{execution_id:str}",
+        operation_id="update_execution_status",
+        summary="Change an execution's status",
+        opt={"errors": (ExecutionNotFound, StatusChangeNotAllowed)},
+    )
+    async def change_status(
+        self, executions: UseCase, execution_id: IdOrTag, data: ExecutionStatusUpdateRequest
+    ) -> ExecutionStatusUpdateResponse:
+        """`cancelled` stops a run; `failed` and `completed` tidy up one that is stuck. Only runs not yet ended."""
+        before, execution = await executions.change_status(
+            execution_id, ExecutionStatus(data.status), error_info=data.error_info
+        )
+        return status_update_response(before, execution)
+
+    @post(
+        "/{execution_id:str}/cancel",
+        status_code=200,
+        operation_id="cancel_execution",
+        summary="Cancel an execution",
+        opt={"errors": (ExecutionNotFound, StatusChangeNotAllowed)},
+    )
+    async def cancel(self, executions: UseCase, execution_id: IdOrTag) -> ExecutionStatusUpdateResponse:
+        """The same as setting the status to `cancelled`: it is so at once, and what is left settles behind it."""
+        before, execution = await executions.change_status(execution_id, ExecutionStatus.CANCELLED)
+        return status_update_response(before, execution)
+
+    @get(
+        "/{execution_id:str}/dead-letters",
+        operation_id="list_dead_letters",
+        summary="List an execution's dead messages",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def dead_letters(
+        self, executions: UseCase, execution_id: IdOrTag, limit: Limit = 100, offset: Offset = 0
+    ) -> DeadMessageListResponse:
+        """The messages that could not be processed, with the reasons, the earliest first."""
+        execution = await executions.get(execution_id)
+        page = await executions.dead_messages(execution_id, limit=limit, offset=offset)
+        return dead_message_list_response(execution, page, limit=limit, offset=offset)

@@ -1,0 +1,36 @@
+"""The id of the request at hand: it goes into answers, problems and log records."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from contextvars import ContextVar
+from uuid import uuid4
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that this task answers, empty outside of one."""
+
+_REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_TRACE_PARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The client's ``X-Request-Id`` if it has 1 to 128 printable ASCII characters, else a new one."""
+    given = next((value for name, value in headers if name == b"x-request-id"), b"")
+    return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def trace_parent(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The ``traceparent`` header if it is one (W3C Trace Context, section 3.2), else None."""
+    given = next((value for name, value in headers if name == b"traceparent"), b"")
+    return given if _TRACE_PARENT.fullmatch(given) else None
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives log records the attribute ``correlation_id``."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, with the id of the request in whose task it was made."""
+        record.correlation_id = getattr(record, "correlation_id", None) or REQUEST_ID.get()
+        return True

@@ -1,0 +1,134 @@
+"""The outermost layer: request ids, the guard of hosts and origins, and HEAD."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import TypeGuard
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from adapters.http import errors
+from adapters.http.correlation import REQUEST_ID, request_id, trace_parent
+from adapters.http.object_paths import routed
+from adapters.http.problems import MEDIA_TYPE, headers_of, problem
+from adapters.http.settings import HttpSettings
+from domain.errors import FactflowError
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Edge:
+    """Wraps the whole application, so that what holds for every request holds for unknown paths too."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if not _is_http(scope):
+            await self._app(scope, receive, send)
+            return
+        token = REQUEST_ID.set(request_id(scope["headers"]))
+        try:
+            await self._answer(scope, receive, _labelled(send, trace_parent(scope["headers"])))
+        finally:
+            REQUEST_ID.reset(token)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        objection = self._objection(scope)
+        if objection is not None:
+            await _refuse(objection, send)
+        elif scope["method"] == "HEAD":
+            head = _HeadOnly(receive, send)
+            await self._app({**routed(scope), "method": "GET"}, head.receive, head.send)  # type: ignore[arg-type]
+        else:
+            await self._app(routed(scope), receive, send)
+
+    def _objection(self, scope: HTTPScope) -> FactflowError | None:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return errors.MalformedRequest("the URL contains NUL")
+        if not self._settings.refuses_foreign_hosts:
+            return None
+        headers = list(scope["headers"])
+        if not is_local(_header(headers, b"host"), self._settings.host_names):
+            return errors.HostNotAllowed()
+        origin = _header(headers, b"origin")
+        is_safe = scope["method"] in _SAFE_METHODS
+        if not is_safe and origin and not is_local(urlsplit(origin).netloc, self._settings.host_names):
+            return errors.OriginNotAllowed()
+        return None
+
+
+def _is_http(scope: Scope) -> TypeGuard[HTTPScope]:
+    return scope["type"] == ScopeType.HTTP
+
+
+def is_local(authority: str, names: Iterable[str] = ()) -> bool:
+    """Whether a `Host` (name or address, with or without a port) is this machine's or one of the names."""
+    host = authority.rpartition("@")[2].strip().lower()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") <= 1:
+        host = host.partition(":")[0]
+    if host in {"localhost", *(name.lower() for name in names)} or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in headers if key == name), "")
+
+
+def _labelled(send: Send, trace: bytes | None) -> Send:
+    labels = [(b"x-request-id", REQUEST_ID.get().encode("ascii")), (b"x-content-type-options", b"nosniff")]
+    if trace is not None:
+        labels.append((b"traceparent", trace))
+
+    async def labelled(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *labels]
+        await send(message)
+
+    return labelled
+
+
+class _HeadOnly:
+    """Sends the head of the answer to a GET, then tells the application that the client is gone."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._is_answered = False
+
+    async def receive(self) -> Message:
+        if self._is_answered:
+            return {"type": "http.disconnect"}
+        return await self._receive()  # type: ignore[return-value]
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._send(message)
+        elif not self._is_answered:
+            self._is_answered = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _refuse(error: FactflowError, send: Send) -> None:
+    document = problem(error)
+    headers = {"content-type": MEDIA_TYPE, **headers_of(error)}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": document.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": msgspec.json.encode(document), "more_body": False})

@@ -1,0 +1,99 @@
+"""Turns whatever a request runs into into one of our errors, and that into a problem document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
+from adapters.http import errors
+from adapters.http.bodies import body_errors
+from adapters.http.problems import MEDIA_TYPE, Problem, headers_of, problem
+from domain.errors import FactflowError
+
+log = logging.getLogger(__name__)
+
+
+def answer_with_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The response for any exception; what is not foreseen is logged with the request's id and told as a plain 500."""
+    ours = translated(request, error)
+    document = problem(ours, instance=request.scope["path"])
+    if document.status >= 500:
+        log_failure(error if type(ours) is FactflowError else ours, request)
+    return Response(document, status_code=document.status, media_type=MEDIA_TYPE, headers=headers_of(ours))
+
+
+def log_failure(error: BaseException, request: Request[Any, Any, Any]) -> None:
+    """Log what the server failed at: with the traceback when it is our fault, in a line when a dependency is away."""
+    is_foreseen = isinstance(error, FactflowError)
+    method, path = request.method, request.scope["path"]
+    log.log(
+        logging.WARNING if is_foreseen else logging.ERROR,
+        "%s %s: %s",
+        method,
+        path,
+        error,
+        exc_info=None if is_foreseen else error,
+    )
+
+
+def translated(request: Request[Any, Any, Any], error: Exception) -> FactflowError:
+    """The error of ours that says what Litestar's exception does; an unforeseen one is a bare FactflowError."""
+    match error:
+        case FactflowError():
+            return error
+        case ValidationException():
+            return errors.RequestNotValid(_field_errors(request, error), _without_fields(error))
+        case NotFoundException():
+            return errors.PathNotFound()
+        case MethodNotAllowedException():
+            return errors.MethodNotAllowed(allowed=(error.headers or {}).get("allow", ""))
+        case RequestEntityTooLarge():
+            return errors.BodyTooLarge()
+        case ClientException():
+            return errors.MalformedRequest(error.detail)
+        case HTTPException(detail="client disconnected prematurely"):
+            return errors.UploadBrokenOff()
+        case _:
+            return FactflowError("something went wrong; the log has the details under this correlation id")
+
+
+def _without_fields(error: ValidationException) -> str | None:
+    return None if error.extra else error.detail
+
+
+def _field_errors(request: Request[Any, Any, Any], error: ValidationException) -> list[errors.FieldError]:
+    found: list[errors.FieldError] = []
+    for item in error.extra if isinstance(error.extra, list) else ():
+        if item.get("source") == "body" or item.get("key") == "data":
+            found.extend(_errors_of_body(request, item))
+        else:
+            found.append(_error_of_parameter(item))
+    return found
+
+
+def _error_of_parameter(item: Mapping[str, Any]) -> errors.FieldError:
+    location = getattr(item.get("source"), "value", None) or "query"
+    return errors.FieldError(location=location, path=item.get("key", ""), message=item["message"])
+
+
+def _errors_of_body(request: Request[Any, Any, Any], item: dict[str, Any]) -> list[errors.FieldError]:
+    field = request.route_handler.parsed_data_field
+    if field is None or "json_body" not in request.state:
+        return [errors.FieldError(location="body", path="", message="a JSON body is required")]
+    try:
+        found = list(body_errors(field.annotation, request.state["json_body"]))
+    except msgspec.MsgspecError:
+        found = []
+    return found or [errors.FieldError(location="body", path=item.get("key", ""), message=item["message"])]

@@ -1,0 +1,31 @@
+"""What the HTTP API is set to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MEBIBYTE = 1024 * 1024
+
+
+def _is_ready() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Limits and facts that the composition root knows.
+
+    ``refuses_foreign_hosts`` is for a server without authentication: it then answers only requests whose ``Host`` (and
+    ``Origin``, when they change something) is this machine or one of ``host_names``, so that a web page cannot reach
+    it by DNS rebinding. ``has_recovered`` tells whether recovery after a restart is done.
+    """
+
+    version: str = "0.0.0"
+    mode: str = "server"
+    refuses_foreign_hosts: bool = False
+    host_names: frozenset[str] = field(default_factory=frozenset)
+    max_body_bytes: int = 10 * MEBIBYTE
+    max_upload_bytes: int = 1024 * MEBIBYTE
+    heartbeat_seconds: float = 15.0
+    has_recovered: Callable[[], bool] = _is_ready

@@ -1,0 +1,202 @@
+"""Executions on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from adapters.http.wire.pages import page_numbers
+from application.ports.ledger import DeadMessage
+from domain.execution import Execution, ExecutionStatus, MessageCounts
+
+Tag = Annotated[str, Meta(min_length=1, max_length=200, description="A unique name for the execution.")]
+
+
+class ExecutionStartRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which config to run. `trigger_context` is another name of `metadata`."""
+
+    config_id: UUID
+    metadata: dict[str, Any] | None = None
+    tag: Tag | None = None
+    trigger_context: dict[str, Any] | None = None
+
+
+class ExecutionStatusUpdateRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The status to set; `error_info` says why it failed."""
+
+    status: Literal["cancelled", "failed", "completed"]
+    error_info: dict[str, Any] | None = None
+
+
+class ExecutionStatusUpdateResponse(Struct, frozen=True, kw_only=True):
+    """What the status was and is."""
+
+    success: bool
+    execution_id: UUID
+    previous_status: str
+    current_status: str
+    message: str
+
+
+class MessageCountsResponse(Struct, frozen=True, kw_only=True):
+    """How the execution's messages stand; `outstanding` ones are waiting or being processed."""
+
+    total: int
+    outstanding: int
+    done: int
+    skipped: int
+    dead: int
+    cancelled: int
+
+
+class ExecutionResponse(Struct, frozen=True, kw_only=True):
+    """One run of a pipeline config."""
+
+    id: UUID
+    config_id: UUID
+    status: str
+    started_at: datetime
+    completed_at: datetime | None
+    parent_execution_id: UUID | None
+    replay_source: str | None
+    tag: str | None
+    messages: MessageCountsResponse
+
+
+class ExecutionDetailResponse(ExecutionResponse, frozen=True, kw_only=True):
+    """One run with the config frozen as it was at the start."""
+
+    config_snapshot: dict[str, Any]
+    root_correlation_id: UUID | None
+    metadata: dict[str, Any] | None
+    error_info: dict[str, Any] | None
+    generation: int
+
+
+class ExecutionListResponse(Struct, frozen=True, kw_only=True):
+    """A page of executions, the latest first."""
+
+    executions: list[ExecutionResponse]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+class DeadMessageResponse(Struct, frozen=True, kw_only=True):
+    """A message that could not be processed, with the reason."""
+
+    message_id: UUID
+    execution_id: UUID
+    route_id: str
+    payload: dict[str, Any]
+    metadata: dict[str, Any]
+    error: dict[str, Any]
+    attempts: int
+    dead_at: datetime
+    parent_correlation_id: UUID | UnsetType = UNSET
+
+
+class DeadMessageListResponse(Struct, frozen=True, kw_only=True):
+    """A page of dead messages, the earliest first."""
+
+    execution_id: UUID
+    messages: list[DeadMessageResponse]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+def execution_response(execution: Execution) -> ExecutionResponse:
+    """An execution as it travels in lists."""
+    return ExecutionResponse(
+        id=execution.id,
+        config_id=execution.config_id,
+        status=execution.status.value,
+        started_at=execution.started_at,
+        completed_at=execution.completed_at,
+        parent_execution_id=execution.parent_execution_id,
+        replay_source=execution.replay_source,
+        tag=execution.tag,
+        messages=_counts(execution.counts),
+    )
+
+
+def execution_detail_response(execution: Execution) -> ExecutionDetailResponse:
+    """An execution as it travels alone."""
+    return ExecutionDetailResponse(
+        **msgspec.structs.asdict(execution_response(execution)),
+        config_snapshot=dict(execution.config_snapshot),
+        root_correlation_id=execution.root_correlation_id,
+        metadata=dict(execution.metadata),
+        error_info=_optional(execution.error_info),
+        generation=execution.generation,
+    )
+
+
+def execution_list_response(
+    page: Sequence[Execution], *, total: int, limit: int, offset: int
+) -> ExecutionListResponse:
+    """A page of executions as it travels."""
+    executions = [execution_response(execution) for execution in page]
+    numbers = page_numbers(len(executions), total=total, limit=limit, offset=offset)
+    return ExecutionListResponse(executions=executions, **numbers)
+
+
+def status_update_response(before: ExecutionStatus, execution: Execution) -> ExecutionStatusUpdateResponse:
+    """The answer to a status change."""
+    return ExecutionStatusUpdateResponse(
+        success=True,
+        execution_id=execution.id,
+        previous_status=before.value,
+        current_status=execution.status.value,
+        message=f"the execution was {before.value} and is {execution.status.value}",
+    )
+
+
+def dead_message_list_response(
+    execution: Execution, page: Sequence[DeadMessage], *, limit: int, offset: int
+) -> DeadMessageListResponse:
+    """A page of dead messages as it travels; the execution's counts say how many there are."""
+    messages = [_dead_message(dead) for dead in page]
+    total = max(execution.counts.dead, offset + len(messages) if messages else 0)
+    numbers = page_numbers(len(messages), total=total, limit=limit, offset=offset)
+    return DeadMessageListResponse(execution_id=execution.id, messages=messages, **numbers)
+
+
+def _dead_message(dead: DeadMessage) -> DeadMessageResponse:
+    message = dead.message
+    return DeadMessageResponse(
+        message_id=message.id,
+        execution_id=message.execution_id,
+        route_id=message.route_id,
+        payload=dict(message.payload),
+        metadata=dict(message.metadata),
+        error=dict(dead.error),
+        attempts=dead.attempts,
+        dead_at=dead.settled_at,
+        parent_correlation_id=message.parent_correlation_id or UNSET,
+    )
+
+
+def _counts(counts: MessageCounts) -> MessageCountsResponse:
+    return MessageCountsResponse(
+        total=counts.total,
+        outstanding=counts.outstanding,
+        done=counts.done,
+        skipped=counts.skipped,
+        dead=counts.dead,
+        cancelled=counts.cancelled,
+    )
+
+
+def _optional(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if value is None else dict(value)

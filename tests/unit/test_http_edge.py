@@ -1,0 +1,95 @@
+"""What holds for every request: hosts, request ids, storage keys in URLs."""
+
+from typing import Any
+
+import pytest
+
+from adapters.http.correlation import request_id, trace_parent
+from adapters.http.edge import is_local
+from adapters.http.errors import MalformedRequest
+from adapters.http.object_paths import key_of, routed
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:8000",
+        "127.0.0.1:8000",
+        "127.9.9.9",
+        "[::1]:8000",
+        "app.localhost",
+        "me.example:1",
+    ],
+)
+def test_names_of_this_machine_are_local(host: str) -> None:
+    assert is_local(host, {"me.example"})
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.1",
+        "[::2]",
+        "evil@",
+        "localhost@evil.example",
+        "null",
+    ],
+)
+def test_other_names_are_not(host: str) -> None:
+    assert not is_local(host, {"me.example"})
+
+
+def test_a_printable_request_id_is_kept() -> None:
+    assert request_id([(b"x-request-id", b"abc-1")]) == "abc-1"
+
+
+@pytest.mark.parametrize("given", [b"", b"a b", b"a\nb", b"\xff", b"x" * 129])
+def test_any_other_request_id_is_replaced(given: bytes) -> None:
+    made = request_id([(b"x-request-id", given)])
+    assert made.encode("latin-1") != given
+    assert len(made) == 32
+
+
+def test_only_a_trace_parent_passes() -> None:
+    valid = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert trace_parent([(b"traceparent", valid)]) == valid
+    assert trace_parent([(b"traceparent", valid + b"\r\nx: y")]) is None
+    assert trace_parent([]) is None
+
+
+def scope(raw: bytes) -> Any:
+    return {"type": "http", "path": "/decoded", "raw_path": raw}
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        (b"/api/v1/storage/objects/a/b.md", "a/b.md"),
+        (b"/api/v1/storage/objects/a%2Fb.md?x=1", "a/b.md"),
+        (b"/api/v1/storage/objects/a//b", "a//b"),
+        (b"/api/v1/storage/objects/%C3%A6", "æ"),
+        (b"/api/v1/storage/objects/a/metadata", "a/metadata"),
+    ],
+)
+def test_a_key_is_the_rest_of_the_path_as_encoded(raw: bytes, key: str) -> None:
+    assert key_of(scope(raw)) == key
+
+
+def test_a_key_that_is_not_utf8_is_malformed() -> None:
+    with pytest.raises(MalformedRequest):
+        key_of(scope(b"/api/v1/storage/objects/%ff"))
+
+
+def test_only_a_literal_slash_before_metadata_asks_for_metadata() -> None:
+    asked = {**scope(b"/api/v1/storage/objects/a/metadata"), "path": "/api/v1/storage/objects/a/metadata"}
+    assert routed(asked)["path"] == "/api/v1/storage/metadata-of/a/metadata"
+    assert key_of(routed(asked), with_suffix=True) == "a"
+    encoded = {**scope(b"/api/v1/storage/objects/a%2Fmetadata"), "path": "/api/v1/storage/objects/a/metadata"}
+    assert routed(encoded) is encoded
+    own = scope(b"/api/v1/storage/objects/metadata")
+    assert routed(own) is own
