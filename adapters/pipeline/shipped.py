@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from adapters.pipeline import embedding_generator, segment_writer
+from adapters.pipeline import (
+    document_enumerator,
+    document_reader,
+    embedding_generator,
+    markdown_storage_writer,
+    segment_publisher,
+    segment_writer,
+    smart_segmenter,
+    storage_retriever,
+)
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.pipeline.resources import Resources
 
@@ -10,6 +19,12 @@ from adapters.pipeline.resources import Resources
 def registrations(resources: Resources) -> tuple[Registration, ...]:
     """One registration per shipped pipeline adapter, in the order in which a document meets them."""
     return (
+        document_enumerator.registration(resources.storage, resources.reader, resources.documents),
+        document_reader.registration(resources),
+        markdown_storage_writer.registration(),
+        storage_retriever.registration(resources.storage),
+        smart_segmenter.registration(resources.tokenizer),
+        segment_publisher.registration(resources.documents),
         embedding_generator.registration(resources.model),
         segment_writer.registration(resources.index, resources.model),
     )

@@ -48,8 +48,8 @@ def segments(
 ) -> Sequence[Segment]:
     """The segments of a document, in order.
 
-    ``offsets`` gives the character range of every token of a text. A segment has at most ``max_tokens`` together with
-    the headings above it, unless it is one table or code block: these are cut at line ends above four times the limit.
+    ``offsets`` gives the character range of every token of a text. A document that has at most ``max_tokens`` is one
+    segment. Otherwise a segment has at most so many together with the title and the headings above it, unless it is one table or code block: these are cut at line ends above four times the limit.
     With ``overlap_tokens`` a segment in the midst of a section repeats so many tokens of the one before.
     Takes time and memory in proportion to the text. Raises ValueError for limits that cannot be.
     """
@@ -65,6 +65,8 @@ class _Segmenting:
 
     def __init__(self, read: ReadDocument, offsets: Offsets, max_tokens: int, overlap_tokens: int) -> None:
         self._text = read.markdown
+        self._title = read.title or ""
+        self._offsets = offsets
         self._page_starts = read.page_starts
         self._max_tokens = max_tokens
         self._overlap_tokens = overlap_tokens
@@ -74,12 +76,22 @@ class _Segmenting:
 
     def stretches(self) -> Iterator[_Stretch]:
         """The stretches of the text that become segments."""
-        for item in self._divided(0, len(self._sections), above=0):
+        for item in self._items():
             if isinstance(item, _Stretch):
                 yield item
             elif any(section.body for section in self._sections[item.first : item.until]):
                 start, end = self._extent(item)
                 yield _Stretch(start, end, common_path(self._sections[item.first : item.until]))
+
+    def _items(self) -> list[_Stretch | _Group]:
+        whole = _Group(0, len(self._sections))
+        return [whole] if self._fits(whole, 0) else self._divided(*whole, above=self._title_tokens())
+
+    def _title_tokens(self) -> int:
+        """The title stands above every segment, unless it is a heading of the text itself."""
+        if any(self._title in section.path for section in self._sections[:2]):
+            return 0
+        return len(self._offsets(self._title))
 
     def headings_only(self) -> Iterator[_Stretch]:
         """A text of nothing but headings, cut like a paragraph."""

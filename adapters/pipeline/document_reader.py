@@ -1,0 +1,128 @@
+"""The pipeline adapter ``document_reader``: turns a file into Markdown, unless the index has it already."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Annotated
+
+import msgspec
+
+from adapters.pipeline.document_payload import (
+    DocumentPayload,
+    FilePayload,
+    document_fields,
+    name_as_title,
+    read_payload,
+)
+from adapters.pipeline.file_content import FileVanished, file_content
+from adapters.pipeline.registry import Registration
+from adapters.pipeline.resources import Resources
+from application.ports.document_reader import DocumentReader as FileReader
+from application.ports.documents import Documents
+from application.ports.embedding_model import EmbeddingModel
+from application.ports.object_storage import ObjectStorage
+from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from domain.document import DocumentNotFound, EmptyDocument, ReadDocument, UnreadableDocument
+from domain.identity import derived_id
+from domain.language import detect
+from domain.segmentation import SEGMENTATION_VERSION
+
+DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
+
+
+class DocumentReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``fingerprint`` goes into the fingerprint of every document: change it, and all are read and embedded again."""
+
+    max_file_bytes: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_MAX_FILE_BYTES
+    fingerprint: str = ""
+
+
+class DocumentReader:
+    """Reads files in threads of their own."""
+
+    def __init__(
+        self,
+        config: DocumentReaderConfig,
+        storage: ObjectStorage,
+        reader: FileReader,
+        documents: Documents,
+        model: EmbeddingModel,
+    ) -> None:
+        self._config = config
+        self._storage = storage
+        self._reader = reader
+        self._documents = documents
+        self._model = model
+
+    async def process(self, context: PipelineContext) -> AdapterResult | None:
+        """The document with its ``markdown``; None when it is indexed as it is, or was removed.
+
+        A file that is gone or empty is taken out of the index and raises, as does what cannot be read.
+        """
+        file = read_payload(context.message, FilePayload)
+        if file.removed:
+            await self._documents.remove(file.document_id)
+            return None
+        if file.problem is not None:
+            raise UnreadableDocument(f"{file.name}: {file.problem}")
+        try:
+            content = await file_content(file, self._storage, self._config.max_file_bytes)
+            fingerprint = await asyncio.to_thread(self._fingerprint, content)
+            if await self._indexed_fingerprint(file.document_id) == fingerprint:
+                return None
+            read, language = await asyncio.to_thread(self._read, file.name, content)
+        except (FileVanished, EmptyDocument):
+            await self._documents.remove(file.document_id)
+            raise
+        return _result(file, read, language, fingerprint)
+
+    def _read(self, name: str, content: bytes) -> tuple[ReadDocument, str]:
+        read = self._reader.read(name, content)
+        return read, read.language or detect(read.markdown)
+
+    def _fingerprint(self, content: bytes) -> str:
+        """Changes with whatever would make other vectors of the file."""
+        digest = hashlib.sha256(content).hexdigest()
+        versions = (self._reader.version, SEGMENTATION_VERSION, self._config.fingerprint)
+        return derived_id("fingerprint", digest, *versions, self._model.model_name, self._model.identity).hex
+
+    async def _indexed_fingerprint(self, document_id: str) -> str | None:
+        try:
+            return (await self._documents.current(document_id)).fingerprint
+        except DocumentNotFound:
+            return None
+
+
+def _result(file: FilePayload, read: ReadDocument, language: str, fingerprint: str) -> AdapterResult:
+    payload = DocumentPayload(
+        document_id=file.document_id,
+        fingerprint=fingerprint,
+        origin=file.origin,
+        title=read.title or name_as_title(file.name),
+        url=file.name,
+        language=language,
+        format=str(read.metadata.get("format", "text")),
+    )
+    fields = document_fields(payload)
+    provenance = {name: fields[name] for name in ("origin", "url", "title", "document_id")}
+    return AdapterResult(
+        message={**fields, "page_starts": read.page_starts, "markdown": read.markdown}, metadata=provenance
+    )
+
+
+def registration(resources: Resources) -> Registration:
+    """How YAML names it and how it is built."""
+
+    def build(config: DocumentReaderConfig) -> DocumentReader:
+        return DocumentReader(
+            config, resources.storage, resources.reader, resources.documents, resources.model
+        )
+
+    return Registration(
+        type="document_reader",
+        description="Turns a file into Markdown with headings, unless the index has it already as it is.",
+        version="1",
+        config=DocumentReaderConfig,
+        build=build,
+    )
