@@ -16,7 +16,8 @@ _WINDOW = 2_000
 class AnswerWriter:
     """Takes a language model's answer in pieces and gives it back with markers that are true.
 
-    A marker without a source is taken out together with the space before it and kept in ``unknown``.
+    A marker without a source is taken out together with the space before it and kept in ``unknown``. Where no
+    sources were supplied at all, brackets are not markers and stay.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -43,7 +44,7 @@ class AnswerWriter:
 
     def _written(self, parts: Iterable[Written | Marked]) -> Iterator[TextWritten | SourceCited]:
         for part in parts:
-            if isinstance(part, Written):
+            if isinstance(part, Written) or not self._sources:
                 yield self._write(part.text)
             else:
                 yield from self._mark(part)

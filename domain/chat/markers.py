@@ -22,10 +22,15 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """One marker with the numbers in it; ``lead`` is the space before it, if there was one."""
+    """One marker with the numbers in it; ``text`` is how it was written, with the space before it if there was one."""
 
     numbers: tuple[int, ...]
-    lead: str
+    text: str
+
+    @property
+    def lead(self) -> str:
+        """The space before it, or nothing."""
+        return " " if self.text.startswith(" ") else ""
 
 
 class MarkerReader:
@@ -76,4 +81,4 @@ class MarkerReader:
 
 def _marked(text: str) -> Marked:
     numbers = tuple(dict.fromkeys(int(number) for number in re.findall(r"\d+", text)))
-    return Marked(numbers, " " if text.startswith(" ") else "")
+    return Marked(numbers, text)

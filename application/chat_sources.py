@@ -1,0 +1,134 @@
+"""Gathers what an answer may rest on: found segments and stored objects."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from application.ports.document_reader import DocumentReader
+from application.ports.embedding_model import EmbeddingModel
+from application.ports.object_storage import ObjectStorage
+from application.search import Search, SearchRequest
+from domain.chat.answer import Source, source_of_match
+from domain.chat.errors import InvalidChatRequest
+from domain.chat.prompt import cut_to
+from domain.chat.request import ChatRequest, ContextMode, DataSource, RetrievalStrategy
+from domain.chat.retrieval import joined, retrieval_query, search_filter
+from domain.document import ReadDocument, UnsupportedDocument
+from domain.match import Match, SearchFilter, SearchMode
+from domain.storage import StoredObject
+
+MAX_OBJECT_BYTES = 20 * 1024 * 1024
+MAX_OBJECT_CHARACTERS = 400_000
+"""More of one object is not read: an answer rests on passages, not on libraries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSources:
+    """Finds the sources of one request."""
+
+    search: Search
+    model: EmbeddingModel
+    storage: ObjectStorage
+    reader: DocumentReader
+
+    async def gather(self, request: ChatRequest) -> Sequence[Source]:
+        """The sources, numbered from 1: given objects in their order, then what was found, the best first.
+
+        Raises ObjectNotFound, UnreadableDocument, InvalidChatRequest, EmbeddingSlotNotFound, Unavailable.
+        """
+        sources: list[Source] = []
+        if request.context_mode in {ContextMode.ATTACHMENT, ContextMode.HYBRID}:
+            sources += [await self._object(key) for key in request.attachments]
+        if request.context_mode is ContextMode.DOCUMENT and request.document:
+            sources.append(await self._object(request.document))
+        if request.context_mode in {ContextMode.RAG, ContextMode.HYBRID}:
+            sources += [source_of_match(match, 0) for match in await self._matches(request)]
+        return [replace(source, number=number) for number, source in enumerate(sources, start=1)]
+
+    async def _matches(self, request: ChatRequest) -> Sequence[Match]:
+        query = retrieval_query(request.query, request.history)
+        rag = request.rag
+        lists: list[Sequence[Match]] = []
+        for source in rag.sources:
+            lists.append(await self._of_source(query, source, rag.retrieval_strategy))
+            enough = len({match.found.id for matches in lists for match in matches}) >= rag.max_context_items
+            if enough and rag.retrieval_strategy is RetrievalStrategy.SEQUENTIAL:
+                break
+        return joined(lists, rag)[: rag.max_context_items]
+
+    async def _of_source(
+        self, query: str, source: DataSource, strategy: RetrievalStrategy
+    ) -> Sequence[Match]:
+        mode = SearchMode.SEMANTIC if strategy is RetrievalStrategy.MERGE else SearchMode.HYBRID
+        asked = SearchRequest(
+            query=query,
+            mode=mode,
+            limit=source.limit,
+            where=await self._where(source),
+            model_name=source.model_name,
+        )
+        matches = await self.search.find(asked)
+        threshold = source.similarity_threshold
+        if threshold is None:
+            threshold = self.model.default_threshold
+        similarities = await self._similarities(query, matches)
+        return [match for match in matches if similarities[match.found.id] >= threshold]
+
+    async def _where(self, source: DataSource) -> SearchFilter:
+        """A source that is named for an origin searches that origin alone."""
+        where = search_filter(source.metadata_filters)
+        if source.name != "default" and not where.origins and source.name in await self.search.sources():
+            return replace(where, origins=(source.name,))
+        return where
+
+    async def _similarities(self, query: str, matches: Sequence[Match]) -> Mapping[UUID, float]:
+        """Cosines of query and matches; computed here for those that only the keyword side found."""
+        known = {
+            match.found.id: match.components["semantic"]
+            for match in matches
+            if "semantic" in match.components
+        }
+        unknown = [match for match in matches if match.found.id not in known]
+        if unknown:
+            asked, *vectors = await self.model.embed(
+                [query, *(match.found.segment.text for match in unknown)]
+            )
+            for match, vector in zip(unknown, vectors, strict=True):
+                known[match.found.id] = math.fsum(a * b for a, b in zip(asked, vector, strict=True))
+        return known
+
+    async def _object(self, key: str) -> Source:
+        described = await self.storage.head(key)
+        if described.size > MAX_OBJECT_BYTES:
+            raise InvalidChatRequest(
+                f"{key} has {described.size} bytes; at most {MAX_OBJECT_BYTES} can be read"
+            )
+        content = await self.storage.read(key)
+        read = await asyncio.to_thread(self._read, key, content)
+        source = Source(
+            number=0,
+            text=read.markdown,
+            title=read.title or _metadata_text(described, "title") or key.rpartition("/")[2],
+            url=_metadata_text(described, "url"),
+            end=len(read.markdown),
+            storage_key=key,
+        )
+        return cut_to(source, MAX_OBJECT_CHARACTERS)
+
+    def _read(self, key: str, content: bytes) -> ReadDocument:
+        name = key.rpartition("/")[2]
+        if self.reader.supports(name):
+            return self.reader.read(name, content)
+        try:
+            return ReadDocument(markdown=content.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise UnsupportedDocument(f"{key} is neither text nor of a kind that can be read") from error
+
+
+def _metadata_text(described: StoredObject, name: str) -> str:
+    value = described.metadata.get(name)
+    return value if isinstance(value, str) else ""
