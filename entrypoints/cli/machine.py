@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-LOCK = "lock"
+from entrypoints.data_folder import LOCK_FILE
+
 OLDEST_PYTHON = (3, 11)
 NEEDED_BYTES = 500_000_000
 AMPLE_BYTES = 2_000_000_000
@@ -84,7 +85,7 @@ def data_folder(data_dir: Path) -> Check:
         return Check(
             "data folder", State.FAILED, f"{standing} cannot be written", "choose another --data-dir"
         )
-    if _is_locked(folder / LOCK):
+    if _is_locked(folder / LOCK_FILE):
         return Check(
             "data folder", State.FAILED, f"{folder} is in use by another server", "stop that one first"
         )
@@ -146,7 +147,7 @@ def port(host: str, number: int) -> Check:
 
 
 def exposure(host: str) -> Check:
-    """Warns when other machines could reach a server."""
+    """Whether an embedded server may listen there: it asks for no key."""
     try:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -155,9 +156,9 @@ def exposure(host: str) -> Check:
         return Check("exposure", State.OK, "this machine only")
     return Check(
         "exposure",
-        State.WARNING,
-        f"other machines may reach {host}",
-        "listen on 127.0.0.1 unless that is meant",
+        State.FAILED,
+        f"other machines could reach {host}, and an embedded server asks for no key",
+        "listen on 127.0.0.1, and let a proxy that authenticates pass requests on",
     )
 
 

@@ -31,6 +31,12 @@ class InvalidAddress(Invalid):
     code = "invalid_address"
 
 
+class UnusableKey(Invalid):
+    """An API key is printable ASCII characters on one line."""
+
+    code = "unusable_api_key"
+
+
 @dataclass(slots=True)
 class Session:
     """The global options. ``timeout_seconds`` is None unless given: a command knows how long it may take."""
@@ -53,6 +59,8 @@ class Session:
         """The server to ask, not yet opened."""
         from entrypoints.cli.client import Server
 
+        if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise UnusableKey
         return Server(server_url(self.url), api_key=self.api_key, timeout_seconds=self.seconds(usual_seconds))
 
     def show(self, reply: Reply, as_table: Callable[[], None]) -> None:

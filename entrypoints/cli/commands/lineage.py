@@ -92,10 +92,12 @@ async def chain(server: Server, session: Session, correlation_id: str) -> None:
 
     def as_table() -> None:
         entry = reply.value().get("entry")
-        middle = [entry] if isinstance(entry, dict) else []
-        rows = [*reversed(reply.items("ancestors")), *middle, *reply.items("descendants")]
-        marked = [Column("", lambda row: ">" if row is entry else " "), *ENTRIES]
-        print_table(marked, rows, empty="no lineage entries")
+        related = [
+            *({**one, "relation": "ancestor"} for one in reversed(reply.items("ancestors"))),
+            *([{**entry, "relation": "itself"}] if isinstance(entry, dict) else []),
+            *({**one, "relation": "descendant"} for one in reply.items("descendants")),
+        ]
+        print_table((Column("relation", "relation"), *ENTRIES), related, empty="no lineage entries")
 
     session.show(reply, as_table)
 
