@@ -14,7 +14,7 @@ _WORD = re.compile(r"\w+")
 _NOT_SPACE = re.compile(r"\S+")
 
 
-class InMemoryTokenizer:
+class MemoryTokenizer:
     """Every run of characters that are not white space is one token."""
 
     def __init__(self, *, limit: int = 256) -> None:
@@ -30,7 +30,7 @@ class InMemoryTokenizer:
         return [match.span() for match in _NOT_SPACE.finditer(text)]
 
 
-class InMemoryEmbeddingModel:
+class MemoryEmbeddingModel:
     """Words hashed into a vector of counts: texts that share words are near each other, the same on every machine."""
 
     def __init__(self, *, model_name: str = "words", dimension: int = 64, limit: int = 256) -> None:
@@ -73,7 +73,7 @@ class InMemoryEmbeddingModel:
         return [count / length for count in counts]
 
 
-class InMemoryLanguageModel:
+class MemoryLanguageModel:
     """Gives the answers it was told, one a call and the last one again; an error among them is raised.
 
     ``asked`` keeps what it was given. A stream gives pieces of ``piece`` characters.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.memory.models import InMemoryEmbeddingModel
+from adapters.memory.models import MemoryEmbeddingModel
 from adapters.models.minilm import MiniLmEmbeddingModel
 from application.ports.embedding_model import EmbeddingModel
 
@@ -22,7 +22,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["minilm int8", "minilm float32", "memory"])
 async def model(request: pytest.FixtureRequest, cache: Path) -> AsyncIterator[EmbeddingModel]:
     if request.param == "memory":
-        yield InMemoryEmbeddingModel()
+        yield MemoryEmbeddingModel()
         return
     async with MiniLmEmbeddingModel(cache, compute_type=request.param.split()[1]) as opened:
         yield opened

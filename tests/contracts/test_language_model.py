@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from adapters.memory.models import InMemoryLanguageModel
+from adapters.memory.models import MemoryLanguageModel
 from adapters.openai.language_model import OpenAiLanguageModel
 from application.ports.language_model import ChatMessage, CompletionOptions, LanguageModel
 from application.ports.readiness import Health
@@ -101,7 +101,7 @@ async def told(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncItera
     text = "About 42 [1], née – 東京."
     async with AsyncExitStack() as stack:
         if request.param == "memory":
-            yield InMemoryLanguageModel(text)
+            yield MemoryLanguageModel(text)
             return
         pieces = tuple(delta(text[start : start + 3]) + b"\n\n" for start in range(0, len(text), 3))
         streamed = Reply(chunks=(*pieces, b"data: [DONE]\n\n"))
@@ -113,7 +113,7 @@ async def told(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncItera
 async def failing(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncIterator[LanguageModel]:
     """A language model that cannot be reached."""
     if request.param == "memory":
-        yield InMemoryLanguageModel(LanguageModelUnavailable())
+        yield MemoryLanguageModel(LanguageModelUnavailable())
         return
     async with OpenAiLanguageModel(
         "http://127.0.0.1:1/v1", model="small", retry_delay_seconds=0.01

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from adapters.memory.models import InMemoryTokenizer
+from adapters.memory.models import MemoryTokenizer
 from adapters.models.tokenizer import MiniLmTokenizer
 from application.ports.tokenizer import Tokenizer
 
@@ -15,7 +15,7 @@ MINILM = MiniLmTokenizer()
 
 @pytest.fixture(params=["minilm", "memory"])
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    return MINILM if request.param == "minilm" else InMemoryTokenizer()
+    return MINILM if request.param == "minilm" else MemoryTokenizer()
 
 
 @pytest.mark.parametrize(
