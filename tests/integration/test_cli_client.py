@@ -18,6 +18,7 @@ SEARCH = "/api/v1/search"
 MATCH = {
     "score": 0.71,
     "title": "Indexes",
+    "url": "indexes.html",
     "heading_path": ["Partial indexes"],
     "start": 5,
     "end": 90,
@@ -57,7 +58,10 @@ def test_a_search_asks_for_both_sides_and_prints_where_each_match_is(
     ran = cli("search", "how do I build a partial index", "--limit", "3")
     assert server.asked[0].value == {"query": "how do I build a partial index", "limit": 3}
     assert (ran.code, ran.err) == (0, "")
-    assert ran.lines == [" 1. 0.710  Indexes > Partial indexes, characters 5-90", "    A partial index"]
+    assert ran.lines == [
+        " 1. 0.710  Indexes > Partial indexes (indexes.html), characters 5-90",
+        "    A partial index",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +181,91 @@ def test_text_of_a_document_cannot_command_the_terminal(cli: CommandLine, server
     assert "\x07" not in out
     assert "[bold]" in out
     assert "[red]x" in out
+
+
+# chat -------------------------------------------------------------------------------------------------------------
+
+CITED = [
+    {
+        "number": 2,
+        "title": "Vacuum",
+        "url": "vacuum.html",
+        "heading_path": ["Vacuum", "Why"],
+        "start": 10,
+        "end": 20,
+    },
+    {"number": 1, "title": "", "url": "a.md", "heading_path": [], "start": 0, "end": 5, "page": 4},
+    {
+        "number": 2,
+        "title": "Vacuum",
+        "url": "vacuum.html",
+        "heading_path": ["Vacuum", "Why"],
+        "start": 30,
+        "end": 40,
+    },
+]
+LISTED = ["[1] a.md, page 4, characters 0-5", "[2] Vacuum > Why (vacuum.html), characters 10-20 and 30-40"]
+
+
+def test_an_answer_comes_with_numbered_citations(cli: CommandLine, server: ScriptedServer) -> None:
+    """Document, heading and characters, a line for each number."""
+    answer = {
+        "text": "So it is [2]. And so [1].",
+        "mode": "extractive",
+        "is_answered": True,
+        "citations": CITED,
+        "sources": [],
+    }
+    server.says("POST", "/api/v1/chat/complete", answer)
+    ran = cli("chat", "why", "vacuum?")
+    assert server.asked[0].value == {"query": "why vacuum?"}
+    assert (ran.code, ran.lines) == (0, ["So it is [2]. And so [1].", "", *LISTED])
+    assert ran.err == "\nan extract from the documents: no language model is set up\n"
+
+
+def test_a_streamed_answer_is_printed_as_it_comes(cli: CommandLine, server: ScriptedServer) -> None:
+    """Cut anywhere, even within a character or between CR and LF."""
+    done = {"completed": True, "mode": "generative", "is_answered": True, "citations": CITED}
+    text = (
+        ": hello\r\n\r\n"
+        'event: sources\r\ndata: {"sources": []}\r\n\r\n'
+        'event: text\r\ndata: {"content": "Naïve "}\r\n\r\n'
+        'event: text\ndata: {"content":\ndata: "ones\\u001b[2J."}\n\n'
+        f"event: done\ndata: {json.dumps(done)}\n\n"
+    ).encode()
+    server.says_events("POST", "/api/v1/chat/stream", *(text[at : at + 1] for at in range(len(text))))
+    ran = cli("chat", "--stream", "q")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.lines == ["Naïve ones\N{REPLACEMENT CHARACTER}[2J.", "", *LISTED]
+
+
+def test_a_stream_that_breaks_off_is_no_answer(cli: CommandLine, server: ScriptedServer) -> None:
+    """Without `done` it may be half of one."""
+    server.says_events("POST", "/api/v1/chat/stream", b'event: text\ndata: {"content": "Half"}\n\n')
+    ran = cli("chat", "--stream", "q")
+    assert ran.code == 7
+    assert "(answer_broken_off)" in ran.err
+
+
+def test_an_error_in_a_stream_is_told_like_any_other(cli: CommandLine, server: ScriptedServer) -> None:
+    """The language model did not answer: exit code 7."""
+    problem = {"status": 503, "detail": "the model is away", "error_code": "language_model_unavailable"}
+    server.says_events(
+        "POST", "/api/v1/chat/stream", f"event: error\ndata: {json.dumps(problem)}\n\n".encode()
+    )
+    ran = cli("chat", "--stream", "q")
+    assert ran.code == 7
+    assert "error: the model is away (language_model_unavailable)\n" in ran.err
+
+
+def test_an_answer_without_citations_is_pointed_out(cli: CommandLine, server: ScriptedServer) -> None:
+    """A model may say what no document says."""
+    server.says(
+        "POST",
+        "/api/v1/chat/complete",
+        {"text": "Trust me.", "mode": "generative", "is_answered": True, "citations": []},
+    )
+    assert "no source is cited" in cli("chat", "q", "--no-stream").err
 
 
 # config -----------------------------------------------------------------------------------------------------------
@@ -344,7 +433,7 @@ def test_waiting_survives_a_server_that_goes_away(cli: CommandLine, server: Scri
         asked += 1
         if asked == 2:
             return web.json_response({"detail": "starting", "error_code": "not_ready"}, status=503)
-        if asked == 3:
+        if asked == 3 and request.transport is not None:
             request.transport.abort()
         return web.json_response(counted("running" if asked < 4 else "completed", done=1))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from domain.errors import Unavailable
-from entrypoints.cli.citations import place_of
+from entrypoints.cli.citations import citation_lines
 from entrypoints.cli.client import Server
 from entrypoints.cli.problems import stream_error
 from entrypoints.cli.session import ClientCommand, Session, asks_server
@@ -45,8 +45,7 @@ async def chat(server: Server, session: Session, words: tuple[str, ...], stream:
 
 
 async def _streamed(server: Server, question: str) -> Mapping[str, Any]:
-    """Print the text as it comes; returns what the stream said besides."""
-    told: dict[str, Any] = {}
+    """Print the text as it comes; returns what the stream says at its end."""
     async with server.events("POST", "chat", "stream", body={"query": question}) as events:
         async for event in events:
             if event.event == "text":
@@ -55,43 +54,26 @@ async def _streamed(server: Server, question: str) -> Mapping[str, Any]:
             elif event.event == "error":
                 sys.stdout.write("\n")
                 raise stream_error(event.value())
-            else:
-                told |= event.value()
-            if event.event == "done":
+            elif event.event == "done":
                 sys.stdout.write("\n")
-                return told
+                return event.value()
     raise AnswerBrokenOff
 
 
 def print_answer(answer: Mapping[str, Any]) -> None:
     """The text, then what it stands on."""
-    click.echo(harmless(str(answer.get("text") or answer.get("answer") or "")))
+    click.echo(harmless(str(answer.get("text") or "")))
     print_citations(answer)
 
 
 def print_citations(answer: Mapping[str, Any]) -> None:
-    """A numbered line for each citation, or for each source when the answer cites none."""
+    """A numbered line for each source that is cited; on standard error what one should know besides."""
     cited = [item for item in answer.get("citations") or [] if isinstance(item, dict)]
-    sources = [item for item in answer.get("sources") or [] if isinstance(item, dict)]
     if cited:
         click.echo()
-    for line in dict.fromkeys(citation_lines(cited, sources)):
+    for line in citation_lines(cited):
         click.echo(one_line(line))
-    if not cited and sources:
-        click.echo(f"\nit cites none of the {len(sources)} segments that it was given", err=True)
-
-
-def citation_lines(cited: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`[1] Title > Heading, characters 120-480`; what a citation does not say itself its source does."""
-    by_number = {_number(source, position): source for position, source in enumerate(sources, start=1)}
-    numbered = [(_number(item, position), item) for position, item in enumerate(cited, start=1)]
-    return [
-        f"[{number}] {place_of({**by_number.get(number, {}), **{k: v for k, v in item.items() if v is not None}})}"
-        for number, item in numbered
-    ]
-
-
-def _number(item: Mapping[str, Any], position: int) -> object:
-    return next(
-        (item[name] for name in ("number", "index", "marker") if item.get(name) is not None), position
-    )
+    if answer.get("mode") == "extractive" and cited:
+        click.echo("\nan extract from the documents: no language model is set up", err=True)
+    elif answer.get("is_answered") and not cited:
+        click.echo("\nno source is cited: nothing in the documents backs this", err=True)

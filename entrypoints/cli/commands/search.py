@@ -53,4 +53,4 @@ def print_matches(matches: list[dict[str, Any]]) -> None:
     for number, match in enumerate(matches, start=1):
         score = match.get("score")
         click.echo(f"{number:>2}. {in_words(score):<6} {one_line(place_of(match))}")
-        click.echo(passage(harmless(str(match.get("text") or match.get("content") or "")), indent=4))
+        click.echo(passage(harmless(str(match.get("text") or "")), indent=4))

@@ -24,8 +24,8 @@ from entrypoints.cli.texts import bytes_of
 OBJECTS = (
     Column("key", "key"),
     Column("bytes", "size", is_number=True),
-    Column("type", lambda row: row.get("content_type") or row.get("mime_type")),
-    Column("modified", lambda row: moment(row.get("modified_at") or row.get("last_modified"))),
+    Column("type", "content_type"),
+    Column("modified", lambda row: moment(row.get("last_modified"))),
 )
 key_argument = click.argument("key")
 
