@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LONGEST = 60
+_FENCE = 3
 _MARKER = rf" ?\[(?=[\d ,;]{{1,{_LONGEST}}}\]) ?\d{{1,3}}(?: ?[,;] ?\d{{1,3}})* ?\]"
 _TOKEN = re.compile(rf"(?P<marker>{_MARKER})|(?P<ticks>`+)|(?P<newline>\n)")
 # What may yet become a token, or part of a longer one, when more arrives.
@@ -41,8 +42,7 @@ class MarkerReader:
 
     def __init__(self) -> None:
         self._held = ""
-        self._fenced = False
-        self._in_code = False
+        self._opened = 0
 
     def feed(self, piece: str) -> Iterator[Written | Marked]:
         """What the piece makes certain."""
@@ -60,7 +60,7 @@ class MarkerReader:
     def _split(self, text: str) -> Iterator[Written | Marked]:
         written = 0
         for token in _TOKEN.finditer(text):
-            if token.lastgroup == "marker" and not self._fenced and not self._in_code:
+            if token.lastgroup == "marker" and not self._opened:
                 if written < token.start():
                     yield Written(text[written : token.start()])
                 written = token.end()
@@ -71,12 +71,15 @@ class MarkerReader:
             yield Written(text[written:])
 
     def _note(self, token: re.Match[str]) -> None:
+        """Keep how many backticks opened the code we are in; 0 stands for none."""
+        run = len(token[0])
         if token.lastgroup == "newline":
-            self._in_code = False
-        elif token.lastgroup == "ticks" and len(token[0]) >= 3 and not self._in_code:
-            self._fenced = not self._fenced
-        elif token.lastgroup == "ticks" and not self._fenced:
-            self._in_code = not self._in_code
+            # Only a fence goes on over the end of a line.
+            self._opened = self._opened if self._opened >= _FENCE else 0
+        elif token.lastgroup == "ticks" and not self._opened:
+            self._opened = run
+        elif token.lastgroup == "ticks" and (run == self._opened or run > self._opened >= _FENCE):
+            self._opened = 0
 
 
 def _marked(text: str) -> Marked:
