@@ -1,0 +1,122 @@
+"""The doctor: what it finds, and that it changes nothing."""
+
+import fcntl
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from entrypoints.cli import machine
+from entrypoints.cli.doctor import as_json, as_table, settings_checks
+from entrypoints.cli.language_model_check import language_model
+from entrypoints.cli.machine import Check, State
+from entrypoints.data_folder import LOCK_FILE
+from entrypoints.settings import Settings
+
+
+def test_a_folder_that_is_not_there_yet_is_fine_and_stays_away(tmp_path: Path) -> None:
+    """The doctor makes nothing."""
+    assert machine.data_folder(tmp_path / "a" / "b").state is State.OK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_found(tmp_path: Path) -> None:
+    """Also as one of its parents."""
+    (tmp_path / "file").write_text("x")
+    assert machine.data_folder(tmp_path / "file").state is State.FAILED
+    assert machine.data_folder(tmp_path / "file" / "data").state is State.FAILED
+
+
+def test_a_folder_in_use_is_found(tmp_path: Path) -> None:
+    """Asking does not take the lock."""
+    with (tmp_path / LOCK_FILE).open("w") as lock:
+        assert machine.data_folder(tmp_path).state is State.OK
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        check = machine.data_folder(tmp_path)
+        assert (check.state, check.message) == (State.FAILED, f"{tmp_path} is in use by another server")
+    assert machine.data_folder(tmp_path).state is State.OK
+
+
+def test_a_port_in_use_is_found() -> None:
+    """And one that is free is free afterwards too."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number = listener.getsockname()[1]
+        assert machine.port("127.0.0.1", number).message == f"127.0.0.1 port {number}: in use"
+    assert machine.port("127.0.0.1", number).state is State.OK
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_found(host: str) -> None:
+    """Nobody can listen there from here."""
+    assert machine.port(host, 8000).state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("host", "state"),
+    [
+        ("127.0.0.1", "ok"),
+        ("::1", "ok"),
+        ("localhost", "ok"),
+        ("0.0.0.0", "failed"),  # noqa: S104  # an address to look at
+        ("example.org", "failed"),
+    ],
+)
+def test_an_open_door_is_pointed_out(host: str, state: str) -> None:
+    """An embedded server asks for no key."""
+    assert machine.exposure(host).state == state
+
+
+def test_a_missing_folder_of_documents_is_found(tmp_path: Path) -> None:
+    """Before the server starts and says so itself."""
+    assert machine.documents(tmp_path / "none").state is State.FAILED
+    assert machine.documents(tmp_path).state is State.OK
+
+
+def test_everything_wrong_with_the_settings_is_a_check() -> None:
+    """And so is what nothing reads."""
+    checks = settings_checks({"FACTFLOW_PORT": "x", "FACTFLOW_HOTS": "h"}, {"data_dir": ""})
+    assert [check.state for check in checks] == [State.FAILED, State.FAILED, State.WARNING]
+    assert checks[2].message == "nothing reads FACTFLOW_HOTS; did you mean FACTFLOW_HOST?"
+
+
+def test_a_language_model_that_is_away_is_found() -> None:
+    """With the address that was tried, and never the key."""
+    check = language_model(Settings(llm_base_url="http://127.0.0.1:1/v1", llm_api_key="hush"))
+    assert check.state is State.FAILED
+    assert "http://127.0.0.1:1/v1" in check.message
+    assert "hush" not in check.message + check.hint
+
+
+def test_the_report_reads_well_and_parses() -> None:
+    """For people and for programs."""
+    checks = [
+        Check("port", State.FAILED, "in use", "choose another"),
+        Check("disk", State.OK, "\x1b[2J room"),
+    ]
+    assert as_table(checks).splitlines() == [
+        "FAILED   port  in use", "               choose another", "ok       disk  \N{REPLACEMENT CHARACTER}[2J room", "",
+        "a server cannot run here yet: 1 failed",
+    ]  # fmt: skip
+    assert json.loads(as_json(checks))["ok"] is False
+
+
+def test_the_command_ends_with_what_it_found(tmp_path: Path) -> None:
+    """Exit code 1 when a server could not run; it is run in a process of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "factflow_server",
+        "doctor",
+        "--output",
+        "json",
+        "--docs",
+        str(tmp_path / "none"),
+    ]
+    ran = subprocess.run([*command, "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    failed = [check["name"] for check in json.loads(ran.stdout)["checks"] if check["state"] == "failed"]
+    assert "documents" in failed
+    assert list(tmp_path.iterdir()) == []
