@@ -78,7 +78,12 @@ class RouteFeed:
         """Feed the queue until cancelled."""
         while True:
             await self._wait()
-            await self._refill()
+            # Woken by ``expect`` before its time, there is only the timer to set anew.
+            if self._is_behind or self._is_due():
+                await self._refill()
+
+    def _is_due(self) -> bool:
+        return self._due is not None and self._due <= self.ports.clock.now()
 
     async def _wait(self) -> None:
         if self._due is None:
@@ -130,5 +135,6 @@ class RouteFeed:
         due = await until_available(
             lambda: self.ports.ledger.next_due(self.execution_id, self.route_id), self.ports.clock.sleep
         )
-        if due is not None:
+        # What was due already has just been offered.
+        if due is not None and due > self.ports.clock.now():
             self.expect(due)

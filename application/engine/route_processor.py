@@ -69,25 +69,31 @@ class RouteProcessor:
         claim = await self.claims.ask(
             ClaimRequest(message_id=delivery.envelope.message_id, token=self.ports.ids.new_id())
         )
+        returns_at = None
         if claim is not None:
             self.held[claim.token] = claim
-            await self._process(claim)
+            returns_at = await self._process(claim)
             del self.held[claim.token]
         await delivery.acknowledge()
-        self.feeds[self.route.id].consumed()
+        feed = self.feeds[self.route.id]
+        feed.consumed()
+        if returns_at is not None:
+            # Only now: a queue that still counts the message as out would not take it again.
+            feed.expect(returns_at)
 
-    async def _process(self, claim: Claim) -> None:
+    async def _process(self, claim: Claim) -> datetime | None:
+        """Settle one message; returns the moment from which it waits again, if it does."""
         self._tell("message.initiated", claim, {})
         settlement = await self._attempt(claim)
         settlement, settled = await self._settle(claim, settlement)
         await self._publish(settled.published)
-        if settlement.not_before is not None:
-            self.feeds[self.route.id].expect(settlement.not_before)
-        if settled.accepted and settlement.outcome not in {Outcome.RETRY, Outcome.RELEASE}:
+        goes_back = settlement.outcome in {Outcome.RETRY, Outcome.RELEASE}
+        if settled.accepted and not goes_back:
             kind = "message.failed" if settlement.outcome is Outcome.DEAD else "message.completed"
             self._tell(kind, claim, {"outcome": settlement.outcome.value, "error": settlement.error})
         if settled.finished is not None:
             self.finished(claim.message.execution_id, settled.finished)
+        return (settlement.not_before or self.ports.clock.now()) if goes_back else None
 
     async def _settle(self, claim: Claim, settlement: Settlement) -> tuple[Settlement, Settled]:
         try:
