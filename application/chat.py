@@ -139,7 +139,7 @@ class Chat:
         found = await asyncio.to_thread(candidates, request.query, whole)
         if not found:
             return excerpt(shown[0])
-        asked, *vectors = await self.model.embed([request.query, *(one.sentence.text for one in found)])
+        asked, *vectors = await self.model.embed([request.query, *(one.meaning for one in found)])
         similarities = [math.fsum(a * b for a, b in zip(asked, vector, strict=True)) for vector in vectors]
         text, citations = quoted(chosen(request.query, found, similarities))
         return text, [replace(one, source=numbered[one.number]) for one in citations]

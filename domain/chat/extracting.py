@@ -17,7 +17,13 @@ MAX_CANDIDATES = 48
 """Sentences that are compared with the question by meaning; the rest is left out by its words."""
 
 LEAST_SHARE_OF_BEST = 0.72
+LEAST_SHARE_ELSEWHERE = 0.85
+"""The same for a sentence of another document than the best one's."""
+
 TOO_ALIKE = 0.6
+LEAST_SHARE_WITH_CODE = 0.92
+"""The same for a second piece of code."""
+
 MEANING_WEIGHT = 0.55
 WORDS_WEIGHT = 0.3
 SOURCE_WEIGHT = 0.15
@@ -32,8 +38,8 @@ _STOP_WORDS = frozenset(_LITTLE_WORDS.split())
 _DANGLING = re.compile(
     r"(?:this|that|these|those|it|its|they|such|however|therefore|thus|hence|also|but|and|or|so|then|otherwise"
     r"|instead|moreover|furthermore|additionally|similarly|likewise|consequently|for example|for instance"
-    r"|in this|in that|in these|in such|the above|the former|the latter|as (?:noted|shown|described|mentioned|above)"
-    r"|see|note that)\b",
+    r"|in this|in that|in these|in such|in the (?:above|example)|the above|the former|the latter|alternatively"
+    r"|as (?:noted|shown|described|mentioned|above|previously)|see|note that|the following)\b",
     re.IGNORECASE,
 )
 _ASKS_HOW = re.compile(
@@ -52,6 +58,11 @@ class Candidate:
     place: int
     words: frozenset[str]
     overlap: float
+
+    @property
+    def meaning(self) -> str:
+        """The text to compare with the question: a sentence of a list of terms speaks of its term."""
+        return f"{self.sentence.term}: {self.sentence.text}" if self.sentence.term else self.sentence.text
 
 
 def content_stems(text: str) -> frozenset[str]:
@@ -97,18 +108,27 @@ def chosen(
     """
     wants_code = bool(_ASKS_HOW.search(query))
     ranks = _ranks(found)
-    scored = sorted(
-        zip(found, similarities, strict=True),
-        key=lambda pair: -_score(pair[0], pair[1], ranks, wants_code=wants_code),
-    )
-    scores = {id(one): _score(one, similar, ranks, wants_code=wants_code) for one, similar in scored}
+    scores = {
+        id(one): _score(one, similar, ranks, wants_code=wants_code)
+        for one, similar in zip(found, similarities, strict=True)
+    }
+    best_first = sorted(found, key=lambda one: -scores[id(one)])
     picked: list[Candidate] = []
-    for one, _ in scored:
-        if len(picked) == most or scores[id(one)] < LEAST_SHARE_OF_BEST * scores[id(scored[0][0])]:
-            break
-        if not any(_is_repetition(one, other) for other in picked):
+    for one in best_first[: 4 * most]:
+        share = scores[id(one)] / max(scores[id(best_first[0])], 1e-9)
+        if len(picked) < most and _belongs(one, share, picked):
             picked.append(one)
     return _in_reading_order(picked)
+
+
+def _belongs(one: Candidate, share: float, picked: Sequence[Candidate]) -> bool:
+    """Whether a sentence whose score is that share of the best one's goes with those that were picked."""
+    if not picked:
+        return True
+    least = LEAST_SHARE_OF_BEST if _document(one) == _document(picked[0]) else LEAST_SHARE_ELSEWHERE
+    if one.sentence.code and any(other.sentence.code for other in picked):
+        least = LEAST_SHARE_WITH_CODE
+    return share >= least and not any(_is_repetition(one, other) for other in picked)
 
 
 def _score(one: Candidate, similar: float, ranks: Mapping[int, int], *, wants_code: bool) -> float:
@@ -117,7 +137,7 @@ def _score(one: Candidate, similar: float, ranks: Mapping[int, int], *, wants_co
     if one.sentence.code:
         score += 0.08 if wants_code else -0.2
     if _DANGLING.match(one.sentence.text):
-        score -= 0.08
+        score -= 0.15
     if one.sentence.text.endswith("?"):
         score -= 0.15
     return score
@@ -170,7 +190,7 @@ def _overlap(weights: Mapping[str, float], stems: frozenset[str], headings: froz
 
 
 def _heading_stems(source: Source, sentence: Sentence) -> frozenset[str]:
-    return content_stems(" ".join((source.title, *source.heading_path, sentence.heading)))
+    return content_stems(" ".join((source.title, *source.heading_path, sentence.heading, sentence.term)))
 
 
 def _stem(word: str) -> str:

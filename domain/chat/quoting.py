@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.chat.answer import Citation, Source
-from domain.chat.extracting import Candidate
+from domain.chat.extracting import Candidate, content_stems
 from domain.chat.prompt import cut_to
 
 EXCERPT_CHARACTERS = 600
-_STOP = re.compile(r"[.!?…:。！？][\"')\]”’»」』]*\Z")  # noqa: RUF001 - full stops of other scripts
+_STOP = re.compile(r"[.!?…:。！？]+\Z")  # noqa: RUF001 - full stops of other scripts
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ def quoted(candidates: Sequence[Candidate]) -> tuple[str, Sequence[Citation]]:
         if before is not None:
             apart = before.sentence.code or before.source.document_id != one.source.document_id
             page.text += "\n\n" if apart else " "
-        _quote(page, one)
+        _quote(page, one, named=before.sentence.term if before else "")
         before = one
     return page.text, page.citations
 
@@ -48,9 +48,12 @@ def excerpt(source: Source) -> tuple[str, Sequence[Citation]]:
     return text, [citation]
 
 
-def _quote(page: _Page, one: Candidate) -> None:
+def _quote(page: _Page, one: Candidate, *, named: str) -> None:
     start = len(page.text)
     text = one.sentence.text
+    term = one.sentence.term
+    if term not in {"", named} and not content_stems(term) & one.words:
+        text = f"{term}: {text}"
     stop = _STOP.search(text)
     at = stop.start() if stop else len(text)
     page.text += f"{text[:at]} [{one.source.number}]{text[at:]}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.segmentation.blocks import Block, Kind, blocks, heading_title
 
 MIN_CHARACTERS = 20
 MAX_CHARACTERS = 500
 MAX_CODE_CHARACTERS = 800
+MAX_TERM_CHARACTERS = 80
 
 _END = re.compile(r"[.!?…][\"')\]”’»*_]*(?=\s|\Z)|[。！？][」』”]?|:(?=\s*\Z)")  # noqa: RUF001 - other scripts' stops
 _ABBREVIATION = re.compile(
@@ -23,6 +25,7 @@ _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]+?)(?<=\S)\1(?!
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
 _ITEM_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
+_LONGER_WORD = re.compile(r"(?:[^\W\d_]{4,}|\d{2,}|\s|[)\]\"”`])\Z")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SCRIPT_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -32,7 +35,7 @@ class Sentence:
     """A sentence as it reads without Markdown, with its place ``[start, end)`` in the text it was taken from.
 
     ``code`` is the block that the sentence introduces ("… like this:"), with its fences.
-    ``heading`` is the nearest one above it in the text.
+    ``heading`` is the nearest one above it in the text, ``term`` what it is said of in a list of terms.
     """
 
     text: str
@@ -40,21 +43,44 @@ class Sentence:
     end: int
     code: str = ""
     heading: str = ""
-    begins_block: bool = False
+    term: str = ""
 
 
 def sentences(text: str) -> Sequence[Sentence]:
     """Every quotable sentence in order: of paragraphs and list items, not of headings, tables, code, navigation."""
     found: list[Sentence] = []
     listed = list(blocks(text))
-    heading = ""
-    for position, block in enumerate(listed):
+    heading = term = ""
+    for block, after in zip(listed, [*listed[1:], None], strict=True):
         if block.kind is Kind.HEADING:
-            heading = heading_title(text, block)
+            heading, term = heading_title(text, block), ""
         elif block.kind in {Kind.TEXT, Kind.ITEM}:
-            after = listed[position + 1] if position + 1 < len(listed) else None
-            found += _of_block(text, block, heading, after)
+            label = _label(text, block)
+            term = label or ("" if _is_at_margin(text, block) else term)
+            if not label:
+                found += _of_block(text, block, _Place(heading, term), after)
     return found
+
+
+class _Place(NamedTuple):
+    heading: str
+    term: str
+
+
+def _label(text: str, block: Block) -> str:
+    """The term of a list item that is nothing but a term: what is indented below it speaks of it."""
+    body = plain(text[_body_start(text, block) : block.end])
+    is_term = block.kind is Kind.ITEM and len(body) <= MAX_TERM_CHARACTERS and not _END.search(body)
+    return body if is_term else ""
+
+
+def _is_at_margin(text: str, block: Block) -> bool:
+    return not text[text.rfind("\n", 0, block.start) + 1 : block.start + 1][:1].isspace()
+
+
+def _body_start(text: str, block: Block) -> int:
+    mark = _ITEM_MARK.match(text, block.start, block.end) if block.kind is Kind.ITEM else None
+    return mark.end() if mark else block.start
 
 
 def plain(markdown: str) -> str:
@@ -70,19 +96,26 @@ def _without_marks(text: str) -> str:
     return _ESCAPE.sub(r"\1", text)
 
 
-def _of_block(text: str, block: Block, heading: str, after: Block | None) -> Iterator[Sentence]:
-    start = block.start
-    if block.kind is Kind.ITEM and (mark := _ITEM_MARK.match(text, start, block.end)):
-        start = mark.end()
-    first = True
-    for begin, end in _ranges(text, start, block.end):
-        readable = plain(text[begin:end])
-        code = _code_after(text, end, block, after) if readable.endswith(":") else ""
-        if _is_quotable(readable) and (code or not readable.endswith(":")):
+def _of_block(text: str, block: Block, place: _Place, after: Block | None) -> Iterator[Sentence]:
+    for start, end in _ranges(text, _body_start(text, block), block.end):
+        readable = _unwrapped(plain(text[start:end]))
+        introduces = readable.endswith(":")
+        code = _code_after(text, end, block, after) if introduces else ""
+        if bool(code) == introduces and _is_quotable(readable, introduces=introduces):
             yield Sentence(
-                text=readable, start=begin, end=end, code=code, heading=heading, begins_block=first
+                text=readable, start=start, end=end, code=code, heading=place.heading, term=place.term
             )
-        first = False
+
+
+def _unwrapped(readable: str) -> str:
+    """The sentence without brackets around the whole of it, or a lone one whose other half is elsewhere."""
+    if readable.startswith("(") and readable.endswith(")") and readable.count("(") == 1:
+        return readable[1:-1]
+    if readable.startswith("(") and readable.count("(") > readable.count(")"):
+        return readable[1:]
+    if readable.endswith(")") and readable.count(")") > readable.count("("):
+        return readable[:-1]
+    return readable
 
 
 def _ranges(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -102,8 +135,8 @@ def _is_full_stop(text: str, begin: int, match: re.Match[str], end: int) -> bool
     if _ABBREVIATION.search(text, max(begin, match.start() - 12), match.start() + 1):
         return match.end() >= end
     following = text[match.end() : end].lstrip()[:1]
-    # A small letter goes on with the sentence, unless the text knows no capitals at all.
-    return not following.islower() or text[begin : match.end()].islower()
+    # Before a small letter ("… is needed. jsonb also …") only a longer word ends a sentence.
+    return not following.islower() or bool(_LONGER_WORD.search(text, begin, match.start()))
 
 
 def _code_after(text: str, end: int, block: Block, after: Block | None) -> str:
@@ -115,12 +148,13 @@ def _code_after(text: str, end: int, block: Block, after: Block | None) -> str:
     return code if code.lstrip().startswith(("```", "~~~")) else f"```\n{code}\n```"
 
 
-def _is_quotable(readable: str) -> bool:
-    if not MIN_CHARACTERS <= len(readable) <= MAX_CHARACTERS:
-        return bool(_SCRIPT_WITHOUT_SPACES.search(readable)) and 5 <= len(readable) <= MAX_CHARACTERS
-    if readable.count("|") > 1 or readable.count("»") + readable.count("→") + readable.count("·") > 1:
+def _is_quotable(readable: str, *, introduces: bool) -> bool:
+    unspaced = bool(_SCRIPT_WITHOUT_SPACES.search(readable))
+    least = MIN_CHARACTERS if not (unspaced or introduces) else MIN_CHARACTERS // 3
+    if not least <= len(readable) <= MAX_CHARACTERS:
+        return False
+    if readable.count("|") > 1 or sum(map(readable.count, "»→·")) > 1:
         return False
     letters = sum(character.isalpha() or character.isspace() for character in readable)
-    if letters < 0.7 * len(readable):
-        return False
-    return len(_WORD.findall(readable)) >= 4 or bool(_SCRIPT_WITHOUT_SPACES.search(readable))
+    enough_words = len(_WORD.findall(readable)) >= (3 if introduces else 4)
+    return letters >= 0.7 * len(readable) and (enough_words or unspaced)
