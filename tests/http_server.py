@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import msgspec
 import uvicorn
 
+from adapters.documents.format_reader import FormatDocumentReader
 from adapters.http.app import create_app
 from adapters.http.settings import HttpSettings
-from adapters.memory.configs import MemoryPipelineConfigs, Versions
+from adapters.memory.corpus import Corpus
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_queue import InProcessMessageQueue
+from adapters.memory.models import MemoryEmbeddingModel
+from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
+from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
+from application.chat import Chat
 from application.configs import Configs
 from application.contents import Application
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts
 from application.executions import Executions
 from application.health import SystemHealth
+from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
-from application.ports.unit_of_work import Repositories
+from application.search import Search
 from domain.errors import Invalid
-from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
 from domain.lineage import LineageEntry
 
 PIPELINE = """\
@@ -82,58 +87,6 @@ class Waiting:
 
 
 @dataclass
-class Work:
-    """Reads configs and executions out of dictionaries."""
-
-    ledger: MemoryLedger
-    configs: dict[UUID, Versions] = field(default_factory=dict)
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Repositories]:
-        copy = dict(self.configs)
-        yield Repositories(configs=MemoryPipelineConfigs(copy), executions=Runs(self.ledger))
-        self.configs = copy
-
-    async def is_reachable(self) -> bool:
-        return True
-
-
-@dataclass
-class Runs:
-    """The ledger's executions as a repository."""
-
-    ledger: MemoryLedger
-
-    async def get(self, execution_id: UUID) -> Execution:
-        found = self.ledger.executions.get(execution_id)
-        if found is None:
-            raise ExecutionNotFound
-        return found
-
-    async def by_tag(self, tag: str) -> Execution:
-        for execution in self.ledger.executions.values():
-            if execution.tag == tag:
-                return execution
-        raise ExecutionNotFound
-
-    async def list(
-        self,
-        *,
-        status: ExecutionStatus | None = None,
-        config_id: UUID | None = None,
-        parent_execution_id: UUID | None = None,
-        limit: int,
-        offset: int = 0,
-    ) -> tuple[Sequence[Execution], int]:
-        wanted = [
-            one
-            for one in reversed(self.ledger.executions.values())
-            if status in {None, one.status} and config_id in {None, one.config_id}
-        ]
-        return wanted[offset : offset + limit], len(wanted)
-
-
-@dataclass
 class Records:
     """Keeps lineage entries in a list."""
 
@@ -167,6 +120,9 @@ class World:
     storage: MemoryObjectStorage = field(default_factory=MemoryObjectStorage)
     component: Component = field(default_factory=Component)
     events: InProcessEventBus = field(default_factory=InProcessEventBus)
+    corpus: Corpus = field(default_factory=Corpus)
+    model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
+    language_model: LanguageModel | None = None
 
     def registry(self) -> PipelineAdapters:
         return PipelineAdapters(
@@ -196,7 +152,8 @@ class World:
 
     def application(self, engine: Engine) -> Application:
         ports = engine.ports
-        work = Work(self.ledger)
+        work = MemoryUnitOfWork(self.ledger)
+        search = Search(index=MemorySegmentIndex(self.corpus), model=self.model)
         configs = Configs(
             work=work, parser=YamlConfigParser(), registry=ports.registry, clock=ports.clock, ids=ports.ids
         )
@@ -205,8 +162,14 @@ class World:
             executions=Executions(configs=configs, work=work, engine=engine, limit=3),
             stored_objects=None,
             lineage=None,
-            search=None,
-            chat=None,
+            search=search,
+            chat=Chat(
+                search=search,
+                model=self.model,
+                storage=self.storage,
+                reader=FormatDocumentReader(),
+                language_model=self.language_model,
+            ),
             health=SystemHealth(components=[self.component], clock=ports.clock, started_at=ports.clock.now()),
         )
 
@@ -238,6 +201,38 @@ class Api:
         status, execution = await self.ask("POST", path, params=parameters)
         assert status == 201, execution
         return str(execution["id"])
+
+    async def ended(self, name: str) -> None:
+        """Wait until the execution has ended."""
+        for _ in range(500):
+            _, execution = await self.ask("GET", f"/api/v1/executions/{name}")
+            if execution["status"] != "running":
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"execution {name} does not end")
+
+    def listeners(self) -> int:
+        """How many streams listen to events now."""
+        return sum(map(len, self.world.events._listeners.values()))
+
+
+@dataclass
+class Told:
+    """One server-sent event."""
+
+    event: str
+    data: Any
+    id: str | None
+
+
+def events_of(text: str) -> list[Told]:
+    """The events of a stream, comments and retry lines left out."""
+    events = []
+    for block in text.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != ":")
+        if "event" in fields:
+            events.append(Told(fields["event"], msgspec.json.decode(fields["data"]), fields.get("id")))
+    return events
 
 
 @asynccontextmanager

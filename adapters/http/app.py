@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
 from adapters.http.bodies import JsonRequest
+from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
@@ -26,6 +27,7 @@ CONTROLLERS = (
     ExecutionsController,
     ExecutionEventsController,
     SearchController,
+    ChatController,
     ChatSearchController,
     SystemController,
 )

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 from litestar import Litestar, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import DependencyKwarg, ParameterKwarg
+from litestar.params import HeaderParameter, ParameterKwarg
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
@@ -133,7 +133,7 @@ def _problem_example(error: type[FactflowError], status: int) -> dict[str, Any]:
 
 def _parameters(route: HTTPRoute, handler: HTTPRouteHandler) -> Iterator[dict[str, Any]]:
     for name, field in handler.parsed_fn_signature.parameters.items():
-        if name in {"data", "request", "scope"} or isinstance(field.kwarg_definition, DependencyKwarg):
+        if name in {"data", "request", "scope"} or field.is_di_field:
             continue
         yield _parameter(name, field, "path" if name in route.path_parameters else "query")
     for name in route.path_parameters:
@@ -150,13 +150,12 @@ def _parameters(route: HTTPRoute, handler: HTTPRouteHandler) -> Iterator[dict[st
 
 def _parameter(name: str, field: FieldDefinition, place: str) -> dict[str, Any]:
     definition = field.kwarg_definition if isinstance(field.kwarg_definition, ParameterKwarg) else None
-    header = definition.header if definition else None
     schema = _schema_of_parameter(field, definition)
     if field.has_default and field.default is not None:
         schema["default"] = msgspec.to_builtins(field.default)
     return {
-        "name": header or (definition.query if definition and definition.query else name),
-        "in": "header" if header else place,
+        "name": (definition.name if definition else None) or name,
+        "in": "header" if isinstance(definition, HeaderParameter) else place,
         "required": place == "path" or not field.has_default,
         "description": (definition.description if definition else None) or "",
         "schema": schema,

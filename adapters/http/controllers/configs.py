@@ -6,7 +6,8 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, post, put
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from adapters.http.errors import PreconditionFailed
 from adapters.http.ranges import expected_version
@@ -39,9 +40,10 @@ from domain.pipeline_config import (
     InvalidConfigText,
 )
 
-UseCase = Annotated[Configs, Dependency(skip_validation=True)]
-IsActive = Annotated[bool, Parameter(description="False lists the deactivated ones.")]
-SkipInitMessage = Annotated[bool, Parameter(description="Start the routes and send nothing.")]
+UseCase = NamedDependency[SkipValidation[Configs]]
+ConfigId = Annotated[UUID, PathParameter(description="The config's id.")]
+IsActive = Annotated[bool, QueryParameter(description="False lists the deactivated ones.")]
+SkipInitMessage = Annotated[bool, QueryParameter(description="Start the routes and send nothing.")]
 RUN_ERRORS = (
     ConfigInactive,
     ConfigNotRunnable,
@@ -62,7 +64,9 @@ class ConfigsController(Controller):
         summary="Store a pipeline config",
         opt={"errors": (UnparseableConfig, InvalidConfigName, InvalidConfigText)},
     )
-    async def create(self, configs: UseCase, data: ConfigCreateRequest) -> Response[PipelineConfigResponse]:
+    async def create(
+        self, configs: UseCase, data: JSONBody[ConfigCreateRequest]
+    ) -> Response[PipelineConfigResponse]:
         """Errors of validation do not keep a config from being stored; they keep it from running.
 
         A text that is not YAML at all is refused.
@@ -90,7 +94,9 @@ class ConfigsController(Controller):
         return config_list_response(page, total=total, limit=limit, offset=offset)
 
     @post("/validate", status_code=200, operation_id="validate_config", summary="Validate a pipeline config")
-    async def validate(self, configs: UseCase, data: ConfigValidateRequest) -> ValidationReportResponse:
+    async def validate(
+        self, configs: UseCase, data: JSONBody[ConfigValidateRequest]
+    ) -> ValidationReportResponse:
         """Everything wrong with a text, also when it is no YAML; nothing is stored."""
         return report_response(await configs.validate(data.config_yaml))
 
@@ -103,8 +109,10 @@ class ConfigsController(Controller):
     async def read(
         self,
         configs: UseCase,
-        config_id: UUID,
-        version: Annotated[int | None, Parameter(ge=1, le=10**9, description="An earlier version.")] = None,
+        config_id: ConfigId,
+        version: Annotated[
+            int | None, QueryParameter(ge=1, le=10**9, description="An earlier version.")
+        ] = None,
     ) -> Response[PipelineConfigDetailResponse]:
         """The latest version with its YAML, validated against the pipeline adapters there are now."""
         checked = await configs.get(config_id, version)
@@ -129,10 +137,10 @@ class ConfigsController(Controller):
     async def update(
         self,
         configs: UseCase,
-        config_id: UUID,
-        data: ConfigUpdateRequest,
+        config_id: ConfigId,
+        data: JSONBody[ConfigUpdateRequest],
         if_match: Annotated[
-            str | None, Parameter(header="If-Match", description="The ETag of the version to replace.")
+            str | None, HeaderParameter(name="If-Match", description="The ETag of the version to replace.")
         ] = None,
     ) -> Response[PipelineConfigResponse]:
         """Stores the next version; executions that run keep theirs. What is not given stays."""
@@ -157,7 +165,7 @@ class ConfigsController(Controller):
         summary="Deactivate a pipeline config",
         opt={"errors": (ConfigNotFound, ConfigChanged)},
     )
-    async def deactivate(self, configs: UseCase, config_id: UUID) -> None:
+    async def deactivate(self, configs: UseCase, config_id: ConfigId) -> None:
         """Takes it out of use and keeps every version. Doing it twice is no error."""
         await configs.deactivate(config_id)
 
@@ -169,11 +177,11 @@ class ConfigsController(Controller):
     )
     async def run(
         self,
-        executions: Annotated[Executions, Dependency(skip_validation=True)],
-        config_id: UUID,
-        data: ConfigRunRequest | None = None,
+        executions: NamedDependency[SkipValidation[Executions]],
+        config_id: ConfigId,
+        data: JSONBody[ConfigRunRequest | None] = None,
         skip_init_message: SkipInitMessage = False,  # noqa: FBT002
-        tag: Annotated[str | None, Parameter(description="A unique name for the execution.")] = None,
+        tag: Annotated[str | None, QueryParameter(description="A unique name for the execution.")] = None,
     ) -> Response[ExecutionResponse]:
         """Starts every route, then sends the init message. A config with errors is answered with its report."""
         execution = await executions.start(

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from litestar import Controller, get
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
 
 from adapters.http.controllers.executions import IdOrTag, UseCase
 from adapters.http.settings import HttpSettings
@@ -31,7 +32,7 @@ _LAST_EVENT_ID: dict[str, Any] = {
 }
 
 Seconds = Annotated[
-    int, Parameter(query="timeout", ge=1, le=3600, description="Seconds after which the stream ends.")
+    int, QueryParameter(name="timeout", ge=1, le=3600, description="Seconds after which the stream ends.")
 ]
 
 
@@ -47,7 +48,7 @@ class ExecutionEventsController(Controller):
     async def stream(
         self,
         executions: UseCase,
-        settings: Annotated[HttpSettings, Dependency(skip_validation=True)],
+        settings: NamedDependency[SkipValidation[HttpSettings]],
         execution_id: IdOrTag,
         seconds: Seconds = 300,
     ) -> EventStream:

@@ -6,7 +6,8 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, get, patch, post
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from adapters.http.controllers.configs import RUN_ERRORS
 from adapters.http.errors import UnknownConfig
@@ -29,8 +30,8 @@ from application.executions import Executions
 from domain.execution import ExecutionNotFound, ExecutionStatus, StatusChangeNotAllowed
 from domain.pipeline_config import ConfigNotFound
 
-UseCase = Annotated[Executions, Dependency(skip_validation=True)]
-IdOrTag = Annotated[str, Parameter(description="The execution's id or its tag.")]
+UseCase = NamedDependency[SkipValidation[Executions]]
+IdOrTag = Annotated[str, PathParameter(description="The execution's id or its tag.")]
 
 
 class ExecutionsController(Controller):
@@ -42,7 +43,9 @@ class ExecutionsController(Controller):
         summary="Start an execution",
         opt={"errors": (UnknownConfig, *RUN_ERRORS)},
     )
-    async def start(self, executions: UseCase, data: ExecutionStartRequest) -> Response[ExecutionResponse]:
+    async def start(
+        self, executions: UseCase, data: JSONBody[ExecutionStartRequest]
+    ) -> Response[ExecutionResponse]:
         """Starts a config by its id; `POST /api/v1/configs/{config_id}/run` does the same and can do more."""
         metadata = data.metadata if data.metadata is not None else data.trigger_context
         try:
@@ -56,8 +59,10 @@ class ExecutionsController(Controller):
     async def list_all(
         self,
         executions: UseCase,
-        status: Annotated[ExecutionStatus | None, Parameter(description="Only those of this status.")] = None,
-        config_id: Annotated[UUID | None, Parameter(description="Only runs of this config.")] = None,
+        status: Annotated[
+            ExecutionStatus | None, QueryParameter(description="Only those of this status.")
+        ] = None,
+        config_id: Annotated[UUID | None, QueryParameter(description="Only runs of this config.")] = None,
         limit: Limit = 100,
         offset: Offset = 0,
     ) -> ExecutionListResponse:
@@ -82,7 +87,7 @@ class ExecutionsController(Controller):
         opt={"errors": (ExecutionNotFound, StatusChangeNotAllowed)},
     )
     async def change_status(
-        self, executions: UseCase, execution_id: IdOrTag, data: ExecutionStatusUpdateRequest
+        self, executions: UseCase, execution_id: IdOrTag, data: JSONBody[ExecutionStatusUpdateRequest]
     ) -> ExecutionStatusUpdateResponse:
         """`cancelled` stops a run; `failed` and `completed` tidy up one that is stuck. Only runs not yet ended."""
         before, execution = await executions.change_status(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from litestar import Controller, Request, Response, get
-from litestar.params import Dependency
+from litestar import Controller, Response, get
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from litestar.response import Redirect
 
+from adapters.http.bodies import JsonRequest
 from adapters.http.openapi import openapi_document
 from adapters.http.settings import HttpSettings
 
-Settings = Annotated[HttpSettings, Dependency(skip_validation=True)]
+Settings = NamedDependency[SkipValidation[HttpSettings]]
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
 
@@ -23,7 +25,7 @@ class PagesController(Controller):
     include_in_schema = False
 
     @get()
-    async def root(self, request: Request[Any, Any, Any], settings: Settings) -> Response[Any]:
+    async def root(self, request: JsonRequest, settings: Settings) -> Response[Any]:
         """A browser is sent to the page, a program is told where things are."""
         if "text/html" in request.headers.get("accept", ""):
             return Redirect("/docs", status_code=307)
@@ -38,7 +40,7 @@ class PagesController(Controller):
         )
 
     @get("/openapi.json")
-    async def openapi(self, request: Request[Any, Any, Any], settings: Settings) -> Response[bytes]:
+    async def openapi(self, request: JsonRequest, settings: Settings) -> Response[bytes]:
         """OpenAPI 3.1, made once."""
         state = request.app.state
         if "openapi_json" not in state:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Annotated
 
 from litestar import Controller, get, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
 
 from adapters.http.wire.search import (
     CapabilitiesResponse,
@@ -24,7 +24,7 @@ from application.search import MAX_DEPTH, MAX_LIMIT, EmbeddingSlotNotFound, Inva
 from domain.match import SearchMode
 from domain.retrieval.fusion import Fusion
 
-UseCase = Annotated[Search, Dependency(skip_validation=True)]
+UseCase = NamedDependency[SkipValidation[Search]]
 _SEARCHING = {"errors": (InvalidSearch, EmbeddingSlotNotFound)}
 
 
@@ -33,14 +33,14 @@ class SearchController(Controller):
     tags = ("search",)
 
     @post(status_code=200, operation_id="search", summary="Search by meaning", opt=_SEARCHING)
-    async def semantic(self, search: UseCase, data: FusedSearchBody) -> SearchResponse:
+    async def semantic(self, search: UseCase, data: JSONBody[FusedSearchBody]) -> SearchResponse:
         """Semantic unless `mode` says `keyword` or `hybrid`; the fields of the fusion matter to `hybrid`."""
         return await answered(search, data, data.mode or SearchMode.SEMANTIC)
 
     @post(
         "/keyword", status_code=200, operation_id="search_keyword", summary="Search by words", opt=_SEARCHING
     )
-    async def keyword(self, search: UseCase, data: SearchBody) -> SearchResponse:
+    async def keyword(self, search: UseCase, data: JSONBody[SearchBody]) -> SearchResponse:
         """BM25 over the stems of each document's language; any of the words may match."""
         return await answered(search, data, SearchMode.KEYWORD)
 
@@ -51,7 +51,7 @@ class SearchController(Controller):
         summary="Search by meaning and words",
         opt=_SEARCHING,
     )
-    async def hybrid(self, search: UseCase, data: FusedSearchBody) -> SearchResponse:
+    async def hybrid(self, search: UseCase, data: JSONBody[FusedSearchBody]) -> SearchResponse:
         """Both sides, made one ranking by `fusion`."""
         return await answered(search, data, SearchMode.HYBRID)
 
@@ -62,7 +62,7 @@ class SearchController(Controller):
         summary="Search with reciprocal rank fusion",
         opt=_SEARCHING,
     )
-    async def rrf(self, search: UseCase, data: FusedSearchBody) -> SearchResponse:
+    async def rrf(self, search: UseCase, data: JSONBody[FusedSearchBody]) -> SearchResponse:
         """Both sides, made one ranking by Σ weight / (rrf_k + rank)."""
         return await answered(search, data, SearchMode.HYBRID, fusion=Fusion.RRF)
 
@@ -90,7 +90,7 @@ class ChatSearchController(Controller):
         summary="Search by meaning",
         opt=_SEARCHING,
     )
-    async def semantic(self, search: UseCase, data: SearchBody) -> SearchResponse:
+    async def semantic(self, search: UseCase, data: JSONBody[SearchBody]) -> SearchResponse:
         """As `POST /api/v1/search`."""
         return await answered(search, data, SearchMode.SEMANTIC)
 
@@ -101,7 +101,7 @@ class ChatSearchController(Controller):
         summary="Search by meaning and words",
         opt=_SEARCHING,
     )
-    async def hybrid(self, search: UseCase, data: FusedSearchBody) -> SearchResponse:
+    async def hybrid(self, search: UseCase, data: JSONBody[FusedSearchBody]) -> SearchResponse:
         """As `POST /api/v1/search/hybrid`."""
         return await answered(search, data, SearchMode.HYBRID)
 
@@ -112,7 +112,7 @@ class ChatSearchController(Controller):
         summary="Search with reciprocal rank fusion",
         opt=_SEARCHING,
     )
-    async def rrf(self, search: UseCase, data: FusedSearchBody) -> SearchResponse:
+    async def rrf(self, search: UseCase, data: JSONBody[FusedSearchBody]) -> SearchResponse:
         """As `POST /api/v1/search/rrf`."""
         return await answered(search, data, SearchMode.HYBRID, fusion=Fusion.RRF)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import Controller, get
-from litestar.params import Dependency, Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
 
 from adapters.http.errors import NotReady
 from adapters.http.settings import HttpSettings
@@ -13,8 +14,8 @@ from adapters.http.wire.system import LiveResponse, SystemHealthResponse, System
 from application.health import SystemHealth
 from application.ports.readiness import Health
 
-UseCase = Annotated[SystemHealth, Dependency(skip_validation=True)]
-Settings = Annotated[HttpSettings, Dependency(skip_validation=True)]
+UseCase = NamedDependency[SkipValidation[SystemHealth]]
+Settings = NamedDependency[SkipValidation[HttpSettings]]
 
 
 class SystemController(Controller):
@@ -25,7 +26,7 @@ class SystemController(Controller):
     async def health(
         self,
         health: UseCase,
-        debug: Annotated[bool, Parameter(description="With the components' details.")] = False,  # noqa: FBT002
+        debug: Annotated[bool, QueryParameter(description="With the components' details.")] = False,  # noqa: FBT002
     ) -> SystemHealthResponse:
         """Always 200 once requests are served; `status` says how it is."""
         return health_response(await health.report(debug=debug), debug=debug)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 MAX_OFFSET = 1_000_000_000
 
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many to return at most.")]
-Offset = Annotated[int, Parameter(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many to return at most.")]
+Offset = Annotated[int, QueryParameter(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
 
 
 class PageNumbers(TypedDict):
