@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from entrypoints.cli.streams import harmless, one_line
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 NOTHING = "-"
+LONGEST_WORD = 36
+"""An id's length: no column needs to be broader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,16 @@ def moment(value: object) -> str:
         return in_words(value)
 
 
+def age(value: object) -> str:
+    """How long ago a moment is, short: `42 s`, `3 h`, `12 d`."""
+    try:
+        seconds = int((datetime.now(UTC) - datetime.fromisoformat(str(value))).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return in_words(value)
+    units = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+    return next((f"{seconds // size} {unit}" for size, unit in units if seconds >= size), "now")
+
+
 def print_table(columns: Sequence[Column], rows: Sequence[Row], *, empty: str) -> None:
     """Print rows under headings; ``empty`` is said, on standard error, when there are none."""
     if not rows:
@@ -81,36 +93,49 @@ def aligned(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> str:
 
 
 def print_fitted(columns: Sequence[Column], cells: Sequence[Sequence[str]], console: Console) -> None:
-    """A table where it fits; one record a row where a terminal is too narrow to read one."""
+    """A table where it fits; else the first column, the id, on a line of its own; else a record a row."""
+    if _least_width(columns, cells) <= console.width:
+        _print_table(columns, cells, console)
+    elif _least_width(columns[1:], [line[1:] for line in cells]) + 2 <= console.width:
+        _print_below_ids(columns, cells, console)
+    else:
+        for line in cells:
+            pairs = [(column.heading, text) for column, text in zip(columns, line, strict=True)]
+            console.print(record(pairs), end="\n\n", soft_wrap=True)
+
+
+def _print_table(columns: Sequence[Column], cells: Sequence[Sequence[str]], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    if _least_width(columns, cells) > console.width:
-        for line in cells:
-            pairs = [(column.heading, text) for column, text in zip(columns, line, strict=True)]
-            console.print(record(pairs, width=console.width), soft_wrap=True)
-        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for index, column in enumerate(columns):
         table.add_column(
-            Text(column.heading), justify="right" if column.is_number else "left", overflow="fold"
+            Text(column.heading),
+            justify="right" if column.is_number else "left",
+            overflow="fold",
+            no_wrap=all(len(line[index]) <= LONGEST_WORD and " " not in line[index] for line in cells),
         )
     for line in cells:
         table.add_row(*map(Text, line))
     console.print(table)
 
 
+def _print_below_ids(columns: Sequence[Column], cells: Sequence[Sequence[str]], console: Console) -> None:
+    rest = aligned(columns[1:], [line[1:] for line in cells]).splitlines()
+    firsts = [columns[0].heading.upper(), *(line[0] for line in cells)]
+    for first, line in zip(firsts, rest, strict=True):
+        console.print(first, style="bold", soft_wrap=True)
+        console.print(f"  {line}", no_wrap=True, overflow="ellipsis")
+
+
 def _least_width(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
     """The width below which words would be cut: of each column its longest word, up to an id's length."""
     words = [
-        max(
-            len(word)
-            for line in [[column.heading], *([line[index]] for line in cells)]
-            for word in line[0].split()
-        )
+        max(len(word) for text in (column.heading, *(line[index] for line in cells)) for word in text.split())
         for index, column in enumerate(columns)
     ]
-    return sum(min(width, 36) + 2 for width in words)
+    return sum(min(width, LONGEST_WORD) + 2 for width in words) - 2
 
 
 def print_record(pairs: Sequence[tuple[str, object]]) -> None:
@@ -118,11 +143,10 @@ def print_record(pairs: Sequence[tuple[str, object]]) -> None:
     sys.stdout.write(record([(name, harmless(in_words(value))) for name, value in pairs]) + "\n")
 
 
-def record(pairs: Sequence[tuple[str, str]], *, width: int | None = None) -> str:
-    """Names and values; with a width, a blank line after them sets one record off from the next."""
+def record(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values, a line each, the values under each other."""
     broad = max((len(name) for name, _ in pairs), default=0)
-    lines = [f"{name:<{broad}}  {text}".rstrip() for name, text in pairs]
-    return "\n".join(lines) + ("\n" if width else "")
+    return "\n".join(f"{name:<{broad}}  {text}".rstrip() for name, text in pairs)
 
 
 def terminal() -> Console:

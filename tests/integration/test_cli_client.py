@@ -398,8 +398,8 @@ def test_executions_are_listed_in_lines_that_grep_takes(cli: CommandLine, server
     )
     ran = cli("execution", "list", "--status", "running", "--limit", "1")
     assert server.asked[0].query == {"status": "running", "limit": "1", "offset": "0"}
-    assert ran.lines[0].split()[:3] == ["ID", "STATUS", "TAG"]
-    assert ran.lines[1].split()[:6] == [ID, "running", "-", "3", "2", "0"]
+    assert ran.lines[0].split()[:3] == ["ID", "STATUS", "SETTLED"]
+    assert ran.lines[1].split()[:4] == [ID, "running", "3/5", "0"]
     assert ran.err == "1 of 5; --offset 1 shows what follows\n"
 
 

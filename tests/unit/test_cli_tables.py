@@ -1,13 +1,14 @@
 """Tables for people: in a pipe, on a terminal, and on a narrow one."""
 
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from entrypoints.cli.tables import Column, aligned, in_words, moment, passage, print_fitted, record
+from entrypoints.cli.tables import Column, age, aligned, in_words, moment, passage, print_fitted, record
 
 COLUMNS = (Column("id", "id"), Column("status", "status"), Column("messages", "messages", is_number=True))
 ROW = {"id": "01890a5e-0c3b-7d11-9d3c-6c1c3d1b0a55", "status": "running", "messages": 12}
@@ -20,7 +21,7 @@ def fitted(width: int, *rows: dict[str, object], **options: object) -> str:
     return target.getvalue()
 
 
-@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+@pytest.mark.parametrize("width", [16, 20, 40, 53, 60, 80, 200])
 def test_no_line_but_an_id_is_broader_than_the_terminal(width: int) -> None:
     """And no id is ever cut, so that it can be copied."""
     text = fitted(width, ROW, ROW)
@@ -28,9 +29,15 @@ def test_no_line_but_an_id_is_broader_than_the_terminal(width: int) -> None:
     assert all(len(line) <= max(width, 46) for line in text.splitlines())
 
 
-def test_a_narrow_terminal_gets_a_record_a_row() -> None:
+def test_a_narrow_terminal_gets_the_id_on_a_line_of_its_own() -> None:
+    """The rest stands below it, in columns."""
+    lines = [line.rstrip() for line in fitted(40, ROW).splitlines()]
+    assert lines == ["ID", "  STATUS   MESSAGES", str(ROW["id"]), "  running        12"]
+
+
+def test_a_very_narrow_terminal_gets_a_record_a_row() -> None:
     """Names to the left, values to the right, a blank line between."""
-    lines = fitted(40, ROW).splitlines()
+    lines = fitted(16, ROW).splitlines()
     assert lines == [f"id        {ROW['id']}", "status    running", "messages  12", ""]
 
 
@@ -86,6 +93,14 @@ def test_a_moment_that_is_none_is_shown_as_it_is(value: object) -> None:
 def test_a_moment_is_told_in_this_machines_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """To the second."""
     assert moment("2026-04-22T18:30:00.123456+00:00")[4:8] == "-04-"
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"), [(0, "now"), (5, "5 s"), (150, "2 m"), (7300, "2 h"), (900_000, "10 d"), (-60, "now")]
+)
+def test_an_age_is_short(ago: int, words: str) -> None:
+    """Also when the server's clock is ahead."""
+    assert age((datetime.now(UTC) - timedelta(seconds=ago, milliseconds=200)).isoformat()) == words
 
 
 @given(st.text(max_size=2000), st.integers(min_value=0, max_value=8))

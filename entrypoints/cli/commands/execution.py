@@ -12,13 +12,15 @@ from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
 from entrypoints.cli.durations import in_words
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.session import ClientGroup, Session, asks_server
-from entrypoints.cli.tables import Column, Row, moment, print_record, print_table
+from entrypoints.cli.tables import Column, Row, age, moment, print_record, print_table
 
 STATUSES = ("running", "completed", "failed", "cancelled", "interrupted")
 
 
-def _count(name: str) -> Column:
-    return Column(name, lambda row: (row.get("messages") or {}).get(name), is_number=True)
+def _settled(row: Row) -> object:
+    counts = row.get("messages") or {}
+    total = int(counts.get("total") or 0)
+    return f"{total - int(counts.get('outstanding') or 0)}/{total}"
 
 
 def _milliseconds(row: Row) -> object:
@@ -34,11 +36,10 @@ def _reason(row: Row) -> object:
 EXECUTIONS = (
     Column("id", "id"),
     Column("status", "status"),
+    Column("settled", _settled, is_number=True),
+    Column("dead", lambda row: (row.get("messages") or {}).get("dead"), is_number=True),
+    Column("age", lambda row: age(row.get("started_at")), is_number=True),
     Column("tag", "tag"),
-    _count("done"),
-    _count("outstanding"),
-    _count("dead"),
-    Column("started", lambda row: moment(row.get("started_at"))),
 )
 ROUTES = (
     Column("route", "route_id"),
