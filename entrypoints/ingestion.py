@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,11 @@ async def ingest(application: Application, payload: JsonObject, progress: Progre
 
 async def ingest_folder(application: Application, folder: Path, progress: Progress) -> Ingested:
     """Take in every readable file of a folder."""
-    return await ingest(application, {"folder": os.path.abspath(folder)}, progress)
+    return await ingest(application, {"folder": str(_absolute(folder))}, progress)
+
+
+def _absolute(folder: Path) -> Path:
+    return folder.expanduser().absolute()
 
 
 async def _followed(application: Application, execution: Execution, progress: Progress) -> Execution:

@@ -88,7 +88,13 @@ def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Appl
         stored_objects=StoredObjects(storage=adapters.storage()),
         lineage=Lineage(reader=adapters.lineage_reader(), work=adapters.work()),
         search=search,
-        chat=Chat(search=search, language_model=adapters.language_model(), storage=adapters.storage()),
+        chat=Chat(
+            search=search,
+            model=adapters.model(),
+            storage=adapters.storage(),
+            reader=adapters.reader(),
+            language_model=adapters.language_model(),
+        ),
         health=SystemHealth(
             components=[*_readiness(adapters), OrchestratorReadiness(engine=engine)],
             clock=adapters.clock(),
