@@ -1,0 +1,1 @@
+"""Measures speed and size against limits: `python -m benchmarks`."""

@@ -1,0 +1,69 @@
+"""`python -m benchmarks`: run all benchmarks, or those named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from benchmarks import ingestion, peers, search, startup
+from benchmarks.outcome import NotMeasurable, Outcome
+from benchmarks.printing import as_json, progress, table
+
+NAMES = (startup.NAME, search.NAME, ingestion.NAME, peers.NAME)
+LIMIT_MISSED = 1
+NOT_MEASURED = 2
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.option(
+    "--documents", type=click.IntRange(1), help="How many documents; unset, as many as the limits are for."
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="How often both sides run."
+)
+@click.option(
+    "--environment",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="startup: weigh this environment as it is; unset, a new one is made.",
+)
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def main(
+    names: tuple[str, ...], documents: int | None, rounds: int, environment: Path | None, output: str
+) -> None:
+    """Measure speed and size against their limits.
+
+    Exit code 1 when a limit is missed, 2 when something could not be measured. All benchmarks take about ten minutes.
+    """
+    benchmarks: Mapping[str, Callable[[], Outcome]] = {
+        startup.NAME: lambda: startup.measure(installed=environment),
+        search.NAME: lambda: search.measure(count=documents, rounds=rounds),
+        ingestion.NAME: lambda: ingestion.measure(count=documents, rounds=rounds),
+        peers.NAME: lambda: peers.measure(count=documents, rounds=rounds),
+    }
+    outcomes: list[Outcome] = []
+    failures: dict[str, str] = {}
+    for name in names or NAMES:
+        try:
+            outcomes.append(benchmarks[name]())
+        except NotMeasurable as error:
+            failures[name] = str(error)
+            progress(f"{name}: not measured: {error}")
+            continue
+        if output == "table":
+            print(table(outcomes[-1]), end="\n\n", flush=True)
+    if output == "json":
+        print(as_json(outcomes, failures))
+    sys.exit(_exit_code(outcomes, failures))
+
+
+def _exit_code(outcomes: list[Outcome], failures: Mapping[str, str]) -> int:
+    if not all(outcome.is_met for outcome in outcomes):
+        return LIMIT_MISSED
+    return NOT_MEASURED if failures else 0
+
+
+main()
