@@ -88,6 +88,8 @@ _CONFIGURATIONS = {
     "tr": "turkish",
     "yi": "yiddish",
 }
+STEMMED_LANGUAGES = tuple(_CONFIGURATIONS)
+"""ISO 639-1 codes of the languages whose words are compared by their stems."""
 
 
 def detect(text: str) -> str:

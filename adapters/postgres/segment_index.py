@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,10 +21,8 @@ from adapters.postgres.embedding_slots import (
 )
 from adapters.postgres.segment_rows import (
     FETCH,
-    VersionKey,
     indexed_segment_of,
-    insert_embeddings,
-    insert_segments,
+    store,
     vector_text,
     versions_of,
 )
@@ -34,13 +31,6 @@ from domain.document import DimensionMismatch, EmbeddedSegment
 from domain.match import Candidate, IndexedSegment, SearchFilter
 from domain.retrieval.bm25 import MAX_QUERY_WORDS, Bm25
 from domain.retrieval.words import words
-
-_INDEXED = """
-    UPDATE document_version v SET indexed = v.indexed + i.count
-    FROM unnest(%s::text[], %s::integer[], %s::integer[]) AS i (document_id, version, count)
-    WHERE v.document_id = i.document_id AND v.version = i.version
-    RETURNING v.document_id, v.version, v.indexed >= v.expected
-"""
 
 _LANGUAGES = "SELECT language FROM corpus_statistics WHERE segments > 0"
 
@@ -66,6 +56,7 @@ class PostgresSegmentIndex:
     def __init__(self, database: Database, *, parameters: Bm25 | None = None) -> None:
         self._database = database
         self._parameters = parameters or Bm25()
+        self._dimensions: dict[str, int] = {}
 
     async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
         """Put segments of opened versions in; a version that is complete with them becomes current at once.
@@ -75,9 +66,7 @@ class PostgresSegmentIndex:
         cleaned = [_storable(segment) for segment in segments]
         if not cleaned:
             return
-        dimensions = _dimensions(cleaned)
-        async with self._database.transaction() as connection:
-            await require_dimensions(connection, dimensions)
+        await self._require_dimensions(_dimensions(cleaned))
         async with self._database.transaction() as connection:
             await _index(connection, cleaned)
 
@@ -141,6 +130,13 @@ class PostgresSegmentIndex:
         """
         return await index_large_slots(self._database, from_vectors=from_vectors)
 
+    async def _require_dimensions(self, dimensions: Mapping[str, int]) -> None:
+        if any(self._dimensions.get(name) != dimension for name, dimension in dimensions.items()):
+            async with self._database.transaction() as connection:
+                await require_dimensions(connection, dimensions)
+            # A slot's dimension never changes, so it need not be asked for again.
+            self._dimensions.update(dimensions)
+
     async def _counts(self, statement: str) -> Mapping[str, int]:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(statement.encode())).fetchall()
@@ -151,24 +147,8 @@ async def _index(connection: Connection, segments: Sequence[EmbeddedSegment]) ->
     await lock_documents(connection, (segment.document_id for segment in segments))
     versions = await versions_of(connection, segments)
     accepted = [segment for segment in segments if (segment.document_id, segment.version) in versions]
-    if not accepted:
-        return
-    inserted = await insert_segments(connection, accepted, versions)
-    await insert_embeddings(connection, accepted)
-    await make_current(connection, await _completed(connection, Counter(inserted)))
-
-
-async def _completed(connection: Connection, counts: Counter[VersionKey]) -> Mapping[str, int]:
-    """The newest version of each document that is complete now."""
-    if not counts:
-        return {}
-    arrays = (
-        [document_id for document_id, _ in counts],
-        [version for _, version in counts],
-        list(counts.values()),
-    )
-    rows = await (await connection.execute(_INDEXED, arrays)).fetchall()
-    return {document_id: version for document_id, version, is_complete in sorted(rows) if is_complete}
+    if accepted:
+        await make_current(connection, await store(connection, accepted, versions))
 
 
 async def _candidates(

@@ -17,6 +17,9 @@ from domain.retrieval.words import matched_words
 
 VersionKey: TypeAlias = tuple[str, int]
 
+# How many arrays of `_STORE` are about segments.
+_COLUMNS = 16
+
 
 class OpenVersion(NamedTuple):
     """What the index needs to know of a document version that may take segments."""
@@ -34,31 +37,39 @@ _OPEN_VERSIONS = """
     WHERE (document_id, version) IN (SELECT * FROM unnest(%s::text[], %s::integer[]))
 """
 
-# A version that is current is complete: what it does not hold yet does not belong to it.
-_INSERT = """
-    INSERT INTO segment (id, document_id, version, ordinal, text, start_character, end_character, heading_path, page,
-                         tokens, origin, language, lexemes, length, execution_id, lineage_id)
-    SELECT i.id, i.document_id, i.version, i.ordinal, i.text, i.start_character, i.end_character, i.heading_path,
-           i.page, i.tokens, i.origin, i.language, t.lexemes, l.length, i.execution_id, i.lineage_id
-    FROM unnest(
-        %s::uuid[], %s::text[], %s::integer[], %s::integer[], %s::text[], %s::integer[], %s::integer[], %s::jsonb[],
-        %s::integer[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[]
-    ) AS i (id, document_id, version, ordinal, text, start_character, end_character, heading_path,
-            page, tokens, origin, language, configuration, words, execution_id, lineage_id)
-    CROSS JOIN LATERAL (SELECT to_tsvector(i.configuration::regconfig, i.words) AS lexemes OFFSET 0) AS t
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(cardinality(word.positions)), 0)::integer AS length FROM unnest(t.lexemes) AS word
-    ) AS l
-    ON CONFLICT (id, version) DO NOTHING
-    RETURNING document_id, version
-"""
-
-_INSERT_EMBEDDINGS = """
-    INSERT INTO segment_embedding (segment_key, model_name, embedding)
-    SELECT s.key, i.model_name, i.embedding::halfvec
-    FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[]) AS i (id, version, model_name, embedding)
-    JOIN segment s ON s.id = i.id AND s.version = i.version
-    ON CONFLICT (segment_key, model_name) DO NOTHING
+# A version that is current is complete: what it does not hold yet does not belong to it. A segment that is there
+# already may still take a vector in a further slot.
+_STORE = """
+    WITH new AS (
+        INSERT INTO segment (id, document_id, version, ordinal, text, start_character, end_character, heading_path,
+                             page, tokens, origin, language, lexemes, length, execution_id, lineage_id)
+        SELECT i.id, i.document_id, i.version, i.ordinal, i.text, i.start_character, i.end_character, i.heading_path,
+               i.page, i.tokens, i.origin, i.language, t.lexemes, l.length, i.execution_id, i.lineage_id
+        FROM unnest(
+            %s::uuid[], %s::text[], %s::integer[], %s::integer[], %s::text[], %s::integer[], %s::integer[],
+            %s::jsonb[], %s::integer[], %s::integer[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[],
+            %s::uuid[]
+        ) AS i (id, document_id, version, ordinal, text, start_character, end_character, heading_path,
+                page, tokens, origin, language, configuration, words, execution_id, lineage_id)
+        CROSS JOIN LATERAL (SELECT to_tsvector(i.configuration::regconfig, i.words) AS lexemes OFFSET 0) AS t
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(cardinality(word.positions)), 0)::integer AS length FROM unnest(t.lexemes) AS word
+        ) AS l
+        ON CONFLICT (id, version) DO NOTHING
+        RETURNING key, id, document_id, version
+    ), vector AS (
+        SELECT * FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::text[]) AS v (id, version, model_name, embedding)
+    ), embeddings AS (
+        INSERT INTO segment_embedding (segment_key, model_name, embedding)
+        SELECT s.key, v.model_name, v.embedding::halfvec
+        FROM (SELECT key, id, version FROM new UNION ALL SELECT s.key, id, version FROM segment s
+              WHERE (id, version) IN (SELECT id, version FROM vector)) AS s JOIN vector v USING (id, version)
+        ON CONFLICT (segment_key, model_name) DO NOTHING
+    )
+    UPDATE document_version v SET indexed = v.indexed + n.count
+    FROM (SELECT document_id, version, count(*) AS count FROM new GROUP BY document_id, version) AS n
+    WHERE v.document_id = n.document_id AND v.version = n.version
+    RETURNING v.document_id, v.version, v.indexed >= v.expected
 """
 
 FETCH = f"""
@@ -80,20 +91,25 @@ async def versions_of(
     return {(version.document_id, version.version): version for version in found}
 
 
-async def insert_segments(
+async def store(
     connection: Connection, segments: Sequence[EmbeddedSegment], versions: Mapping[VersionKey, OpenVersion]
-) -> Sequence[VersionKey]:
-    """Insert those that are not there; returns the version of each that was inserted."""
+) -> Mapping[str, int]:
+    """Store what is not there yet of segments and vectors; returns the newest version of each document completed."""
     distinct = {(segment.id, segment.version): segment for segment in segments}
     rows = [
         _row(segment, versions[segment.document_id, segment.version])
         for segment in distinct.values()
         if not versions[segment.document_id, segment.version].is_current
     ]
-    if not rows:
-        return []
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return [(row[0], row[1]) for row in await (await connection.execute(_INSERT, columns)).fetchall()]
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(_COLUMNS)]
+    columns += [
+        [segment.id for segment in segments],
+        [segment.version for segment in segments],
+        [segment.model_name for segment in segments],
+        [vector_text(segment.vector) for segment in segments],
+    ]
+    changed = await (await connection.execute(_STORE, columns)).fetchall()
+    return {document_id: version for document_id, version, is_complete in sorted(changed) if is_complete}
 
 
 def _row(embedded: EmbeddedSegment, version: OpenVersion) -> tuple[object, ...]:
@@ -118,17 +134,6 @@ def _row(embedded: EmbeddedSegment, version: OpenVersion) -> tuple[object, ...]:
         embedded.execution_id,
         embedded.lineage_id,
     )
-
-
-async def insert_embeddings(connection: Connection, segments: Sequence[EmbeddedSegment]) -> None:
-    """Insert the vectors of segments that are there, for slots in which they have none."""
-    columns = (
-        [segment.id for segment in segments],
-        [segment.version for segment in segments],
-        [segment.model_name for segment in segments],
-        [vector_text(segment.vector) for segment in segments],
-    )
-    await connection.execute(_INSERT_EMBEDDINGS, columns)
 
 
 def vector_text(vector: Sequence[float]) -> str:

@@ -78,8 +78,6 @@ def _checked(weights: Mapping[str, float]) -> Mapping[str, float]:
     for side, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise InvalidFusion(f"the weight of {side} is a finite number from 0 up")
-    if weights and not any(weights.values()):
-        raise InvalidFusion("at least one side has a weight above 0")
     return weights
 
 

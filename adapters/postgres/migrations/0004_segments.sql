@@ -29,7 +29,8 @@ CREATE TABLE document_version (
     PRIMARY KEY (document_id, version)
 ) WITH (fillfactor = 70);
 
-CREATE UNIQUE INDEX document_version_current ON document_version (document_id) WHERE is_current;
+-- Not unique: the flip removes the old version and shows the new one in one statement.
+CREATE INDEX document_version_current ON document_version (document_id) WHERE is_current;
 CREATE INDEX document_version_origin ON document_version (origin, document_id) WHERE is_current;
 
 -- Updated once in its life, when its version becomes current: the fill factor keeps that on the page.
