@@ -150,6 +150,10 @@ class World:
             ids=SystemIdSource(),
         )
 
+    def bare_application(self) -> Application:
+        """Use-cases that nothing has been opened for: enough to describe the API."""
+        return self.application(Engine(ports=self.ports()))
+
     def application(self, engine: Engine) -> Application:
         ports = engine.ports
         work = MemoryUnitOfWork(self.ledger)

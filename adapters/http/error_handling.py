@@ -16,6 +16,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import ParameterKwarg
 
 from adapters.http import errors
 from adapters.http.bodies import body_errors
@@ -79,18 +80,27 @@ def _field_errors(request: Request[Any, Any, Any], error: ValidationException) -
         if item.get("source") == "body" or item.get("key") == "data":
             found.extend(_errors_of_body(request, item))
         else:
-            found.append(_error_of_parameter(item))
+            found.append(_error_of_parameter(request, item))
     return found
 
 
-def _error_of_parameter(item: Mapping[str, Any]) -> errors.FieldError:
-    location = getattr(item.get("source"), "value", None) or "query"
-    return errors.FieldError(location=location, path=item.get("key", ""), message=item["message"])
+def _error_of_parameter(request: Request[Any, Any, Any], item: Mapping[str, Any]) -> errors.FieldError:
+    """Litestar names the handler's argument; the client knows the parameter by its name on the wire."""
+    name = item.get("key", "")
+    field = request.route_handler.parsed_fn_signature.parameters.get(name)
+    parameter = field.kwarg_definition if field else None
+    if not isinstance(parameter, ParameterKwarg):
+        return errors.FieldError(location="query", path=name, message=item["message"])
+    return errors.FieldError(
+        location=parameter.param_type.value, path=parameter.name or name, message=item["message"]
+    )
 
 
 def _errors_of_body(request: Request[Any, Any, Any], item: dict[str, Any]) -> list[errors.FieldError]:
     field = request.route_handler.parsed_data_field
-    if field is None or "json_body" not in request.state:
+    if field is None or (field.has_default and "json_body" not in request.state):
+        return []  # Litestar counts a body that may be left out, and was, among the errors
+    if "json_body" not in request.state:
         return [errors.FieldError(location="body", path="", message="a JSON body is required")]
     try:
         found = list(body_errors(field.annotation, request.state["json_body"]))

@@ -63,16 +63,14 @@ def _example(shape: shapes.Type, name: str) -> Any:
             return [_example(item, name)]
         case shapes.IntType() | shapes.FloatType():
             return _BY_NAME.get(name, max(1, shape.ge or 0))
+        case shapes.EnumType() | shapes.LiteralType():
+            return _first_of(shape)
         case _:
-            return _BY_NAME.get(name, _first_of(shape))
+            return _BY_NAME.get(name, _BY_SHAPE.get(type(shape)))
 
 
-def _first_of(shape: shapes.Type) -> Any:
-    if isinstance(shape, shapes.EnumType):
-        return next(iter(shape.cls)).value
-    if isinstance(shape, shapes.LiteralType):
-        return shape.values[0]
-    return _BY_SHAPE.get(type(shape))
+def _first_of(shape: shapes.EnumType | shapes.LiteralType) -> Any:
+    return next(iter(shape.cls)).value if isinstance(shape, shapes.EnumType) else shape.values[0]
 
 
 _UNSET = type(shapes.type_info(msgspec.UnsetType))
