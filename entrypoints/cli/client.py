@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from domain.errors import Invalid, Unavailable
@@ -102,10 +102,10 @@ class Server:
                 raise problem_error(response.status, answer, self.url)
             return Reply(answer, self.url)
 
-    async def upload(self, *path: str, content: bytes, content_type: str) -> Reply:
-        """Put bytes there."""
+    async def upload(self, *path: str, content: IO[bytes], content_type: str) -> Reply:
+        """Put a file there; it may take as long as bytes move."""
         headers = {"Content-Type": content_type}
-        async with self._asking("PUT", *path, content=content, headers=headers) as response:
+        async with self._asking("PUT", *path, content=content, headers=headers, endless=True) as response:
             answer = await response.read()
             if response.status >= 400:
                 raise problem_error(response.status, answer, self.url)
@@ -113,8 +113,8 @@ class Server:
 
     @asynccontextmanager
     async def download(self, *path: str) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
-        """The content type of what is there, and its bytes in chunks."""
-        async with self._asking("GET", *path) as response:
+        """The content type of what is there, and its bytes in chunks; it may take as long as bytes move."""
+        async with self._asking("GET", *path, endless=True) as response:
             if response.status >= 400:
                 raise problem_error(response.status, await response.read(), self.url)
             yield response.content_type, self._chunks(response)
@@ -143,7 +143,7 @@ class Server:
         method: str,
         *path: str,
         query: Query | None = None,
-        content: bytes | None = None,
+        content: bytes | IO[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         endless: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:

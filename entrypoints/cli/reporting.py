@@ -32,8 +32,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
         _say_usage(error)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  # the last place: a person gets a line, never a traceback
-        report(error)
-        return exit_code_of(error)
+        return report(error)
     return result if isinstance(result, int) else OK
 
 
@@ -48,12 +47,18 @@ def _invoked(command: click.Command, name: str, arguments: Sequence[str]) -> obj
         return left.exit_code
 
 
-def report(error: BaseException) -> None:
-    """One line that says what is wrong, then a line for each hint; the traceback only when it is asked for."""
+def report(error: BaseException) -> int:
+    """One line that says what is wrong, then a line for each hint; the traceback only when it is asked for.
+
+    Returns the exit code.
+    """
     if wants_traceback():
         traceback.print_exception(error)
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     lines = [f"error: {one_line(_message(error))} ({_code(error)})", *map(_indented, _hints(error))]
     sys.stderr.write("\n".join(lines) + "\n")
+    return exit_code_of(error)
 
 
 def wants_traceback() -> bool:

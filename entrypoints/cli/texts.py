@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import IO
 
 from domain.errors import Invalid
 
@@ -18,7 +19,7 @@ class UnreadableFile(Invalid):
 
 def text_of(source: str) -> str:
     """The text of a file, or of standard input for ``-``; raises UnreadableFile."""
-    content = _standard_input() if source == "-" else bytes_of(Path(source))
+    content = _standard_input() if source == "-" else _bytes_of(Path(source))
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -27,14 +28,25 @@ def text_of(source: str) -> str:
         ) from error
 
 
-def bytes_of(path: Path) -> bytes:
-    """A file's bytes; raises UnreadableFile."""
+def opened(path: Path) -> IO[bytes]:
+    """A file to read; raises UnreadableFile."""
     try:
-        with path.open("rb") as file:
-            return _bounded(file.read(LARGEST_BYTES + 1), str(path))
+        return path.open("rb")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UnreadableFile(f"{path}: {reason}") from error
+        raise _unreadable(path, error) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    with opened(path) as file:
+        try:
+            return _bounded(file.read(LARGEST_BYTES + 1), str(path))
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableFile:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UnreadableFile(f"{path}: {reason}")
 
 
 def _standard_input() -> bytes:

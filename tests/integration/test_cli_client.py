@@ -1,6 +1,7 @@
 """`factflow` against a small real server: what it asks, what it prints, how it ends."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ __all__ = ["cli", "server"]
 
 ID = "01890a5e-0c3b-7d11-9d3c-6c1c3d1b0a55"
 OTHER = "01890a5e-0c3b-7d11-9d3c-6c1c3d1b0a56"
+MAIN = "import sys; from entrypoints.cli.main import main; sys.exit(main())"
 SEARCH = "/api/v1/search"
 MATCH = {
     "score": 0.71,
@@ -443,6 +445,19 @@ def test_waiting_survives_a_server_that_goes_away(cli: CommandLine, server: Scri
     assert "starting" in ran.err
 
 
+def test_who_stops_waiting_is_told_that_the_run_goes_on(server: ScriptedServer) -> None:
+    """Ctrl-C stops the command alone: exit code 130."""
+    server.says("GET", f"/api/v1/executions/{ID}", counted("running", outstanding=1))
+    command = [sys.executable, "-c", MAIN, "--url", server.url, "execution", "wait", ID]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "running: 0 of 1 messages settled, 0 dead\n"
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    assert told == f"\nit goes on; factflow execution cancel {ID} stops it\n\nstopped\n"
+
+
 def test_waiting_has_an_end(cli: CommandLine, server: ScriptedServer) -> None:
     """Exit code 7: it goes on, and one may ask again."""
     server.says("GET", f"/api/v1/executions/{ID}", counted("running", outstanding=1))
@@ -495,8 +510,7 @@ def test_an_object_comes_out_as_the_bytes_it_is(
     assert (tmp_path / "out").read_bytes() == content
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     address = ["--url", server.url, "storage", "get", "executions/a b/c"]
-    code = "import sys; from entrypoints.cli.main import main; sys.exit(main())"
-    ran = subprocess.run([sys.executable, "-c", code, *address], capture_output=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", MAIN, *address], capture_output=True, check=True)
     assert ran.stdout == content
 
 
@@ -523,6 +537,33 @@ def test_a_key_that_is_not_allowed_is_refused_here_already(
     assert ran.code == 2
     assert "(invalid_storage_key)" in ran.err
     assert server.asked == []
+
+
+def test_a_large_file_is_put_as_it_is(cli: CommandLine, server: ScriptedServer, tmp_path: Path) -> None:
+    """With the media type of its name."""
+    content = bytes(range(256)) * 80_000
+    (tmp_path / "big.pdf").write_bytes(content)
+    server.says("PUT", "/api/v1/storage/objects/uploads/big.pdf", {"key": "uploads/big.pdf"}, status=201)
+    ran = cli("storage", "put", str(tmp_path / "big.pdf"), "uploads/big.pdf")
+    assert (ran.code, ran.out) == (0, "uploads/big.pdf\n")
+    assert server.asked[0].headers["Content-Type"] == "application/pdf"
+    assert server.asked[0].body == content
+
+
+def test_an_execution_can_be_named_by_its_tag_everywhere(cli: CommandLine, server: ScriptedServer) -> None:
+    """An id is taken as it is: what it stored outlives it."""
+    server.says("GET", "/api/v1/executions/monday", counted("completed"))
+    server.says("GET", "/api/v1/lineage", page("entries"))
+    server.says("GET", "/api/v1/storage/objects", page("objects"))
+    cli("lineage", "list", "--execution", "monday")
+    cli("storage", "list", "--execution", ID)
+    assert [asked.path for asked in server.asked] == [
+        "/api/v1/executions/monday",
+        "/api/v1/lineage",
+        "/api/v1/storage/objects",
+    ]
+    assert server.asked[1].query["execution_id"] == ID
+    assert server.asked[2].query["prefix"] == f"executions/{ID}/"
 
 
 def test_browsing_shows_folders_first(cli: CommandLine, server: ScriptedServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -38,7 +39,14 @@ async def chat(server: Server, session: Session, words: tuple[str, ...], stream:
     server.timeout_seconds = session.seconds(ANSWER_SECONDS)
     wants_stream = sys.stdout.isatty() if stream is None else stream
     if wants_stream and not session.wants_json:
-        print_citations(await _streamed(server, question))
+        try:
+            async with asyncio.timeout(server.timeout_seconds):
+                end = await _streamed(server, question)
+        except TimeoutError as error:
+            raise AnswerBrokenOff(
+                f"the answer took longer than {server.timeout_seconds:g} seconds"
+            ) from error
+        print_citations(end)
         return
     reply = await server.post("chat", "complete", body={"query": question})
     session.show(reply, lambda: print_answer(reply.value()))

@@ -10,7 +10,7 @@ import click
 from entrypoints.cli.client import Server
 from entrypoints.cli.commands.config_validate import validate
 from entrypoints.cli.commands.starting import start_and_tell
-from entrypoints.cli.config_names import config_id_of
+from entrypoints.cli.names import config_id_of
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.problems import finding_lines
 from entrypoints.cli.session import ClientGroup, Session, asks_server

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from entrypoints.cli.client import Server
+from entrypoints.cli.names import execution_id_of
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.session import ClientGroup, Session, asks_server
 from entrypoints.cli.tables import Column, Row, moment, print_record, print_table
@@ -63,7 +64,7 @@ def lineage() -> None:
 async def list_entries(server: Server, session: Session, /, **wanted: Any) -> None:
     """List lineage entries, the earliest first."""
     query = {
-        "execution_id": wanted["execution"],
+        "execution_id": await execution_id_of(server, wanted["execution"]),
         "route_id": wanted["route"],
         "status": wanted["status"],
         "adapter_name": wanted["adapter"],
@@ -118,6 +119,7 @@ async def children(server: Server, session: Session, correlation_id: str) -> Non
 @asks_server
 async def failures(server: Server, session: Session, execution: str | None, limit: int, offset: int) -> None:
     """List what failed, with the reasons."""
-    query = {"execution_id": execution, "limit": limit, "offset": offset}
+    identifier = await execution_id_of(server, execution)
+    query = {"execution_id": identifier, "limit": limit, "offset": offset}
     reply = await server.get("lineage", "failures", query=query)
     session.show(reply, lambda: print_page(FAILURES, reply, "entries", empty="nothing failed"))

@@ -10,8 +10,8 @@ import click
 
 from entrypoints.cli.client import Server
 from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
-from entrypoints.cli.config_names import config_id_of
 from entrypoints.cli.exit_codes import OK
+from entrypoints.cli.names import config_id_of
 from entrypoints.cli.session import Session
 
 

@@ -15,11 +15,12 @@ import click
 from domain.errors import Invalid, Refused
 from domain.storage import require_valid_key
 from entrypoints.cli.client import Query, Server
+from entrypoints.cli.names import execution_id_of
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.session import ClientGroup, Session, asks_server
 from entrypoints.cli.streams import harmless, write_bytes
 from entrypoints.cli.tables import Column, moment, print_record
-from entrypoints.cli.texts import bytes_of
+from entrypoints.cli.texts import opened
 
 OBJECTS = (
     Column("key", "key"),
@@ -81,7 +82,7 @@ async def browse(server: Server, session: Session, prefix: str, limit: int, offs
 @asks_server
 async def list_objects(server: Server, session: Session, execution: str, limit: int, offset: int) -> None:
     """List every object of an execution, by id or tag."""
-    identifier = str((await server.get("executions", execution)).value().get("id"))
+    identifier = await execution_id_of(server, execution)
     query: Query = {
         "prefix": f"executions/{identifier}/",
         "limit": limit,
@@ -130,10 +131,10 @@ async def put(server: Server, session: Session, file: str, key: str, content_typ
     kind = content_type or mimetypes.guess_type(file)[0] or "application/octet-stream"
     if not kind.isprintable() or not kind.isascii():
         raise Invalid(f"{kind!r} is no media type")
-    content = bytes_of(Path(file))
-    reply = await server.upload(
-        "storage", "objects", require_valid_key(key), content=content, content_type=kind
-    )
+    with opened(Path(file)) as content:
+        reply = await server.upload(
+            "storage", "objects", require_valid_key(key), content=content, content_type=kind
+        )
     session.show(reply, lambda: click.echo(harmless(key)))
 
 

@@ -66,17 +66,28 @@ async def wait_until_over(server: Server, session: Session, execution_id: str, *
     deadline = time.monotonic() + seconds
     server.timeout_seconds = min(REQUEST_SECONDS, seconds)
     reply = await server.get("executions", execution_id)
-    with progress_shown(is_quiet=session.wants_json) as progress:
-        async with _listening(server, execution_id) as ear:
-            while _status(reply) not in TERMINAL:
-                progress.show(reply.value())
-                if time.monotonic() > deadline:
-                    raise _late(execution_id, _status(reply))
-                await ear.wait()
-                reply = await _asked(server, execution_id, reply, progress)
-        progress.show(reply.value())
+    try:
+        with progress_shown(is_quiet=session.wants_json) as progress:
+            reply = await _last(server, execution_id, reply, progress, deadline)
+    except asyncio.CancelledError:
+        click.echo(f"\nit goes on; factflow execution cancel {execution_id} stops it", err=True)
+        raise
     session.show(reply, lambda: _tell(reply.value()))
     return OK if _status(reply) == "completed" else FAILED
+
+
+async def _last(
+    server: Server, execution_id: str, reply: Reply, progress: Progress, deadline: float
+) -> Reply:
+    async with _listening(server, execution_id) as ear:
+        while _status(reply) not in TERMINAL:
+            progress.show(reply.value())
+            if time.monotonic() > deadline:
+                raise _late(execution_id, _status(reply))
+            await ear.wait()
+            reply = await _asked(server, execution_id, reply, progress)
+    progress.show(reply.value())
+    return reply
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Finds the config that a person names."""
+"""Finds the config or the execution that a person names."""
 
 from __future__ import annotations
 
@@ -42,6 +42,16 @@ async def config_id_of(server: Server, name: str) -> str:
         NoConfigOfThatName(f"there is no active config named {name!r}"),
         [f"there is: {', '.join(near)}"] if near else [],
     )
+
+
+async def execution_id_of(server: Server, name: str | None) -> str | None:
+    """The id of an execution: itself when it is one, else that of the execution with that tag."""
+    if name is None:
+        return None
+    try:
+        return str(UUID(name))
+    except ValueError:
+        return str((await server.get("executions", name)).value().get("id"))
 
 
 async def _active(server: Server) -> AsyncIterator[dict[str, Any]]:
