@@ -27,6 +27,19 @@ class StageStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the handling has ended."""
+        return self in _FINAL
+
+    def may_be_replaced_by(self, later: StageStatus) -> bool:
+        """Whether an entry in this status gives way to one of the same id in the other: never back in time."""
+        return _RANK[self] <= _RANK[later]
+
+
+_FINAL = frozenset({StageStatus.COMPLETED, StageStatus.FAILED, StageStatus.CANCELLED})
+_RANK = {status: 3 if status in _FINAL else rank for rank, status in enumerate(StageStatus)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageEntry:

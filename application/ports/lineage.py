@@ -8,14 +8,29 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.errors import Invalid
 from domain.lineage import LineageEntry, StageStatus
+
+LINEAGE_SORTS = ("started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status")
+EXACT_TOTAL = 10_000
+
+
+class InvalidLineageQuery(Invalid):
+    """The query for lineage entries cannot be answered."""
+
+    code = "invalid_lineage_query"
 
 
 class LineageSink(Protocol):
-    """Takes entries as they come. Never blocks, never raises; what it must drop it counts."""
+    """Takes entries as they come. Never blocks, never raises; what it must drop it counts.
+
+    Characters that the store cannot hold are replaced rather than the entry lost.
+    """
 
     def record(self, entry: LineageEntry) -> None:
-        """Note an entry for writing soon; a later entry of the same id replaces the earlier one."""
+        """Note an entry for writing soon; a later entry of the same id replaces the earlier one, but one that has
+        ended never gives way to one that has not.
+        """
         ...
 
     async def flush(self) -> None:
@@ -30,13 +45,17 @@ class LineageSink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageQuery:
-    """Which entries to list; None restricts nothing. Texts match partially and without regard to case,
-    ``document_id`` exactly.
+    """Which entries to list; None restricts nothing.
+
+    ``url``, ``origin`` and ``title`` match a part of the provenance without regard to case, the rest exactly.
+    ``started_after`` and ``started_before`` exclude the moment itself. ``sort_by`` is one of ``LINEAGE_SORTS``; texts
+    are sorted by code points, what has not ended comes last, ties go by id.
     """
 
     execution_id: UUID | None = None
     route_id: str | None = None
     adapter_name: str | None = None
+    replay_batch_id: UUID | None = None
     status: StageStatus | None = None
     is_root: bool | None = None
     url: str | None = None
@@ -50,10 +69,20 @@ class LineageQuery:
     limit: int = 100
     offset: int = 0
 
+    def __post_init__(self) -> None:
+        if self.sort_by not in LINEAGE_SORTS:
+            raise InvalidLineageQuery(f"lineage is sorted by one of {', '.join(LINEAGE_SORTS)}")
+        if self.limit < 0 or self.offset < 0:
+            raise InvalidLineageQuery("limit and offset are not negative")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteStatistics:
-    """How a route's messages fared, from lineage: numbers of messages, and milliseconds on average."""
+    """How a route's messages fared, each by its last attempt: numbers of messages, and milliseconds on average.
+
+    A message failed when one of its adapters did; it is in progress when one has not ended. Those that were cancelled
+    are in the total alone. The duration runs from the first adapter's start to the last one's end.
+    """
 
     route_id: str
     total_messages: int = 0
@@ -67,7 +96,7 @@ class LineageReader(Protocol):
     """Answers where a message came from and what became of it."""
 
     async def list(self, query: LineageQuery) -> tuple[Sequence[LineageEntry], int]:
-        """A page of entries and how many there are in all."""
+        """A page of entries and how many there are in all: exact up to ``EXACT_TOTAL``, above that an estimate."""
         ...
 
     async def get(self, correlation_id: UUID) -> LineageEntry:
