@@ -20,7 +20,6 @@ from domain.chat.answer import (
     AnswerMode,
     ChatAnswer,
     ChatEvent,
-    Citation,
     Source,
     SourceCited,
     SourcesFound,
@@ -28,10 +27,13 @@ from domain.chat.answer import (
 )
 from domain.chat.citing import AnswerWriter
 from domain.chat.errors import NoLanguageModel
-from domain.chat.extracting import candidates, chosen
+from domain.chat.extracting import MAX_SENTENCES, candidates, chosen, kept_sources
 from domain.chat.quoting import excerpt, quoted
 from domain.chat.request import ChatRequest, ContextMode
 from domain.json import JsonObject
+
+WIDENED = 3
+"""Without a language model sentences are chosen from so many times the segments that are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +60,17 @@ class Chat:
         Raises what ``answer`` raises, at the first event or later. Close it (``aclosing``) to stop the model.
         """
         sources = await self._sources(request)
-        yield SourcesFound(sources=_shown(request, sources), mode=self._mode)
-        if self.language_model is None or self._is_hopeless(request, sources):
+        if self.language_model is None or _is_hopeless(request, sources):
             answer = await self._answer(request, sources)
+            yield SourcesFound(sources=answer.sources, mode=self._mode)
             for event in _retold(answer):
                 yield event
-        else:
-            writing = self._written(self.language_model, request, _shown(request, sources))
-            async with aclosing(writing) as events:
-                async for event in events:
-                    yield event
+            return
+        shown = _shown(request, sources)
+        yield SourcesFound(sources=shown, mode=self._mode)
+        async with aclosing(self._written(self.language_model, request, shown)) as events:
+            async for event in events:
+                yield event
 
     async def _sources(self, request: ChatRequest) -> Sequence[Source]:
         if request.context_mode is ContextMode.NONE:
@@ -77,26 +80,17 @@ class Chat:
         gathering = ChatSources(
             search=self.search, model=self.model, storage=self.storage, reader=self.reader
         )
-        return await gathering.gather(request)
+        chooses = self.language_model is None and request.rag.most_segments >= MAX_SENTENCES
+        return await gathering.gather(request, widened=WIDENED if chooses else 1)
 
     async def _answer(self, request: ChatRequest, sources: Sequence[Source]) -> ChatAnswer:
-        shown = _shown(request, sources)
-        if self._is_hopeless(request, sources):
+        if _is_hopeless(request, sources):
             return ChatAnswer(
-                text=prompt.NOTHING_FOUND,
-                mode=self._mode,
-                is_answered=False,
-                observed=_observed(request, shown),
+                text=prompt.NOTHING_FOUND, mode=self._mode, is_answered=False, observed=_observed(request, ())
             )
         if self.language_model is None:
-            text, citations = await self._extracted(request, sources, shown)
-            return ChatAnswer(
-                text=f"{text}\n\n{prompt.QUOTED_NOTICE}",
-                mode=self._mode,
-                sources=shown,
-                citations=citations,
-                observed=_observed(request, shown),
-            )
+            return await self._extracted(request, sources)
+        shown = _shown(request, sources)
         text = await self.language_model.complete(_messages(request, shown), _options(request))
         writer = AnswerWriter(shown)
         for _ in (*writer.feed(text), *writer.end()):
@@ -130,27 +124,38 @@ class Chat:
             observed=_observed(request, shown),
         )
 
-    async def _extracted(
-        self, request: ChatRequest, sources: Sequence[Source], shown: Sequence[Source]
-    ) -> tuple[str, Sequence[Citation]]:
-        """Quotes objects from the whole of their text, and cites them as they are shown."""
-        numbered = {source.number: source for source in shown}
-        whole = [source for source in sources if source.number in numbered]
-        found = await asyncio.to_thread(candidates, request.query, whole)
-        if not found:
-            return excerpt(shown[0])
+    async def _extracted(self, request: ChatRequest, sources: Sequence[Source]) -> ChatAnswer:
+        """Quotes the best sentences of many segments, and of the whole text of objects."""
+        found = await asyncio.to_thread(candidates, request.query, sources)
         asked, *vectors = await self.model.embed([request.query, *(one.meaning for one in found)])
         similarities = [math.fsum(a * b for a, b in zip(asked, vector, strict=True)) for vector in vectors]
-        text, citations = quoted(chosen(request.query, found, similarities))
-        return text, [replace(one, source=numbered[one.number]) for one in citations]
+        picked = chosen(request.query, found, similarities)
+        kept = kept_sources(sources, picked, request.rag.most_segments)
+        shown = {
+            source.number: replace(source, number=number)
+            for number, source in enumerate(_shown(request, kept), start=1)
+        }
+        picked = [
+            replace(one, source=shown[one.source.number]) for one in picked if one.source.number in shown
+        ]
+        listed = tuple(shown.values())
+        text, citations = quoted(picked) if picked else excerpt(listed[0])
+        return ChatAnswer(
+            text=f"{text}\n\n{prompt.QUOTED_NOTICE}",
+            mode=self._mode,
+            sources=listed,
+            citations=citations,
+            observed=_observed(request, listed),
+        )
 
     @property
     def _mode(self) -> AnswerMode:
         return AnswerMode.EXTRACTIVE if self.language_model is None else AnswerMode.GENERATIVE
 
-    def _is_hopeless(self, request: ChatRequest, sources: Sequence[Source]) -> bool:
-        """Whether there is nothing to answer from: a language model is not asked to invent something."""
-        return not sources and request.context_mode is not ContextMode.NONE
+
+def _is_hopeless(request: ChatRequest, sources: Sequence[Source]) -> bool:
+    """Whether there is nothing to answer from: a language model is not asked to invent something."""
+    return not sources and request.context_mode is not ContextMode.NONE
 
 
 def _shown(request: ChatRequest, sources: Sequence[Source]) -> Sequence[Source]:

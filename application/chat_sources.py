@@ -35,9 +35,10 @@ class ChatSources:
     storage: ObjectStorage
     reader: DocumentReader
 
-    async def gather(self, request: ChatRequest) -> Sequence[Source]:
+    async def gather(self, request: ChatRequest, *, widened: int = 1) -> Sequence[Source]:
         """The sources, numbered from 1: given objects in their order, then what was found, the best first.
 
+        ``widened`` multiplies how many segments are looked at, for a reader that chooses among them by itself.
         Raises ObjectNotFound, UnreadableDocument, InvalidChatRequest, EmbeddingSlotNotFound, Unavailable.
         """
         sources: list[Source] = []
@@ -46,28 +47,29 @@ class ChatSources:
         if request.context_mode is ContextMode.DOCUMENT and request.document:
             sources.append(await self._object(request.document))
         if request.context_mode in {ContextMode.RAG, ContextMode.HYBRID}:
-            sources += [source_of_match(match, 0) for match in await self._matches(request)]
+            sources += [source_of_match(match, 0) for match in await self._matches(request, widened)]
         return [replace(source, number=number) for number, source in enumerate(sources, start=1)]
 
-    async def _matches(self, request: ChatRequest) -> Sequence[Match]:
+    async def _matches(self, request: ChatRequest, widened: int) -> Sequence[Match]:
         query = retrieval_query(request.query, request.history)
         rag = request.rag
+        most = rag.max_context_items * widened
         lists: list[Sequence[Match]] = []
         for source in rag.sources:
-            lists.append(await self._of_source(query, source, rag.retrieval_strategy))
-            enough = len({match.found.id for matches in lists for match in matches}) >= rag.max_context_items
+            lists.append(await self._of_source(query, source, rag.retrieval_strategy, widened))
+            enough = len({match.found.id for matches in lists for match in matches}) >= most
             if enough and rag.retrieval_strategy is RetrievalStrategy.SEQUENTIAL:
                 break
-        return joined(lists, rag)[: rag.max_context_items]
+        return joined(lists, rag)[:most]
 
     async def _of_source(
-        self, query: str, source: DataSource, strategy: RetrievalStrategy
+        self, query: str, source: DataSource, strategy: RetrievalStrategy, widened: int
     ) -> Sequence[Match]:
         mode = SearchMode.SEMANTIC if strategy is RetrievalStrategy.MERGE else SearchMode.HYBRID
         asked = SearchRequest(
             query=query,
             mode=mode,
-            limit=source.limit,
+            limit=source.limit * widened,
             where=await self._where(source),
             model_name=source.model_name,
         )

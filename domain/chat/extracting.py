@@ -42,6 +42,11 @@ _DANGLING = re.compile(
     r"|as (?:noted|shown|described|mentioned|above|previously)|see|note that|the following)\b",
     re.IGNORECASE,
 )
+_POINTS_ELSEWHERE = re.compile(
+    r"\b(?:following (?:sub)?sections?|(?:described|discussed|explained|detailed|listed|shown|appear)\s+(?:below|later)"
+    r"|(?:sub)?section \d|chapter \d|appendix \w\b|more information)",
+    re.IGNORECASE,
+)
 _ASKS_HOW = re.compile(
     r"\bhow\s+(?:do|does|can|could|should|would|to|is|are)\b|\b(?:syntax|command|example|statement|query)\b",
     re.IGNORECASE,
@@ -131,6 +136,18 @@ def _belongs(one: Candidate, share: float, picked: Sequence[Candidate]) -> bool:
     return share >= least and not any(_is_repetition(one, other) for other in picked)
 
 
+def kept_sources(sources: Sequence[Source], picked: Sequence[Candidate], most: int) -> Sequence[Source]:
+    """The sources to show: every object, and ``most`` segments, those that are quoted before those that are not.
+
+    They stay in their order; numbers are as before.
+    """
+    quoted = {one.source.number for one in picked}
+    segments = [source for source in sources if source.segment_id is not None]
+    preferred = sorted(segments, key=lambda source: source.number not in quoted)[:most]
+    kept = {source.number for source in preferred}
+    return [source for source in sources if source.segment_id is None or source.number in kept]
+
+
 def _score(one: Candidate, similar: float, ranks: Mapping[int, int], *, wants_code: bool) -> float:
     score = MEANING_WEIGHT * max(similar, 0.0) + WORDS_WEIGHT * one.overlap
     score += SOURCE_WEIGHT * _prior(ranks[one.source.number], one)
@@ -140,6 +157,8 @@ def _score(one: Candidate, similar: float, ranks: Mapping[int, int], *, wants_co
         score -= 0.15
     if one.sentence.text.endswith("?"):
         score -= 0.15
+    if _POINTS_ELSEWHERE.search(one.sentence.text):
+        score -= 0.06
     return score
 
 

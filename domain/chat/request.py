@@ -84,6 +84,11 @@ class RagConfig:
         if not 1 <= self.max_context_items <= 50:
             raise InvalidChatRequest(f"max_context_items is 1 to 50, not {self.max_context_items}")
 
+    @property
+    def most_segments(self) -> int:
+        """How many segments an answer may rest on."""
+        return min(self.max_context_items, sum(source.limit for source in self.sources))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 from domain.segmentation.blocks import Block, Kind, blocks, heading_title
@@ -25,7 +26,7 @@ _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]+?)(?<=\S)\1(?!
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
 _ITEM_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
-_LONGER_WORD = re.compile(r"(?:[^\W\d_]{4,}|\d{2,}|\s|[)\]\"”`])\Z")
+_LONGER_WORD = re.compile(r"(?:[^\W\d_]{3,}|\d{2,}|\s|[)\]\"”`])\Z")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SCRIPT_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -51,7 +52,7 @@ def sentences(text: str) -> Sequence[Sentence]:
     found: list[Sentence] = []
     listed = list(blocks(text))
     heading = term = ""
-    for block, after in zip(listed, [*listed[1:], None], strict=True):
+    for block, after in zip_longest(listed, listed[1:]):
         if block.kind is Kind.HEADING:
             heading, term = heading_title(text, block), ""
         elif block.kind in {Kind.TEXT, Kind.ITEM}:
