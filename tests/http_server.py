@@ -18,6 +18,7 @@ from adapters.documents.format_reader import FormatDocumentReader
 from adapters.http.app import create_app
 from adapters.http.settings import HttpSettings
 from adapters.memory.corpus import Corpus
+from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_queue import InProcessMessageQueue
@@ -40,6 +41,7 @@ from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
 from application.search import Search
+from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
 from domain.lineage import LineageEntry
 
@@ -149,6 +151,28 @@ class World:
             clock=SystemClock(),
             ids=SystemIdSource(),
         )
+
+    async def index(self, document_id: str, text: str) -> None:
+        """Put a document of one segment into the index."""
+        document = Document(
+            document_id=document_id,
+            origin="encyclopedia",
+            title=document_id.title(),
+            url=f"https://example.org/{document_id}",
+            fingerprint=text,
+            version=1,
+        )
+        opened = await MemoryDocuments(self.corpus).begin(document, expected=1)
+        (vector,) = await self.model.embed([text])
+        segment = EmbeddedSegment(
+            id=segment_id(document_id, text, 0),
+            document_id=document_id,
+            version=opened.version,
+            segment=Segment(ordinal=0, text=text, start=0, end=len(text), heading_path=("Nature",)),
+            model_name=self.model.model_name,
+            vector=vector,
+        )
+        await MemorySegmentIndex(self.corpus).index([segment])
 
     def bare_application(self) -> Application:
         """Use-cases that nothing has been opened for: enough to describe the API."""
