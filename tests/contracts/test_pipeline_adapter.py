@@ -1,4 +1,4 @@
-"""The registry of pipeline adapters."""
+"""What every ``PipelineAdapterRegistry`` does, and every pipeline adapter that is shipped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ import pytest
 
 from adapters.pipeline.registry import PipelineAdapters, PipelineAdapterTaken, Registration
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
+from domain.errors import Invalid
 from domain.findings import InvalidAdapterConfig, UnknownPipelineAdapter
+from domain.json import JsonObject
+from tests.pipeline_contexts import Ground, ground
+
+__all__ = ["ground"]
+
+SHIPPED = [
+    "document_enumerator",
+    "document_reader",
+    "embedding_generator",
+    "markdown_storage_writer",
+    "segment_publisher",
+    "segment_writer",
+    "smart_segmenter",
+    "storage_retriever",
+]
 
 
 class ShoutConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,3 +120,32 @@ def test_one_type_is_registered_once() -> None:
     """Two registrations of one type are refused when the registry is made."""
     with pytest.raises(PipelineAdapterTaken):
         PipelineAdapters((SHOUT, SHOUT))
+
+
+def test_everything_shipped_is_registered(ground: Ground) -> None:
+    """With a sentence on what it does, a version, and a config that may be left empty."""
+    types = ground.registry.types()
+    assert list(types) == SHIPPED
+    assert all(sentence.endswith(".") for sentence in types.values())
+    for name in types:
+        assert ground.registry.version(name)
+        assert ground.registry.check(name, {}) == ()
+        assert ground.registry.build(name, {})
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_misspelt_field_of_a_shipped_config_is_found(ground: Ground, name: str) -> None:
+    """None of them takes what it does not know."""
+    assert [problem.code for problem in ground.registry.check(name, {"no_such_field": 1})] == ["E301"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "message", [{}, {"document_id": 5}, {"object_key": None}, {"folder": 1}, {"segment": []}]
+)
+async def test_a_message_that_does_not_fit_is_terminal(
+    ground: Ground, name: str, message: JsonObject
+) -> None:
+    """It raises an error of kind Invalid, for no retry would mend it."""
+    with pytest.raises(Invalid):
+        await ground.run(name, message)
