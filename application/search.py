@@ -21,7 +21,7 @@ MAX_DEPTH = 10_000
 
 # Chosen by measurement: docs/explanation/retrieval.md.
 DEFAULT_FUSION = Fusion.LINEAR
-DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 1.0, SearchMode.KEYWORD.value: 1.0}
+DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 0.6, SearchMode.KEYWORD.value: 0.4}
 DEFAULT_CANDIDATES = 200
 
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -44,7 +44,8 @@ class SearchRequest:
     """What is looked for, and how.
 
     ``similarity_threshold`` drops what is less similar (cosine) on the semantic side; None drops nothing.
-    ``weights``, ``fusion``, ``rrf_k`` and ``candidates`` (of each side, at least) matter to hybrid search only.
+    ``weights``, ``fusion``, ``rrf_k`` and ``candidates`` (of each side, at least) matter to hybrid search only; a side
+    that ``weights`` does not name keeps its default.
     ``model_name`` names the embedding slot, None the model's own.
     Raises InvalidSearch.
     """
@@ -169,9 +170,10 @@ class Search:
             SearchMode.SEMANTIC.value: await self._semantic(request, depth),
             SearchMode.KEYWORD.value: await self._keyword(request, depth),
         }
+        weights = {**DEFAULT_WEIGHTS, **request.weights}
         if request.fusion is Fusion.RRF:
-            return reciprocal_rank_fusion(sides, request.weights, k=request.rrf_k)
-        return linear_fusion(sides, request.weights)
+            return reciprocal_rank_fusion(sides, weights, k=request.rrf_k)
+        return linear_fusion(sides, weights)
 
     async def _semantic(self, request: SearchRequest, depth: int) -> Sequence[Candidate]:
         (vector,) = await self.model.embed([request.text])
@@ -202,5 +204,5 @@ def _require_valid_weights(weights: Mapping[str, float]) -> None:
         raise InvalidSearch(f"there are weights for semantic and keyword, not for {', '.join(unknown)}")
     if any(not (math.isfinite(weight) and weight >= 0) for weight in weights.values()):
         raise InvalidSearch("a weight is a finite number from 0 up")
-    if not any(weights.get(side, 1.0) for side in DEFAULT_WEIGHTS):
+    if not any({**DEFAULT_WEIGHTS, **weights}.values()):
         raise InvalidSearch("at least one side has a weight above 0")

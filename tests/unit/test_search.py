@@ -1,0 +1,154 @@
+"""Search over the doubles in memory: modes, pages, thresholds, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.memory.corpus import Corpus
+from adapters.memory.documents import MemoryDocuments
+from adapters.memory.models import MemoryEmbeddingModel
+from adapters.memory.segment_index import MemorySegmentIndex
+from application.search import EmbeddingSlotNotFound, InvalidSearch, Search, SearchRequest
+from domain.document import Document, EmbeddedSegment, Segment, segment_id
+from domain.match import SearchFilter, SearchMode
+from domain.retrieval.fusion import Fusion
+
+TEXTS = {
+    "zebra": "zebras graze on the savannah",
+    "lion": "lions sleep on the savannah",
+    "ship": "ships sail across the ocean",
+    "code": "fault E42 means that the flame was lost",
+}
+
+
+@pytest.fixture
+async def search() -> Search:
+    """One segment per document."""
+    corpus, model = Corpus(), MemoryEmbeddingModel()
+    documents, index = MemoryDocuments(corpus), MemorySegmentIndex(corpus)
+    for (document_id, text), vector in zip(
+        TEXTS.items(), await model.embed(list(TEXTS.values())), strict=True
+    ):
+        document = Document(
+            document_id=document_id,
+            origin="shelf" if document_id != "ship" else "sea",
+            title=document_id,
+            url="",
+            fingerprint="f",
+            version=1,
+        )
+        opened = await documents.begin(document, expected=1)
+        segment = EmbeddedSegment(
+            id=segment_id(document_id, text, 0),
+            document_id=document_id,
+            version=opened.version,
+            segment=Segment(ordinal=0, text=text, start=0, end=len(text)),
+            model_name=model.model_name,
+            vector=vector,
+        )
+        await index.index([segment])
+    return Search(index=index, model=model)
+
+
+async def found(search: Search, query: str, **fields: object) -> list[str]:
+    """The ids of the documents found, the best first."""
+    matches = await search.find(SearchRequest(query=query, **fields))
+    return [match.found.document.document_id for match in matches]
+
+
+async def test_each_mode_finds_in_its_way(search: Search) -> None:
+    """Meaning ranks everything; words find only those that have one."""
+    assert (await found(search, "zebras graze", mode=SearchMode.SEMANTIC))[0] == "zebra"
+    assert await found(search, "E42?", mode=SearchMode.KEYWORD) == ["code"]
+    assert (await found(search, "savannah lions"))[:2] == ["lion", "zebra"]
+
+
+async def test_a_match_tells_how_its_score_came_about(search: Search) -> None:
+    """Each side that found it has its score and its rank; one that did not is absent."""
+    best, *rest = await search.find(SearchRequest(query="lions savannah", fusion=Fusion.RRF, rrf_k=60))
+    assert best.ranks == {"semantic": 1, "keyword": 1}
+    assert best.score == pytest.approx(0.6 / 61 + 0.4 / 61)
+    assert set(best.components) == {"semantic", "keyword"}
+    assert best.model_name == "words"
+    (ship,) = [match for match in rest if match.found.document.document_id == "ship"]
+    assert set(ship.components) == set(ship.ranks) == {"semantic"}
+
+
+async def test_a_side_without_a_given_weight_keeps_its_default(search: Search) -> None:
+    """So one may be given alone."""
+    (best, *_) = await search.find(
+        SearchRequest(query="lions", fusion=Fusion.RRF, weights={"semantic": 2.0}, rrf_k=0)
+    )
+    assert best.score == pytest.approx(2.0 + 0.4)
+
+
+@pytest.mark.parametrize("mode", SearchMode)
+async def test_pages_follow_each_other(search: Search, mode: SearchMode) -> None:
+    """Nothing twice, nothing left out."""
+    whole = await found(search, "the savannah", mode=mode)
+    paged = [await found(search, "the savannah", mode=mode, limit=1, offset=offset) for offset in range(6)]
+    assert [document for page in paged for document in page] == whole
+
+
+async def test_the_threshold_drops_what_is_less_similar(search: Search) -> None:
+    """On the semantic side; words may still find it."""
+    assert await found(search, "zebras", mode=SearchMode.SEMANTIC, similarity_threshold=0.99) == []
+    assert await found(search, "zebras", similarity_threshold=0.99) == ["zebra"]
+
+
+async def test_the_filter_holds_for_both_sides(search: Search) -> None:
+    """Of whatever mode."""
+    for mode in SearchMode:
+        assert await found(search, "ocean savannah", mode=mode, where=SearchFilter(origins=["sea"])) == [
+            "ship"
+        ]
+
+
+async def test_an_unknown_slot_is_told_with_those_there_are(search: Search) -> None:
+    """The model's own may be named."""
+    assert await found(search, "E42", mode=SearchMode.KEYWORD, model_name="words") == ["code"]
+    with pytest.raises(EmbeddingSlotNotFound, match="'other'; there is: words"):
+        await found(search, "E42", model_name="other")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"query": ""},
+        {"query": " \x00\ud800\n"},
+        {"query": "x" * 10_001},
+        {"limit": 0},
+        {"limit": 1001},
+        {"offset": -1},
+        {"offset": 9_991},
+        {"candidates": 0},
+        {"similarity_threshold": 1.5},
+        {"similarity_threshold": float("nan")},
+        {"weights": {"semantic": -1.0}},
+        {"weights": {"semantic": float("inf")}},
+        {"weights": {"semantic": 0.0, "keyword": 0.0}},
+        {"weights": {"luck": 1.0}},
+        {"rrf_k": -1.0},
+        {"rrf_k": float("nan")},
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_asked_is_refused(fields: dict[str, object]) -> None:
+    """Before anything is searched."""
+    with pytest.raises(InvalidSearch):
+        SearchRequest(**{"query": "zebra", **fields})
+
+
+async def test_hostile_queries_find_what_words_they_have(search: Search) -> None:
+    """Control characters and lone surrogates are not part of any."""
+    assert await found(search, "\x00E42\ud800'; DROP TABLE", mode=SearchMode.KEYWORD) == ["code"]
+    assert (await found(search, "zebras\x00graze", mode=SearchMode.SEMANTIC))[0] == "zebra"
+
+
+async def test_what_there_is_to_search_is_told(search: Search) -> None:
+    """Origins with their documents, slots with their segments, and the defaults."""
+    assert await search.sources() == {"sea": 1, "shelf": 3}
+    capabilities = await search.capabilities()
+    assert capabilities.slots == {"words": 4}
+    assert (capabilities.model_name, capabilities.dimension) == ("words", 64)
+    assert "en" in capabilities.languages
