@@ -192,12 +192,22 @@ class Server:
             raise Invalid(f"{self.url} is not an address") from error
         except aiohttp.ClientSSLError as error:
             raise NoServer(f"no secure connection to {self.url}: {error}") from error
+        except aiohttp.ClientConnectorDNSError as error:
+            raise NoServer(f"no host of that name: {self.url}") from error
         except aiohttp.ClientConnectorError as error:
             raise no_server(self.url) from error
         except TimeoutError as error:
             late = NoServer(f"{self.url} did not answer within {self.timeout_seconds:g} seconds")
             late.add_note("--timeout 10m before the command waits longer")
             raise late from error
+        except aiohttp.ClientResponseError as error:
+            raise NotFactflow(
+                f"what answers at {self.url} does not speak HTTP as a factflow server does"
+            ) from error
+        except aiohttp.ClientPayloadError as error:
+            raise NoServer(
+                f"the connection to {self.url} broke off before the answer was complete"
+            ) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise NoServer(
                 f"the connection to {self.url} broke off: {str(error) or type(error).__name__}"

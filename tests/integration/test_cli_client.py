@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,34 @@ def test_another_kind_of_server_is_recognised(cli: CommandLine, server: Scripted
     ran = cli("search", "x")
     assert (ran.code, ran.out) == (7, "")
     assert "(not_a_factflow_server)" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"", "broke off"),
+        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "broke off before the answer was complete"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "broke off"),
+    ],
+)
+def test_what_is_no_answer_at_all_is_one_line(cli: CommandLine, said: bytes, told: str) -> None:
+    """Any program may listen on a port."""
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(100_000)
+            connection.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=[listener])
+        thread.start()
+        ran = cli("--url", f"http://127.0.0.1:{listener.getsockname()[1]}", "search", "x")
+        thread.join()
+    assert (ran.code, ran.out, ran.err.count("\n")) == (7, "", 1)
+    assert told in ran.err
 
 
 def test_a_redirect_is_not_followed_with_the_key(cli: CommandLine, server: ScriptedServer) -> None:
