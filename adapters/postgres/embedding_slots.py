@@ -33,7 +33,7 @@ _SLOT = """
 _LARGE = """
     SELECT s.model_name, s.dimension FROM embedding_slot s
     WHERE s.dimension <= %s AND (
-        SELECT count(*) FROM (SELECT FROM segment_embedding e WHERE e.model_name = s.model_name LIMIT %s) AS some
+        SELECT count(*) FROM (SELECT FROM segment_embedding e WHERE e.model_name = s.model_name LIMIT %s) AS counted
     ) >= %s
     ORDER BY s.model_name
 """

@@ -87,8 +87,10 @@ def exact(where: SearchFilter) -> sql.Composed:
 
 def approximate(where: SearchFilter, *, model_name: str, dimension: int) -> sql.Composed:
     """Walks the slot's HNSW index."""
+    # The literal stands in a statement with parameters, where a percent sign must be doubled.
+    literal = sql.Literal(model_name.replace("%", "%%"))
     return sql.SQL(_APPROXIMATE).format(
-        dimension=sql.Literal(dimension), model_name=sql.Literal(model_name), restrictions=restrictions(where)
+        dimension=sql.Literal(dimension), model_name=literal, restrictions=restrictions(where)
     )
 
 

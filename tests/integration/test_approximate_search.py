@@ -1,0 +1,110 @@
+"""The HNSW index of a slot: built when it is large enough, and never a reason to find too little."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from psycopg import sql
+
+from adapters.postgres.database import Database
+from adapters.postgres.documents import PostgresDocuments
+from adapters.postgres.embedding_slots import index_name
+from adapters.postgres.segment_index import PostgresSegmentIndex
+from adapters.postgres.segment_rows import vector_text
+from adapters.postgres.segment_search import approximate
+from domain.match import SearchFilter
+from tests.contracts.segment_indexes import SLOT, Indexes, embedded
+
+pytestmark = pytest.mark.slow
+
+DIMENSION = 16
+EVERYTHING = SearchFilter()
+
+
+def directions(count: int) -> list[list[float]]:
+    chance = random.Random(7)  # noqa: S311 - the same vectors every time
+    return [[chance.gauss(0, 1) for _ in range(DIMENSION)] for _ in range(count)]
+
+
+async def filled(
+    database: Database, count: int, *, rare_every: int
+) -> tuple[PostgresSegmentIndex, list[list[float]]]:
+    """One document per vector; every so many-th is of the origin `rare`."""
+    index = PostgresSegmentIndex(database)
+    indexes = Indexes(index, PostgresDocuments(database), stems=True)
+    vectors = directions(count)
+    segments = []
+    for number, vector in enumerate(vectors):
+        origin = "common" if number % rare_every else "rare"
+        opened = await indexes.opened(f"d{number}", origin=origin)
+        segments += embedded(opened, f"text {number}", vectors=[vector])
+    for start in range(0, count, 200):
+        await index.index(segments[start : start + 200])
+    return index, vectors
+
+
+async def plan(database: Database) -> str:
+    """How PostgreSQL goes about a search without a filter."""
+    statement = approximate(EVERYTHING, model_name=SLOT, dimension=DIMENSION)
+    parameters = {"vector": vector_text(directions(1)[0]), "limit": 10}
+    async with database.connection() as connection:
+        rows = await (await connection.execute(sql.SQL("EXPLAIN ") + statement, parameters)).fetchall()
+    return "\n".join(line for (line,) in rows)
+
+
+async def test_the_index_finds_nearly_what_comparing_all_finds(database: Database) -> None:
+    """With and without a filter, and always as many as there are."""
+    index, vectors = await filled(database, 2000, rare_every=100)
+    queries = directions(2020)[2000:]
+    rare = SearchFilter(origins=["rare"])
+
+    async def answers(where: SearchFilter, limit: int) -> list[set[object]]:
+        found = [await index.semantic(query, model_name=SLOT, limit=limit, where=where) for query in queries]
+        assert {len(candidates) for candidates in found} == {limit}
+        return [{candidate.segment_id for candidate in candidates} for candidates in found]
+
+    exact, exact_rare = await answers(EVERYTHING, 10), await answers(rare, 20)
+    assert await index.index_large_slots(from_vectors=5000) == []
+    assert await index.index_large_slots(from_vectors=2000) == [SLOT]
+    assert await index.index_large_slots(from_vectors=2000) == []
+    async with database.connection() as connection:
+        await connection.execute("ANALYZE")
+    approximate = await answers(EVERYTHING, 10)
+    hits = sum(len(one & other) for one, other in zip(exact, approximate, strict=True))
+    assert hits / 200 > 0.95
+    assert await answers(rare, 20) == exact_rare
+    # More than the walk gives up after: everything is compared instead.
+    assert len(await index.semantic(vectors[0], model_name=SLOT, limit=2500, where=EVERYTHING)) == 2000
+    assert index_name(SLOT) in await plan(database)
+
+
+async def test_an_index_left_half_built_is_built_again(database: Database) -> None:
+    """One that PostgreSQL marks invalid is not used and not in the way."""
+    index, vectors = await filled(database, 50, rare_every=10)
+    assert await index.index_large_slots(from_vectors=50) == [SLOT]
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(%s)", (index_name(SLOT),)
+        )
+    assert len(await index.semantic(vectors[0], model_name=SLOT, limit=50, where=EVERYTHING)) == 50
+    assert await index.index_large_slots(from_vectors=50) == [SLOT]
+
+
+async def test_two_who_build_at_once_build_one(database: Database) -> None:
+    """The second goes its way."""
+    index, _ = await filled(database, 50, rare_every=10)
+    built = await asyncio.gather(*(index.index_large_slots(from_vectors=50) for _ in range(3)))
+    assert sorted(map(list, built)) == [[], [], [SLOT]]
+
+
+async def test_a_slot_of_any_name_gets_its_index(database: Database) -> None:
+    """Quotes, percent signs and length are no matter."""
+    name = "'; --\" %s {} " + "x" * 100
+    indexes = Indexes(PostgresSegmentIndex(database), PostgresDocuments(database), stems=True)
+    opened = await indexes.opened("d", expected=2)
+    segments = embedded(opened, "one", "two", model_name=name)
+    await indexes.segments.index(segments)
+    assert await PostgresSegmentIndex(database).index_large_slots(from_vectors=2) == [name]
+    assert set(await indexes.nearest(1.0, 0.0, slot=name)) == {segment.id for segment in segments}
