@@ -24,7 +24,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 20
-PAGE = 128
+FIRST_PAGE = 8
+LAST_PAGE = 256
 THREADS = 8
 
 
@@ -116,9 +117,12 @@ class FilesystemObjectStorage:
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredObject]:
         found = self._files.list(prefix, after)
-        while page := await self._run(lambda: [*islice(found, PAGE)]):
+        # Small pages first: whoever looks for the next common prefix wants but one object.
+        wanted = FIRST_PAGE
+        while page := await self._run(list, islice(found, wanted)):
             for stored in page:
                 yield stored
+            wanted = min(wanted * 4, LAST_PAGE)
 
     async def delete(self, key: str) -> bool:
         return await self._run(self._files.delete, require_valid_key(key))
