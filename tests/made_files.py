@@ -72,7 +72,7 @@ def docx(
     body: str, *, styles: str = _STYLES, prolog: str = "", further: Sequence[tuple[str, bytes]] = ()
 ) -> bytes:
     """A Word document with that content of ``<w:body>``."""
-    parts = {
+    parts: dict[str, str | bytes] = {
         "[Content_Types].xml": _CONTENT_TYPES,
         "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         f'<Relationship Id="r1" Type="{_RELATIONS}" Target="word/document.xml"/></Relationships>',
@@ -81,7 +81,7 @@ def docx(
     }
     stream = BytesIO()
     with ZipFile(stream, "w", ZIP_DEFLATED) as archive:
-        for name, content in [*parts.items(), *further]:
+        for name, content in {**parts, **dict(further)}.items():
             archive.writestr(name, content)
     return stream.getvalue()
 

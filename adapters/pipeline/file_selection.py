@@ -34,7 +34,7 @@ class FileSelection:
     def prunes(self, name: str) -> bool:
         """Whether a folder or file of that path is hidden or excluded, with all beneath it."""
         parts = name.split("/")
-        return parts[-1].startswith(".") or _is_match(self.exclude, name, parts)
+        return any(part.startswith(".") for part in parts) or _is_match(self.exclude, name, parts)
 
 
 def _is_match(patterns: Iterable[str], name: str, parts: Iterable[str]) -> bool:

@@ -72,7 +72,7 @@ class FolderWalk:
                     waiting.append(iter(await self._listed(entry.name, entry.path)))
                 except OSError as error:
                     self.is_complete = False
-                    yield FoundFile(name=entry.name, path=entry.path, problem=f"the folder {_reason(error)}")
+                    yield FoundFile(name=entry.name, path=entry.path, problem=_reason(error))
 
     async def require_readable(self) -> None:
         """Raise FolderNotFound, NotAFolder or FolderNotPermitted unless the folder can be read."""
@@ -118,7 +118,9 @@ class FolderWalk:
         try:
             status = entry.stat(follow_symlinks=self.follow_symlinks)
         except OSError as error:
-            return FoundFile(name=name, path=entry.path, problem=f"the file {_reason(error)}")
+            # It may be a folder with documents beneath, unless it is a link to nothing.
+            may_be_folder = not isinstance(error, FileNotFoundError) and not _is_known_file(entry)
+            return FoundFile(name=name, path=entry.path, problem=_reason(error), is_folder=may_be_folder)
         is_folder = stat.S_ISDIR(status.st_mode)
         if not is_folder and not stat.S_ISREG(status.st_mode):
             return None
@@ -149,6 +151,14 @@ def _open_folder(path: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+def _is_known_file(entry: os.DirEntry[str]) -> bool:
+    """Whether the folder itself says that the entry is a file; asks nothing else."""
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
+
+
 def _sorted_entries(path: str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(path) as entries:
         yield from sorted(entries, key=lambda entry: entry.name)
@@ -174,4 +184,4 @@ def _moment(seconds: float) -> str | None:
 
 
 def _reason(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or type(error).__name__}"
+    return f"it cannot be read: {error.strerror or type(error).__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -82,7 +83,7 @@ def _text(content: bytes, key: str) -> str:
 
 def _json_object(content: bytes, key: str) -> JsonObject:
     try:
-        return msgspec.json.decode(content, type=dict[str, Json])
+        return msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise UnreadableDocument(f"the stored object {key!r} is not a JSON object") from error
 

@@ -58,7 +58,7 @@ def registry() -> PipelineAdapterRegistry:
 
 def test_a_right_config_has_no_problems_and_is_built(registry: PipelineAdapterRegistry) -> None:
     """A valid config checks clean and reaches the pipeline adapter as its Struct."""
-    config = {"suffix": "!", "times": 3}
+    config: JsonObject = {"suffix": "!", "times": 3}
     assert registry.check("shout", config) == ()
     adapter = registry.build("shout", config)
     assert isinstance(adapter, Shout)
@@ -130,7 +130,7 @@ def test_everything_shipped_is_registered(ground: Ground) -> None:
     for name in types:
         assert ground.registry.version(name)
         assert ground.registry.check(name, {}) == ()
-        assert ground.registry.build(name, {})
+        assert hasattr(ground.registry.build(name, {}), "process")
 
 
 @pytest.mark.parametrize("name", SHIPPED)

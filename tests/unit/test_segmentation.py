@@ -188,9 +188,9 @@ def test_a_document_of_headings_alone_still_has_a_segment() -> None:
 
 def test_limits_that_cannot_be_are_refused() -> None:
     """An overlap of more than half would never get on."""
-    for limits in ({"max_tokens": 0}, {"max_tokens": 10, "overlap": 6}, {"max_tokens": 10, "overlap": -1}):
+    for max_tokens, overlap in ((0, 0), (10, 6), (10, -1)):
         with pytest.raises(ValueError, match="max_tokens"):
-            cut("text", **limits)
+            cut("text", max_tokens, overlap=overlap)
 
 
 _LINES = st.sampled_from(
