@@ -81,7 +81,5 @@ def print_citations(answer: Mapping[str, Any]) -> None:
         click.echo()
     for line in citation_lines(cited):
         click.echo(one_line(line))
-    if answer.get("mode") == "extractive" and cited:
-        click.echo("\nan extract from the documents: no language model is set up", err=True)
-    elif answer.get("is_answered") and not cited:
+    if answer.get("is_answered") and not cited:
         click.echo("\nno source is cited: nothing in the documents backs this", err=True)
