@@ -45,13 +45,16 @@ class SettingProblem:
 
 
 class InvalidSettings(Invalid):
-    """A setting has a value that is not allowed."""
+    """A setting has a value that is not allowed. A note tells of each when there are several."""
 
     code = "invalid_settings"
 
     def __init__(self, problems: Sequence[SettingProblem]) -> None:
-        super().__init__("; ".join(str(problem) for problem in problems))
+        told = [str(problem) for problem in problems]
+        super().__init__(told[0] if len(told) == 1 else f"{len(told)} settings cannot be used")
         self.problems = tuple(problems)
+        for line in told[1:] and told:
+            self.add_note(line)
 
 
 def usable_cores() -> int:
@@ -78,6 +81,12 @@ class Settings:
     data_dir: Path = field(
         default=Path(".factflow"),
         metadata=_about(PATH, "The folder for everything an embedded server keeps."),
+    )
+    models_dir: Path | None = field(
+        default=None,
+        metadata=_about(
+            PATH, "The folder for the converted embedding model; unset, `models` in the data folder."
+        ),
     )
     docs: Path | None = field(
         default=None,

@@ -1,18 +1,21 @@
-"""Writes docs/reference/command-line.md from the commands themselves: `python -m tests.cli_reference`."""
+"""Writes the pages about commands and settings from the code itself: `python -m tests.cli_reference`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import click
 
 from entrypoints.cli.exit_codes import KINDS, MEANINGS
 from entrypoints.cli.main import factflow
 from entrypoints.cli.server import NAME, server
+from entrypoints.settings import Settings, variable
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "command-line.md"
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 NOTE = "<!-- Generated from the code by `python -m tests.cli_reference`; do not edit. -->"
 
 HEAD = """# The command line
@@ -33,8 +36,56 @@ The options of `factflow` itself go before a command or after it.
 | --- | --- |"""
 
 
-def page() -> str:
-    """The whole page."""
+SETTINGS_HEAD = """# Settings
+
+{note}
+
+A server reads each setting from its flag, else from its environment variable, else it takes the default.
+The flag of `FACTFLOW_DATA_DIR` is `--data-dir`; [the command line](command-line.md) tells which command has which flags.
+An empty variable counts as unset.
+Every value that cannot be used is reported at once, with what it may be and where it came from, and the server does not start.
+A variable that begins with `FACTFLOW_` and that nothing reads is pointed out.
+
+## The server
+
+| variable | default | what it may be | what it means |
+| --- | --- | --- | --- |"""
+
+SETTINGS_FOOT = """
+## The client
+
+The command `factflow` reads three variables of its own; the last one is read by the server's commands too.
+
+| variable | default | what it means |
+| --- | --- | --- |
+| `FACTFLOW_URL` | `http://127.0.0.1:8000` | The server to talk to. |
+| `FACTFLOW_API_KEY` | – | The key to send, as `Authorization: Bearer`. |
+| `FACTFLOW_DEBUG` | `0` | With `1`, an error shows where in the code it arose. |
+"""
+
+
+def settings_page() -> str:
+    """The page of settings."""
+    rows = (
+        f"| `{variable(item.name)}` | {default(item)} | {item.metadata['kind'].allowed} | {item.metadata['meaning']} |"
+        for item in fields(Settings)
+    )
+    return "\n".join([SETTINGS_HEAD.format(note=NOTE), *rows, SETTINGS_FOOT])
+
+
+def default(item: Field[Any]) -> str:
+    """A default as a person would write it."""
+    if item.metadata["shown"]:
+        return str(item.metadata["shown"])
+    if item.default is None:
+        return "–"
+    if isinstance(item.default, bool):
+        return f"`{int(item.default)}`"
+    return f"`{item.default:g}`" if isinstance(item.default, float) else f"`{item.default}`"
+
+
+def commands_page() -> str:
+    """The page of commands."""
     lines = [HEAD.format(note=NOTE, server=NAME)]
     kinds = {code: kind.__name__ for kind, code in KINDS.items()}
     lines += [
@@ -88,5 +139,11 @@ def row(option: click.Option, context: click.Context) -> str:
     )
 
 
+PAGES: dict[Path, Callable[[], str]] = {
+    FOLDER / "command-line.md": commands_page,
+    FOLDER / "settings.md": settings_page,
+}
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for path, page in PAGES.items():
+        path.write_text(page(), encoding="utf-8")

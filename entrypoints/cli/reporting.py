@@ -13,7 +13,6 @@ from domain.errors import FactflowError
 from domain.findings import ConfigNotRunnable, UnparseableConfig
 from entrypoints.cli.exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, OK, exit_code_of
 from entrypoints.cli.streams import abandon_output, harmless, one_line, prepare_streams, typed_arguments
-from entrypoints.settings import InvalidSettings
 
 
 def run(command: click.Command, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -67,8 +66,6 @@ def wants_traceback() -> bool:
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, InvalidSettings) and len(error.problems) > 1:
-        return f"{len(error.problems)} settings cannot be used"
     if isinstance(error, FactflowError):
         return error.message
     if isinstance(error, OSError) and error.strerror:
@@ -84,8 +81,6 @@ def _code(error: BaseException) -> str:
 
 def _hints(error: BaseException) -> list[str]:
     hints = [str(note) for note in getattr(error, "__notes__", ())]
-    if isinstance(error, InvalidSettings) and len(error.problems) > 1:
-        hints += map(str, error.problems)
     if isinstance(error, ConfigNotRunnable | UnparseableConfig):
         hints += [
             f"line {finding.line or '-'}: {finding.code} {finding.message}; {finding.remediation}"

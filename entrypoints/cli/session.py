@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import ipaddress
 import os
@@ -103,6 +102,8 @@ def asks_server(
 
     @functools.wraps(command)
     def asking(*args: P.args, **kwargs: P.kwargs) -> int | None:
+        import asyncio
+
         session = click.get_current_context().find_object(Session) or Session()
 
         async def ask() -> int | None:

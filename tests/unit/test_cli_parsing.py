@@ -22,6 +22,7 @@ from entrypoints.cli.streams import harmless, one_line
 
 HEAVY = (
     "aiohttp",
+    "asyncio",
     "litestar",
     "boto3",
     "numpy",

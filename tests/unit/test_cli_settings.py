@@ -1,7 +1,6 @@
 """The server's settings: where each comes from, and what is said of a bad one."""
 
 import contextlib
-import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrypoints.settings import InvalidSettings, Settings, unknown_variables, usable_cores, variable
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "settings.md"
 
 
 def problems_of(environment: dict[str, str], flags: dict[str, str | None] | None = None) -> list[str]:
@@ -111,23 +108,3 @@ def test_a_folder_is_made_absolute_and_a_tilde_is_understood(monkeypatch: pytest
     monkeypatch.setenv("HOME", "/home/somebody")
     settings = Settings.read({"FACTFLOW_DATA_DIR": "~/data", "FACTFLOW_DOCS": "papers"})
     assert (settings.data_dir, settings.docs) == (Path("/home/somebody/data"), Path.cwd() / "papers")
-
-
-def test_the_reference_page_says_what_the_code_says() -> None:
-    """Every setting with its variable, its default, what it may be and what it means."""
-    stated = re.findall(
-        r"^\| `(FACTFLOW_\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", PAGE.read_text("utf-8"), re.MULTILINE
-    )
-    expected = []
-    for item in fields(Settings):
-        about = item.metadata
-        default = about["shown"] or ("–" if item.default is None else f"`{plain(item.default)}`")
-        expected.append((variable(item.name), default, about["kind"].allowed, about["meaning"]))
-    assert stated[: len(expected)] == expected
-
-
-def plain(value: object) -> str:
-    """A default as a person would write it."""
-    if isinstance(value, bool):
-        return str(int(value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

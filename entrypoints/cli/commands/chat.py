@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -39,6 +38,8 @@ async def chat(server: Server, session: Session, words: tuple[str, ...], stream:
     server.timeout_seconds = session.seconds(ANSWER_SECONDS)
     wants_stream = sys.stdout.isatty() if stream is None else stream
     if wants_stream and not session.wants_json:
+        import asyncio
+
         try:
             async with asyncio.timeout(server.timeout_seconds):
                 end = await _streamed(server, question)

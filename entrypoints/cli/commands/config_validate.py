@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +36,8 @@ def validate(session: Session, source: str) -> int:
     It is done here, against the pipeline adapters of this installation: no server is asked.
     Exit code 2 when there are errors; warnings alone are no error.
     """
+    import asyncio
+
     from entrypoints.composition.config_check import config_check
 
     reports = asyncio.run(_reports(config_check(), files_of(source)))

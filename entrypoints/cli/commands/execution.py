@@ -8,7 +8,6 @@ import click
 
 from entrypoints.cli.client import Server
 from entrypoints.cli.commands.starting import start_and_tell
-from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
 from entrypoints.cli.durations import in_words
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.session import ClientGroup, Session, asks_server
@@ -119,6 +118,8 @@ async def wait(server: Server, session: Session, name: str) -> int:
 
     It waits for an hour, or for as long as --timeout says, also while the server restarts.
     """
+    from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
+
     return await wait_until_over(server, session, name, seconds=session.seconds(WAIT_SECONDS))
 
 

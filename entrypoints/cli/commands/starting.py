@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from entrypoints.cli.client import Server
-from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
 from entrypoints.cli.exit_codes import OK
 from entrypoints.cli.names import config_id_of
 from entrypoints.cli.session import Session
@@ -25,6 +24,8 @@ async def start_and_tell(
     reply = await server.post("configs", identifier, "run", query={"tag": tag}, body=body)
     execution_id = str(reply.value().get("id"))
     if wait:
+        from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over
+
         return await wait_until_over(server, session, execution_id, seconds=session.seconds(WAIT_SECONDS))
     session.show(reply, lambda: click.echo(execution_id))
     return OK
