@@ -49,14 +49,23 @@ async def evaluate(settings: Settings, folder: Path, modes: Sequence[SearchMode]
     documents = {document.id: document.content for document in corpus_documents(folder)}
     async with AsyncExitStack() as stack:
         throw_away = stack.enter_context(tempfile.TemporaryDirectory(prefix="factflow-eval-"))
-        application = await stack.enter_async_context(
-            running(replace(settings, data_dir=Path(throw_away), database_url=None))
-        )
+        application = await stack.enter_async_context(running(_throw_away(settings, Path(throw_away))))
         names = await take_in(application, documents)
         with counted("Asking") as progress:
             return await Evaluation(search=application.search).run(
                 folder, collection_id=names.get, modes=modes, progress=progress
             )
+
+
+def _throw_away(settings: Settings, data_dir: Path) -> Settings:
+    models = settings.models_dir or settings.data_dir / "models"
+    return replace(
+        settings,
+        data_dir=data_dir,
+        database_url=None,
+        # A model that a server has converted already need not be converted again.
+        models_dir=models if models.is_dir() else None,
+    )
 
 
 async def take_in(application: Application, documents: Mapping[str, str]) -> Mapping[str, str]:

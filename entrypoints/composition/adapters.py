@@ -117,7 +117,7 @@ def _storage(folder: DataFolder) -> FilesystemObjectStorage:
 
 def _model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -> MiniLmEmbeddingModel:
     return MiniLmEmbeddingModel(
-        folder.folder("models"),
+        settings.models_dir or folder.folder("models"),
         compute_type=settings.model_compute_type,
         threads=settings.model_threads,
         tokenizer=tokenizer,

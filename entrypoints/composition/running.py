@@ -31,14 +31,19 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
     """
     adapters = adapters or EmbeddedAdapters(settings=settings)
     async with AsyncExitStack() as stack:
-        for slot in OPENED:
-            adapter = getattr(adapters, slot)()
-            if isinstance(adapter, AbstractAsyncContextManager):
-                await stack.enter_async_context(adapter)
+        await open_slots(stack, adapters, OPENED)
         await import_shipped(_shipped_configs(adapters), strict=settings.config_validator_strict)
         engine = await stack.enter_async_context(Engine(ports=_engine_ports(adapters, settings)))
         await stack.enter_async_context(Recovery(engine=engine, leases=adapters.leases(), is_alone=True))
         yield _application(adapters, engine, settings)
+
+
+async def open_slots(stack: AsyncExitStack, adapters: Adapters, slots: Sequence[str]) -> None:
+    """Open those of the slots that are async context managers, in order; the stack closes them in reverse."""
+    for slot in slots:
+        adapter = getattr(adapters, slot)()
+        if isinstance(adapter, AbstractAsyncContextManager):
+            await stack.enter_async_context(adapter)
 
 
 def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ import psycopg
 from adapters.embedded_postgres.server import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
+MODELS = Path(tempfile.gettempdir()) / f"factflow-test-models-{os.getuid()}"
+"""Converted once for all tests, also those of later sessions."""
+
 SERVING = re.compile(r"Serving at (http://\S+?);")
 
 
@@ -98,7 +102,7 @@ def serving(data_dir: Path, docs: Path, log: Path, **environment: str) -> Iterat
             stderr=subprocess.STDOUT,
             text=True,
             cwd=ROOT,
-            env=os.environ | environment,
+            env=os.environ | {"FACTFLOW_MODELS_DIR": str(MODELS)} | environment,
         )
         try:
             match = SERVING.search(wait_for(process, log, "Serving at", 60))
