@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from operator import itemgetter
 
 import psycopg
 
@@ -67,7 +68,9 @@ class LineageConnection:
             await connection.close()
 
     async def _write_all(self, entries: Sequence[LineageEntry]) -> None:
-        columns = [list(column) for column in zip(*map(to_row, entries), strict=True)]
+        # In the order of ids, so that two processes that write the same entries do not lock each other out.
+        rows = sorted(map(to_row, entries), key=itemgetter(0))
+        columns = [list(column) for column in zip(*rows, strict=True)]
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 connection = await self._opened()

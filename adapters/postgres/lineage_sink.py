@@ -19,7 +19,6 @@ from domain.lineage import LineageEntry
 logger = logging.getLogger(__name__)
 
 BATCH = 500
-CLOSE_SECONDS = 5.0
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 
@@ -28,13 +27,21 @@ class PostgresLineageSink:
     """A bounded buffer in front of a connection of its own, written every ``flush_seconds`` or when 500 wait.
 
     While the database is away the buffer fills; what comes when ``capacity`` entries wait is dropped and counted.
-    Leaving the ``async with`` writes what waits, for at most five seconds; the rest is dropped and counted too.
+    Leaving the ``async with`` writes what waits, for at most ``close_seconds``; the rest is dropped and counted too.
     """
 
-    def __init__(self, database: Database, *, capacity: int = 50_000, flush_seconds: float = 0.2) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        capacity: int = 50_000,
+        flush_seconds: float = 0.2,
+        close_seconds: float = 5.0,
+    ) -> None:
         self._connection = LineageConnection(database)
         self._capacity = capacity
         self._flush_seconds = flush_seconds
+        self._close_seconds = close_seconds
         self._waiting: OrderedDict[UUID, LineageEntry] = OrderedDict()
         self._taken = self._finished = self._dropped = 0
         self._something_waits, self._is_urgent = asyncio.Event(), asyncio.Event()
@@ -53,7 +60,7 @@ class PostgresLineageSink:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
+            async with asyncio.timeout(self._close_seconds):
                 await self.flush()
         if self._writer is not None:
             self._writer.cancel()
