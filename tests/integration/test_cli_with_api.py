@@ -1,16 +1,17 @@
 """`factflow` against the API itself, over in-memory adapters: both sides mean the same by every field."""
 
 import asyncio
+import io
 import json
-import sys
 from collections.abc import AsyncIterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from entrypoints.cli import reporting
+from entrypoints.cli.main import factflow as command_line
 from tests.http_server import PIPELINE, Api, serving
-
-MAIN = "import sys; from entrypoints.cli.main import main; sys.exit(main())"
 
 
 @pytest.fixture
@@ -20,19 +21,23 @@ async def api() -> AsyncIterator[Api]:
 
 
 async def factflow(api: Api, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        MAIN,
-        "--url",
-        api.url,
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    """Exit code, standard output and standard error of a command, which runs in a thread; one at a time."""
+    with (
+        io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as out,
+        io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as err,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = await asyncio.to_thread(
+            reporting.run, command_line, "factflow", ["--url", api.url, *arguments]
+        )
+        return code, _written(out), _written(err)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
 
 
 async def stored(api: Api, folder: Path, adapter: str) -> None:
@@ -80,10 +85,12 @@ async def test_a_run_that_is_cancelled_ends_the_waiting(api: Api, tmp_path: Path
     await factflow(api, "config", "run", "wait", "--tag", "slow")
     waiting = asyncio.create_task(factflow(api, "execution", "wait", "slow"))
     await asyncio.sleep(0.5)
-    code, out, _ = await factflow(api, "execution", "cancel", "slow")
-    assert (code, out) == (0, "the execution was running and is cancelled\n")
+    await api.ask("PATCH", "/api/v1/executions/slow", json={"status": "cancelled"})
     code, out, _ = await waiting
     assert (code, out.split(":")[0]) == (1, "cancelled")
+    await factflow(api, "config", "run", "wait", "--tag", "slower")
+    code, out, _ = await factflow(api, "execution", "cancel", "slower")
+    assert (code, out) == (0, "the execution was running and is cancelled\n")
     code, _, err = await factflow(api, "execution", "cancel", "slow")
     assert code == 2
     assert "(status_change_not_allowed)" in err
@@ -145,3 +152,33 @@ async def test_health_is_told(api: Api) -> None:
     assert code == 0
     assert "database" in out
     assert json.loads((await factflow(api, "--output", "json", "system", "health"))[1])["status"] == "healthy"
+
+
+async def test_an_object_goes_in_and_comes_out(api: Api, tmp_path: Path) -> None:
+    """With what is known of it; what executions kept is not overwritten."""
+    file = tmp_path / "a b.md"
+    file.write_bytes(b"# Title\n\nText")
+    key = "uploads/somewhere/ä b/metadata"
+    assert (await factflow(api, "storage", "put", str(file), key))[:2] == (0, key + "\n")
+    assert (await factflow(api, "storage", "get", key))[1] == "# Title\n\nText"
+    code, out, _ = await factflow(api, "storage", "metadata", key)
+    assert code == 0
+    assert "content_type         text/markdown\n" in out
+    assert (await factflow(api, "storage", "browse"))[1] == "uploads/\n"
+    assert (await factflow(api, "storage", "browse", "uploads"))[1] == "uploads/somewhere/\n"
+    code, _, err = await factflow(api, "storage", "put", str(file), "executions/x")
+    assert code == 6
+    assert "(storage_key_not_writable)" in err
+
+
+async def test_lineage_of_a_run_can_be_asked_for(api: Api, tmp_path: Path) -> None:
+    """By the execution's tag; an entry that is not there is exit code 4."""
+    await stored(api, tmp_path, "echo")
+    await factflow(api, "config", "run", "echo", "--tag", "t", "--wait")
+    for command in (["list", "--execution", "t", "--status", "completed"], ["failures", "--execution", "t"]):
+        assert (await factflow(api, "lineage", *command))[0] == 0
+    for question in ("get", "chain", "children"):
+        assert (await factflow(api, "lineage", question, "01890a5e-0c3b-7d11-9d3c-6c1c3d1b0a55"))[0] == 4
+    code, _, err = await factflow(api, "lineage", "list", "--execution", "no-such-tag")
+    assert code == 4
+    assert "(execution_not_found)" in err

@@ -127,7 +127,7 @@ async def metadata(server: Server, session: Session, key: str) -> None:
 @click.option("--type", "content_type", metavar="TYPE", help="Its media type. [default: by the file's name]")
 @asks_server
 async def put(server: Server, session: Session, file: str, key: str, content_type: str | None) -> None:
-    """Store FILE under KEY."""
+    """Store FILE under KEY, which begins with uploads/."""
     kind = content_type or mimetypes.guess_type(file)[0] or "application/octet-stream"
     if not kind.isprintable() or not kind.isascii():
         raise Invalid(f"{kind!r} is no media type")
