@@ -35,16 +35,17 @@ _SCORED = """
     ), corpus AS (
         SELECT sum(segments)::float8 AS segments, sum(total_length)::float8 / nullif(sum(segments), 0) AS mean_length
         FROM corpus_statistics
-    ), posting AS MATERIALIZED (
-        SELECT p.lexeme, p.segment_key, p.frequency, p.length FROM term JOIN segment_term p USING (lexeme)
-    ), weight AS (
-        SELECT lexeme, ln(1 + (max(corpus.segments) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
-        FROM posting CROSS JOIN corpus GROUP BY lexeme
+    ), weight AS MATERIALIZED (
+        SELECT term.lexeme, corpus.mean_length,
+               ln(1 + (corpus.segments - holding.count + 0.5::float8) / (holding.count + 0.5::float8)) AS idf
+        FROM term CROSS JOIN corpus CROSS JOIN LATERAL (
+            SELECT count(*)::float8 AS count FROM segment_term t WHERE t.lexeme = term.lexeme
+        ) AS holding
     ), scored AS (
-        SELECT p.segment_key, round(sum(
-            w.idf * p.frequency / (p.frequency + {k1} * (1 - {b} + {b} * p.length / corpus.mean_length))
-        )::numeric, 9)::float8 AS score
-        FROM posting p JOIN weight w USING (lexeme) CROSS JOIN corpus
+        SELECT p.segment_key, round(1e9::float8 * sum(
+            w.idf * p.frequency / (p.frequency + {k1} * (1 - {b} + {b} * p.length / w.mean_length))
+        )) / 1e9::float8 AS score
+        FROM weight w JOIN segment_term p ON p.lexeme = w.lexeme
         GROUP BY p.segment_key
     )
 """
@@ -68,6 +69,11 @@ _RESTRICTIONS: tuple[tuple[str, LiteralString], ...] = (
     ("execution_ids", "AND s.execution_id = ANY(%(execution_ids)s::uuid[])"),
     ("language", "AND s.language = %(language)s"),
 )
+
+
+def _float(number: float) -> sql.SQL | sql.Composed:
+    # A bare literal would be numeric, and arithmetic in numeric is many times as slow.
+    return sql.SQL("{}::float8").format(sql.Literal(number))
 
 
 def restrictions(where: SearchFilter) -> sql.Composed:
@@ -96,7 +102,7 @@ def approximate(where: SearchFilter, *, model_name: str, dimension: int) -> sql.
 
 def keyword(where: SearchFilter, parameters: Bm25) -> sql.Composed:
     """BM25 over the postings of the query's lexemes."""
-    scored = sql.SQL(_SCORED).format(k1=sql.Literal(parameters.k1), b=sql.Literal(parameters.b))
+    scored = sql.SQL(_SCORED).format(k1=_float(parameters.k1), b=_float(parameters.b))
     if not is_restricted(where):
         return scored + sql.SQL(_BEST)
     return scored + sql.SQL(_BEST_RESTRICTED).format(restrictions=restrictions(where))

@@ -58,6 +58,8 @@ CREATE TABLE segment (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX segment_document ON segment (document_id, version);
+CREATE INDEX segment_origin ON segment (origin);
+CREATE INDEX segment_execution ON segment (execution_id);
 
 -- The embedding slots there are: a slot's vectors all have one dimension.
 CREATE TABLE embedding_slot (
