@@ -21,6 +21,7 @@ from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.lineage import MemoryLineage
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.memory.segment_index import MemorySegmentIndex
@@ -37,13 +38,14 @@ from application.engine.engine import Engine
 from application.engine.ports import EnginePorts
 from application.executions import Executions
 from application.health import SystemHealth
+from application.lineage import Lineage
 from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
 from application.search import Search
+from application.stored_objects import StoredObjects
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
-from domain.lineage import LineageEntry
 
 PIPELINE = """\
 version: "1.0"
@@ -89,20 +91,6 @@ class Waiting:
 
 
 @dataclass
-class Records:
-    """Keeps lineage entries in a list."""
-
-    entries: list[LineageEntry] = field(default_factory=list)
-    dropped: int = 0
-
-    def record(self, entry: LineageEntry) -> None:
-        self.entries.append(entry)
-
-    async def flush(self) -> None:
-        return
-
-
-@dataclass
 class Component:
     """Answers for itself what it is told to answer."""
 
@@ -122,6 +110,7 @@ class World:
     storage: MemoryObjectStorage = field(default_factory=MemoryObjectStorage)
     component: Component = field(default_factory=Component)
     events: InProcessEventBus = field(default_factory=InProcessEventBus)
+    lineage: MemoryLineage = field(default_factory=MemoryLineage)
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     language_model: LanguageModel | None = None
@@ -145,7 +134,7 @@ class World:
             executions=self.ledger,
             queue=InProcessMessageQueue(),
             storage=self.storage,
-            lineage=Records(),
+            lineage=self.lineage,
             events=self.events,
             registry=self.registry(),
             clock=SystemClock(),
@@ -188,8 +177,8 @@ class World:
         return Application(
             configs=configs,
             executions=Executions(configs=configs, work=work, engine=engine, limit=3),
-            stored_objects=None,
-            lineage=None,
+            stored_objects=StoredObjects(storage=self.storage),
+            lineage=Lineage(reader=self.lineage, work=work),
             search=search,
             chat=Chat(
                 search=search,

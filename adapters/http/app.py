@@ -12,8 +12,11 @@ from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
+from adapters.http.controllers.lineage import LineageController
+from adapters.http.controllers.monitoring import MonitoringController
 from adapters.http.controllers.pages import PagesController
 from adapters.http.controllers.search import ChatSearchController, SearchController
+from adapters.http.controllers.storage import StorageController
 from adapters.http.controllers.system import SystemController
 from adapters.http.dependencies import provided
 from adapters.http.edge import Edge
@@ -29,6 +32,9 @@ CONTROLLERS = (
     SearchController,
     ChatController,
     ChatSearchController,
+    StorageController,
+    LineageController,
+    MonitoringController,
     SystemController,
 )
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from litestar.types import HTTPScope
 
-from adapters.http.errors import MalformedRequest
+from adapters.http.errors import MalformedRequest, PathNotFound
 
 OBJECTS = b"/api/v1/storage/objects/"
 METADATA_ROUTE = "/api/v1/storage/metadata-of"
@@ -31,6 +31,8 @@ def routed(scope: HTTPScope) -> HTTPScope:
 def key_of(scope: Any, *, with_suffix: bool = False) -> str:
     """The key that the URL names, exactly as it was encoded; raises MalformedRequest unless it is UTF-8."""
     rest = _raw_path(scope).partition(OBJECTS)[2]
+    if not rest:
+        raise PathNotFound
     rest = rest.removesuffix(_SUFFIX) if with_suffix else rest
     try:
         return unquote_to_bytes(rest).decode("utf-8")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, get_args
+from uuid import UUID
 
 import msgspec
 from litestar import Litestar, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import HeaderParameter, ParameterKwarg
+from litestar.params import HeaderParameter, ParameterKwarg, PathParameter
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
@@ -20,12 +21,13 @@ from domain.errors import FactflowError, Unavailable
 from domain.findings import ConfigNotRunnable, UnparseableConfig
 
 _REF = "#/components/schemas/{name}"
+_METHODS = ("get", "post", "put", "patch", "delete")
 _BODY_ERRORS = (errors.MalformedRequest, errors.BodyTooLarge, errors.MediaTypeNotSupported)
 
 
 def openapi_document(app: Litestar, *, title: str, version: str) -> dict[str, Any]:
     """The whole description as JSON values."""
-    operations = list(_operations(app))
+    operations = sorted(_operations(app), key=lambda operation: (operation[0], _METHODS.index(operation[1])))
     paths: dict[str, dict[str, Any]] = {}
     shapes: set[Any] = {Problem, NotRunnableProblem}
     for path, method, route, handler in operations:
@@ -39,7 +41,7 @@ def openapi_document(app: Litestar, *, title: str, version: str) -> dict[str, An
         "tags": [
             {"name": tag} for tag in sorted({tag for *_, handler in operations for tag in tags_of(handler)})
         ],
-        "paths": dict(sorted(paths.items())),
+        "paths": paths,
         "components": {"schemas": components},
     }
 
@@ -77,22 +79,29 @@ def _operation(route: HTTPRoute, handler: HTTPRouteHandler) -> dict[str, Any]:
         operation["parameters"] = parameters
     if (body := _body(handler)) is not None:
         operation["requestBody"] = body
-    operation["responses"] |= _problems(errors_of(handler, has_parameters=bool(parameters)))
+    operation["responses"] |= _problems(_errors(handler, {item["in"] for item in parameters}))
     return operation
 
 
-def errors_of(handler: HTTPRouteHandler, *, has_parameters: bool) -> list[type[FactflowError]]:
-    """Every error with which the operation may answer."""
+def _errors(handler: HTTPRouteHandler, places: set[str]) -> list[type[FactflowError]]:
+    """Every error with which the operation may answer; `places` are those of its parameters."""
     has_body = _body_type(handler) is not None
     found: list[type[FactflowError]] = [*handler.opt.get("errors", ())]
     if has_body:
         found += _BODY_ERRORS
-    if has_body or has_parameters:
+    if has_body or places - {"path"}:
         found.append(errors.RequestNotValid)
+    if any(field.annotation is UUID for field in _path_fields(handler)):
+        found.append(errors.PathNotFound)
     found.append(errors.HostNotAllowed)
     if not handler.http_methods <= {"GET"}:
         found.append(errors.OriginNotAllowed)
     return [*dict.fromkeys([*found, FactflowError, Unavailable])]
+
+
+def _path_fields(handler: HTTPRouteHandler) -> list[FieldDefinition]:
+    fields = handler.parsed_fn_signature.parameters.values()
+    return [field for field in fields if isinstance(field.kwarg_definition, PathParameter)]
 
 
 def _problems(found: Iterable[type[FactflowError]]) -> dict[str, Any]:

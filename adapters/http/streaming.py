@@ -95,8 +95,10 @@ class EventStream:
 class ByteStream:
     """An ASGI answer of known length. What fails before the first piece is still answered as a problem."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], *, status: int, headers: Mapping[str, str]) -> None:
-        self._chunks = chunks
+    def __init__(
+        self, chunks: AsyncIterator[bytes] | None, *, status: int, headers: Mapping[str, str]
+    ) -> None:
+        self._chunks = chunks if chunks is not None else _nothing()
         self._status = status
         self._headers = headers
 
@@ -122,6 +124,11 @@ class ByteStream:
         except Exception as error:
             log.warning("an object could not be read to its end: %s", error)
             raise _BrokenOff from error
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 class _BrokenOff(Exception):

@@ -102,7 +102,7 @@ def of_controller(module: Module, controller: ast.ClassDef) -> Iterator[Operatio
             below = mark.args[0] if mark.args else given.get("path")
             for path in paths(below):
                 name, summary = (literal(given.get(word)) for word in ("operation_id", "summary"))
-                whole = str(stated.get("path", "")).rstrip("/") + path
+                whole = public_path(given.get("opt")) or str(stated.get("path", "")).rstrip("/") + path
                 yield Operation(tag, untyped(whole) or "/", mark.func.id.upper(), name, summary)
 
 
@@ -113,6 +113,12 @@ def paths(node: ast.expr | None) -> list[str]:
         "/" + item.strip("/") if item.strip("/") else ""
         for item in ([value] if isinstance(value, str) else value)
     ]
+
+
+def public_path(opt: ast.expr | None) -> str:
+    """The path that clients see, where a handler states another one than it is registered at."""
+    stated = zip(opt.keys, opt.values, strict=True) if isinstance(opt, ast.Dict) else ()
+    return next((literal(value) for key, value in stated if literal(key) == "path"), "")
 
 
 def literal(node: ast.expr | None) -> str:

@@ -130,7 +130,7 @@ async def test_a_hostile_name_in_a_path_is_a_problem_of_the_client(api: Api) -> 
         if "{" in path and "requestBody" not in operation:
             for name in NAMES:
                 status, _ = await answered(api, method, filled(path, name))
-                assert status in {400, 404, 405, 204, 200, 307}, (method, path, name)
+                assert status in {200, 204, 400, 403, 404, 405}, (method, path, name)
 
 
 async def test_a_method_that_is_not_there_is_told_so_with_those_that_are(api: Api) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.http.wire.pages import page_numbers
+from application.lineage import LineageChain, LineagePage
 from domain.lineage import LineageEntry
 
 
@@ -52,6 +53,14 @@ class ExecutionLineageResponse(Struct, frozen=True, kw_only=True):
     """The lineage of one execution, by start."""
 
     execution_id: UUID
+    entries: list[LineageEntryResponse]
+    total: int
+
+
+class LineageBatchResponse(Struct, frozen=True, kw_only=True):
+    """The lineage of messages that were replayed together."""
+
+    batch_id: UUID
     entries: list[LineageEntryResponse]
     total: int
 
@@ -99,11 +108,41 @@ def entry_response(entry: LineageEntry) -> LineageEntryResponse:
     )
 
 
-def entry_list_response(
-    page: Sequence[LineageEntry], *, total: int, limit: int, offset: int
-) -> LineageListResponse:
+def entry_list_response(page: LineagePage, *, limit: int, offset: int) -> LineageListResponse:
     """A page of lineage entries as it travels."""
-    entries = [entry_response(entry) for entry in page]
-    return LineageListResponse(
-        entries=entries, **page_numbers(len(entries), total=total, limit=limit, offset=offset)
+    numbers = page_numbers(len(page.entries), total=page.total, limit=limit, offset=offset)
+    return LineageListResponse(entries=_entries(page.entries), **numbers)
+
+
+def execution_lineage_response(execution_id: UUID, page: LineagePage) -> ExecutionLineageResponse:
+    """An execution's lineage as it travels."""
+    return ExecutionLineageResponse(
+        execution_id=execution_id, entries=_entries(page.entries), total=page.total
     )
+
+
+def batch_response(batch_id: UUID, page: LineagePage) -> LineageBatchResponse:
+    """A replay batch's lineage as it travels."""
+    return LineageBatchResponse(batch_id=batch_id, entries=_entries(page.entries), total=page.total)
+
+
+def chain_response(chain: LineageChain) -> LineageChainResponse:
+    """Both ways from an entry as they travel."""
+    return LineageChainResponse(
+        correlation_id=str(chain.entry.id),
+        entry=entry_response(chain.entry),
+        ancestors=_entries(chain.ancestors),
+        descendants=_entries(chain.descendants),
+        total=1 + len(chain.ancestors) + len(chain.descendants),
+    )
+
+
+def children_response(correlation_id: UUID, children: Sequence[LineageEntry]) -> LineageChildrenResponse:
+    """An entry's children as they travel."""
+    return LineageChildrenResponse(
+        correlation_id=str(correlation_id), entries=_entries(children), total=len(children)
+    )
+
+
+def _entries(entries: Sequence[LineageEntry]) -> list[LineageEntryResponse]:
+    return [entry_response(entry) for entry in entries]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from application.executions import Executions
+from application.object_listing import ObjectPage, ObjectQuery
+from domain.execution import ExecutionNotFound
 from domain.storage import StoredObject
+
+_OF_EXECUTION = re.compile(r"executions/(?P<id>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})/")
 
 
 class ObjectResponse(Struct, frozen=True, kw_only=True):
@@ -58,10 +64,46 @@ class ListObjectsResponse(Struct, frozen=True, kw_only=True):
     common_prefixes: list[str]
     execution_prefixes: list[ExecutionPrefix]
     total: int
+    is_total_exact: bool
     limit: int
     offset: int
     has_more: bool
     next_cursor: str | None
+
+
+async def execution_prefixes(page: ObjectPage, executions: Executions) -> list[ExecutionPrefix]:
+    """The executions to which the page's keys belong, in the order of the keys."""
+    keys = [*page.common_prefixes, *(stored.key for stored in page.objects)]
+    ids = {match["id"]: UUID(match["id"]) for key in keys if (match := _OF_EXECUTION.match(key))}
+    return [await _execution_prefix(execution_id, executions) for execution_id in ids.values()]
+
+
+async def _execution_prefix(execution_id: UUID, executions: Executions) -> ExecutionPrefix:
+    prefix = f"executions/{execution_id}/"
+    try:
+        execution = await executions.get(str(execution_id))
+    except ExecutionNotFound:
+        return ExecutionPrefix(prefix=prefix, execution_id=execution_id, status=None, tag=None)
+    return ExecutionPrefix(
+        prefix=prefix, execution_id=execution_id, status=execution.status.value, tag=execution.tag
+    )
+
+
+def list_objects_response(
+    page: ObjectPage, query: ObjectQuery, *, with_metadata: bool, executions: list[ExecutionPrefix]
+) -> ListObjectsResponse:
+    """A page of objects as it travels."""
+    return ListObjectsResponse(
+        objects=[object_response(stored, with_metadata=with_metadata) for stored in page.objects],
+        common_prefixes=list(page.common_prefixes),
+        execution_prefixes=executions,
+        total=page.total,
+        is_total_exact=page.is_total_exact,
+        limit=query.limit,
+        offset=query.offset,
+        has_more=page.has_more,
+        next_cursor=page.next_cursor,
+    )
 
 
 def object_response(stored: StoredObject, *, with_metadata: bool) -> ObjectResponse:

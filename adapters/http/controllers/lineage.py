@@ -1,0 +1,151 @@
+"""Lineage: where a message came from and what became of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter, SkipValidation
+
+from adapters.http.wire.lineage import (
+    LineageBatchResponse,
+    LineageChainResponse,
+    LineageChildrenResponse,
+    LineageEntryResponse,
+    LineageListResponse,
+    batch_response,
+    chain_response,
+    children_response,
+    entry_list_response,
+    entry_response,
+)
+from adapters.http.wire.pages import Limit, Offset
+from application.lineage import Lineage
+from application.ports.lineage import LineageQuery
+from domain.execution import ExecutionNotFound
+from domain.lineage import LineageEntryNotFound, StageStatus
+
+UseCase = NamedDependency[SkipValidation[Lineage]]
+CorrelationId = Annotated[UUID, PathParameter(description="The entry's correlation id.")]
+BatchId = Annotated[UUID, PathParameter(description="The replay batch's id.")]
+Exact = Annotated[str | None, QueryParameter(description="Only entries with exactly this.")]
+Part = Annotated[str | None, QueryParameter(description="Only entries that have this in it, in any case.")]
+Moment = Annotated[datetime | None, QueryParameter(description="ISO 8601; UTC unless it says otherwise.")]
+SortBy = Annotated[
+    Literal["started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status"],
+    QueryParameter(description="What to sort by."),
+]
+SortOrder = Annotated[Literal["asc", "desc"], QueryParameter(description="In which order.")]
+
+
+class LineageController(Controller):
+    path = "/api/v1/lineage"
+    tags = ("lineage",)
+
+    @get(operation_id="list_lineage_entries", summary="List lineage entries")
+    async def list_all(
+        self,
+        lineage: UseCase,
+        execution_id: Annotated[UUID | None, QueryParameter(description="Of this execution.")] = None,
+        route_id: Exact = None,
+        adapter_name: Exact = None,
+        status: Annotated[StageStatus | None, QueryParameter(description="Of this status.")] = None,
+        is_root: Annotated[bool | None, QueryParameter(description="With or without a parent.")] = None,
+        url: Part = None,
+        origin: Part = None,
+        title: Part = None,
+        document_id: Exact = None,
+        started_after: Moment = None,
+        started_before: Moment = None,
+        sort_by: SortBy = "started_at",
+        sort_order: SortOrder = "asc",
+        limit: Limit = 100,
+        offset: Offset = 0,
+    ) -> LineageListResponse:
+        """`url`, `origin`, `title` and `document_id` are the provenance that a message gathers on its way."""
+        query = LineageQuery(
+            execution_id=execution_id,
+            route_id=route_id,
+            adapter_name=adapter_name,
+            status=status,
+            is_root=is_root,
+            url=url,
+            origin=origin,
+            title=title,
+            document_id=document_id,
+            started_after=in_utc(started_after),
+            started_before=in_utc(started_before),
+            sort_by=sort_by,
+            descending=sort_order == "desc",
+            limit=limit,
+            offset=offset,
+        )
+        return entry_list_response(await lineage.list(query), limit=limit, offset=offset)
+
+    @get(
+        "/failures",
+        operation_id="list_lineage_failures",
+        summary="List what failed",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def failures(
+        self,
+        lineage: UseCase,
+        execution_id: Annotated[str | None, QueryParameter(description="An execution's id or tag.")] = None,
+        limit: Limit = 100,
+        offset: Offset = 0,
+    ) -> LineageListResponse:
+        """The latest first, each with its error."""
+        query = LineageQuery(descending=True, limit=limit, offset=offset)
+        page = await lineage.failures(execution_id, query=query)
+        return entry_list_response(page, limit=limit, offset=offset)
+
+    @get("/batch/{batch_id:uuid}", operation_id="get_lineage_batch", summary="List a replay batch's entries")
+    async def batch(
+        self, lineage: UseCase, batch_id: BatchId, limit: Limit = 1000, offset: Offset = 0
+    ) -> LineageBatchResponse:
+        """The entries of messages that were replayed together; none when there is no such batch."""
+        page = await lineage.list(LineageQuery(replay_batch_id=batch_id, limit=limit, offset=offset))
+        return batch_response(batch_id, page)
+
+    @get(
+        "/{correlation_id:uuid}",
+        operation_id="get_lineage_entry",
+        summary="Read a lineage entry",
+        opt={"errors": (LineageEntryNotFound,)},
+    )
+    async def read(self, lineage: UseCase, correlation_id: CorrelationId) -> LineageEntryResponse:
+        """One message at one pipeline adapter in one attempt."""
+        return entry_response(await lineage.get(correlation_id))
+
+    @get(
+        "/{correlation_id:uuid}/chain",
+        operation_id="get_lineage_chain",
+        summary="Trace an entry both ways",
+        opt={"errors": (LineageEntryNotFound,)},
+    )
+    async def chain(
+        self, lineage: UseCase, correlation_id: CorrelationId, limit: Limit = 1000
+    ) -> LineageChainResponse:
+        """Where it came from and what came from it, up to `limit` entries each way."""
+        return chain_response(await lineage.chain(correlation_id, limit=limit))
+
+    @get(
+        "/{correlation_id:uuid}/children",
+        operation_id="list_lineage_children",
+        summary="List an entry's children",
+        opt={"errors": (LineageEntryNotFound,)},
+    )
+    async def children(
+        self, lineage: UseCase, correlation_id: CorrelationId, limit: Limit = 1000
+    ) -> LineageChildrenResponse:
+        """The entries whose parent it is, by start."""
+        return children_response(correlation_id, await lineage.children(correlation_id, limit=limit))
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The moment; one without a zone is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

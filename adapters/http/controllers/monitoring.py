@@ -1,0 +1,92 @@
+"""How an execution goes: its graph, its routes, its lineage, and everything at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Controller, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, SkipValidation
+
+from adapters.http.controllers.executions import IdOrTag
+from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
+from adapters.http.wire.lineage import ExecutionLineageResponse, execution_lineage_response
+from adapters.http.wire.monitoring import (
+    DagResponse,
+    MonitorResponse,
+    RouteStatsResponse,
+    dag_response,
+    monitor_response,
+    route_stats,
+)
+from adapters.http.wire.pages import Offset
+from application.engine.snapshot import SnapshotNotRunnable
+from application.lineage import Lineage
+from application.ports.lineage import LineageQuery
+from domain.execution import ExecutionNotFound
+
+LineageUseCase = NamedDependency[SkipValidation[Lineage]]
+LongLimit = Annotated[int, QueryParameter(ge=1, le=10_000, description="How many to return at most.")]
+
+
+class MonitoringController(Controller):
+    path = "/api/v1/executions/{execution_id:str}"
+    tags = ("executions",)
+
+    @get(
+        "/dag",
+        operation_id="get_execution_dag",
+        summary="Read an execution's graph",
+        opt={"errors": (ExecutionNotFound, SnapshotNotRunnable)},
+    )
+    async def dag(self, executions: ExecutionsUseCase, execution_id: IdOrTag) -> DagResponse:
+        """Routes as nodes, queues as edges, from the config as it was at the start."""
+        execution, pipeline = await executions.pipeline(execution_id)
+        return dag_response(execution, pipeline)
+
+    @get(
+        "/routes",
+        operation_id="get_execution_routes",
+        summary="Read how an execution's routes fare",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def routes(
+        self, executions: ExecutionsUseCase, lineage: LineageUseCase, execution_id: IdOrTag
+    ) -> RouteStatsResponse:
+        """Numbers of messages from lineage; a route without messages is not there."""
+        execution = await executions.get(execution_id)
+        statistics = await lineage.route_statistics(str(execution.id))
+        return RouteStatsResponse(execution_id=execution.id, routes=route_stats(statistics))
+
+    @get(
+        "/lineage",
+        operation_id="get_execution_lineage",
+        summary="Read an execution's lineage",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def lineage_of(
+        self,
+        executions: ExecutionsUseCase,
+        lineage: LineageUseCase,
+        execution_id: IdOrTag,
+        limit: LongLimit = 1000,
+        offset: Offset = 0,
+    ) -> ExecutionLineageResponse:
+        """By start."""
+        execution = await executions.get(execution_id)
+        page = await lineage.list(LineageQuery(execution_id=execution.id, limit=limit, offset=offset))
+        return execution_lineage_response(execution.id, page)
+
+    @get(
+        "/monitor",
+        operation_id="get_execution_monitor",
+        summary="Read everything about an execution at once",
+        opt={"errors": (ExecutionNotFound, SnapshotNotRunnable)},
+    )
+    async def monitor(
+        self, executions: ExecutionsUseCase, lineage: LineageUseCase, execution_id: IdOrTag
+    ) -> MonitorResponse:
+        """The execution, its graph, its routes and its figures, for a dashboard."""
+        execution, pipeline = await executions.pipeline(execution_id)
+        statistics = await lineage.route_statistics(str(execution.id))
+        return monitor_response(execution, pipeline, statistics)

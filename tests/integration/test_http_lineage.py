@@ -1,0 +1,156 @@
+"""Lineage over HTTP, of a run of two routes, and how an execution goes."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.http_server import Api, serving
+
+LINEAGE = "/api/v1/lineage"
+DOCUMENTED = {
+    "id", "correlation_id", "parent_correlation_id", "replay_batch_id", "execution_id", "route_id", "adapter_name",
+    "adapter_index", "stage_name", "stage_status", "stage_input_hash", "started_at", "completed_at", "duration_ms",
+    "metadata", "error_info",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with serving() as api:
+        yield api
+
+
+async def run(api: Api, adapter: str = "echo") -> str:
+    execution_id = await api.execution(adapter)
+    await api.ended(execution_id)
+    await api.world.lineage.flush()
+    return execution_id
+
+
+async def test_an_entry_is_written_for_every_step_and_read_by_its_correlation_id(api: Api) -> None:
+    execution_id = await run(api)
+    _, page = await api.ask("GET", f"{LINEAGE}?execution_id={execution_id}")
+    assert [entry["route_id"] for entry in page["entries"]] == ["first", "second"]
+    assert (page["total"], page["has_more"]) == (2, False)
+    first, second = page["entries"]
+    assert first.keys() >= DOCUMENTED
+    assert (first["stage_status"], first["parent_correlation_id"]) == ("completed", None)
+    assert second["parent_correlation_id"] == first["correlation_id"]
+    assert await api.ask("GET", f"{LINEAGE}/{second['correlation_id']}") == (200, second)
+
+
+async def test_an_entry_is_traced_both_ways(api: Api) -> None:
+    execution_id = await run(api)
+    _, page = await api.ask("GET", f"{LINEAGE}?execution_id={execution_id}")
+    first, second = page["entries"]
+    _, chain = await api.ask("GET", f"{LINEAGE}/{first['id']}/chain")
+    assert (chain["entry"], chain["ancestors"], chain["descendants"]) == (first, [], [second])
+    _, chain = await api.ask("GET", f"{LINEAGE}/{second['id']}/chain")
+    assert (chain["ancestors"], chain["descendants"], chain["total"]) == ([first], [], 2)
+    _, children = await api.ask("GET", f"{LINEAGE}/{first['id']}/children")
+    assert children == {"correlation_id": first["correlation_id"], "entries": [second], "total": 1}
+
+
+async def test_failures_are_told_with_their_errors(api: Api) -> None:
+    await run(api)
+    execution_id = await run(api, "reject")
+    for query in ("", f"?execution_id={execution_id}"):
+        _, page = await api.ask("GET", f"{LINEAGE}/failures{query}")
+        (entry,) = page["entries"]
+        assert (entry["execution_id"], entry["stage_status"]) == (execution_id, "failed")
+        assert "not to be had" in str(entry["error_info"])
+    status, problem = await api.ask("GET", f"{LINEAGE}/failures?execution_id=nobody")
+    assert (status, problem["error_code"]) == (404, "execution_not_found")
+
+
+@pytest.mark.parametrize(
+    ("query", "routes"),
+    [
+        ("route_id=second", ["second"]),
+        ("adapter_name=echo&sort_order=desc", ["second", "first"]),
+        ("is_root=true", ["first"]),
+        ("is_root=false", ["second"]),
+        ("status=failed", []),
+        ("document_id=x", []),
+        ("url=x", []),
+        ("started_after=2000-01-01T00:00:00", ["first", "second"]),
+        ("started_before=2000-01-01T00:00:00Z", []),
+        ("sort_by=route_id&sort_order=desc&limit=1", ["second"]),
+        ("offset=1", ["second"]),
+    ],
+)
+async def test_lists_are_narrowed_and_sorted(api: Api, query: str, routes: list[str]) -> None:
+    await run(api)
+    status, page = await api.ask("GET", f"{LINEAGE}?{query}")
+    assert (status, [entry["route_id"] for entry in page["entries"]]) == (200, routes)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort_by=id",
+        "sort_order=up",
+        "status=done",
+        "is_root=perhaps",
+        "started_after=monday",
+        "execution_id=x",
+    ],
+)
+async def test_a_list_that_cannot_be_is_not_valid(api: Api, query: str) -> None:
+    status, problem = await api.ask("GET", f"{LINEAGE}?{query}")
+    assert (status, problem["errors"][0]["path"]) == (422, query.partition("=")[0])
+
+
+async def test_an_unknown_entry_is_not_found(api: Api) -> None:
+    for path in ("", "/chain", "/children"):
+        status, problem = await api.ask("GET", f"{LINEAGE}/01890a5d-ac96-774b-bcce-b302099a8057{path}")
+        assert (status, problem["error_code"]) == (404, "lineage_entry_not_found")
+    batch = "01890a5d-ac96-774b-bcce-b302099a8057"
+    assert await api.ask("GET", f"{LINEAGE}/batch/{batch}") == (
+        200,
+        {"batch_id": batch, "entries": [], "total": 0},
+    )
+
+
+async def test_an_execution_is_shown_as_a_graph(api: Api) -> None:
+    execution_id = await run(api)
+    _, dag = await api.ask("GET", f"/api/v1/executions/{execution_id}/dag")
+    assert dag == {
+        "execution_id": execution_id,
+        "init_queue": "one",
+        "nodes": [
+            {"route_id": "first", "name": "first", "adapters": ["echo"]},
+            {"route_id": "second", "name": "second", "adapters": ["echo"]},
+        ],
+        "edges": [{"from_route": "first", "to_route": "second", "queue": "two"}],
+    }
+
+
+async def test_routes_and_lineage_of_an_execution_are_told_by_id_and_by_tag(api: Api) -> None:
+    execution_id = await api.execution(tag="mine")
+    await api.ended("mine")
+    for name in (execution_id, "mine"):
+        _, routes = await api.ask("GET", f"/api/v1/executions/{name}/routes")
+        assert [(route["route_id"], route["completed"]) for route in routes["routes"]] == [
+            ("first", 1),
+            ("second", 1),
+        ]
+        _, lineage = await api.ask("GET", f"/api/v1/executions/{name}/lineage?limit=1")
+        assert (lineage["execution_id"], len(lineage["entries"]), lineage["total"]) == (execution_id, 1, 2)
+
+
+async def test_a_dashboard_is_told_everything_at_once(api: Api) -> None:
+    execution_id = await run(api, "reject")
+    status, told = await api.ask("GET", f"/api/v1/executions/{execution_id}/monitor")
+    assert (status, told["execution"]["id"]) == (200, execution_id)
+    assert told["metrics"] == {"total": 1, "completed": 0, "failed": 1, "processing": 0}
+    routes: dict[str, Any] = {route["route_id"]: route["failed"] for route in told["routes"]}
+    assert routes == {"first": 1, "second": 0}
+    assert [node["route_id"] for node in told["dag"]["nodes"]] == ["first", "second"]
+
+
+@pytest.mark.parametrize("what", ["dag", "routes", "lineage", "monitor"])
+async def test_an_unknown_execution_has_none_of_it(api: Api, what: str) -> None:
+    status, problem = await api.ask("GET", f"/api/v1/executions/nobody/{what}")
+    assert (status, problem["error_code"]) == (404, "execution_not_found")
