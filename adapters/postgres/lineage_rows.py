@@ -15,30 +15,35 @@ COLUMNS = (
     "id, parent_id, execution_id, message_id, route_id, adapter_name, adapter_index, attempt, stage_name, status, "
     "input_hash, output_hash, started_at, completed_at, replay_batch_id, metadata, error"
 )
+_NUL = b"\\u0000"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def to_row(entry: LineageEntry) -> tuple[Any, ...]:
-    """The row, with what PostgreSQL cannot hold (NUL, lone surrogates) replaced by U+FFFD."""
-    return (
-        entry.id,
-        entry.parent_id,
-        entry.execution_id,
-        entry.message_id,
-        storable(entry.route_id),
-        storable(entry.adapter_name),
-        entry.adapter_index,
-        entry.attempt,
-        storable(entry.stage_name),
-        entry.status.value,
-        storable(entry.input_hash),
-        storable(entry.output_hash),
-        entry.started_at,
-        entry.completed_at,
-        entry.replay_batch_id,
-        storable_json(entry.metadata),
-        None if entry.error is None else storable_json(entry.error),
-    )
+def to_json(entries: Sequence[LineageEntry]) -> str:
+    """The rows as one JSON text, with what PostgreSQL cannot hold (NUL, lone surrogates) replaced by U+FFFD."""
+    return msgspec.json.encode([_row(entry) for entry in entries]).decode()
+
+
+def _row(entry: LineageEntry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "parent_id": entry.parent_id,
+        "execution_id": entry.execution_id,
+        "message_id": entry.message_id,
+        "route_id": storable(entry.route_id),
+        "adapter_name": storable(entry.adapter_name),
+        "adapter_index": entry.adapter_index,
+        "attempt": entry.attempt,
+        "stage_name": storable(entry.stage_name),
+        "status": entry.status,
+        "input_hash": storable(entry.input_hash),
+        "output_hash": storable(entry.output_hash),
+        "started_at": entry.started_at,
+        "completed_at": entry.completed_at,
+        "replay_batch_id": entry.replay_batch_id,
+        "metadata": msgspec.Raw(storable_json(entry.metadata)),
+        "error": None if entry.error is None else msgspec.Raw(storable_json(entry.error)),
+    }
 
 
 def to_entry(row: Sequence[Any]) -> LineageEntry:
@@ -70,20 +75,20 @@ def storable(text: str | None) -> str | None:
     return text.replace("\0", _REPLACEMENT).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def storable_json(value: JsonObject) -> str:
-    """JSON text without what jsonb refuses; what is no JSON at all appears as its ``repr``."""
+def storable_json(value: JsonObject) -> bytes:
+    """JSON without what jsonb refuses; what is no JSON at all appears as its ``repr``."""
     try:
-        text = msgspec.json.encode(value).decode()
+        encoded = msgspec.json.encode(value)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
-        text = "\\u0000"
-    return text if "\\u0000" not in text else _cleaned_json(value)
+        encoded = _NUL
+    return encoded if _NUL not in encoded else _cleaned_json(value).encode()
 
 
 def _cleaned_json(value: JsonObject) -> str:
     try:
         return json.dumps(_cleaned(value), allow_nan=False, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return json.dumps({"unstorable": storable(repr(value)[:1000])}, ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        return json.dumps({"unstorable": str(error)})
 
 
 def _cleaned(value: object) -> Json:
