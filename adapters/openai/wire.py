@@ -68,7 +68,7 @@ def request_body(
     """The JSON to post; what is None is left to the server."""
     body: dict[str, Any] = {
         "model": options.model or model,
-        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "messages": [{"role": message.role, "content": _sendable(message.content)} for message in messages],
         "stream": stream,
     }
     if options.temperature is not None:
@@ -76,6 +76,11 @@ def request_body(
     if options.max_tokens is not None:
         body["max_tokens"] = options.max_tokens
     return msgspec.json.encode(body)
+
+
+def _sendable(text: str) -> str:
+    """The text with a question mark for each lone surrogate, which no JSON text may have."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_completion(content: bytes | str, hide: Callable[[str], str] = str) -> Completion:

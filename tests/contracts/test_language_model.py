@@ -167,6 +167,14 @@ async def test_a_request_says_what_was_asked_and_no_more(
     assert (await openai.check()).health is Health.HEALTHY
 
 
+async def test_half_a_character_does_not_stop_a_question(
+    openai: OpenAiLanguageModel, endpoint: Endpoint
+) -> None:
+    endpoint.replies = [whole("ok")]
+    await openai.complete([ChatMessage(role="user", content="half \ud800")], PLAIN)
+    assert endpoint.asked[0]["messages"] == [{"role": "user", "content": "half ?"}]
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 async def test_a_stream_is_read_however_it_is_cut(
     openai: OpenAiLanguageModel, endpoint: Endpoint, size: int
