@@ -121,6 +121,11 @@ class EmbeddedSegment:
     lineage_id: UUID | None = None
 
 
+def document_id(origin: str, name: str) -> str:
+    """The id of the document of that name in an origin; the same whenever it is read."""
+    return str(derived_id("document", origin, name))
+
+
 def segment_id(document_id: str, text: str, occurrence: int) -> UUID:
     """An id that a segment keeps over re-ingestion while its text is unchanged.
 

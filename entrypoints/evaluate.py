@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from adapters.pipeline.document_payload import document_id
 from application.contents import Application
 from application.evaluation import Evaluation, EvaluationResult
 from application.evaluation_set import corpus_documents
+from domain.document import document_id
 from domain.errors import Invalid
 from domain.execution import ExecutionStatus
 from domain.match import SearchMode

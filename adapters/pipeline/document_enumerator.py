@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from adapters.pipeline.document_payload import document_id, read_payload
+from adapters.pipeline.document_payload import read_payload
 from adapters.pipeline.file_selection import FileSelection
 from adapters.pipeline.folder_walk import FolderWalk, FoundFile
 from adapters.pipeline.registry import Registration
@@ -17,7 +17,7 @@ from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
-from domain.document import DocumentNotFound
+from domain.document import DocumentNotFound, document_id
 from domain.errors import Invalid, NotFound
 from domain.json import JsonObject
 

@@ -10,7 +10,6 @@ import msgspec
 
 from domain.document import Segment
 from domain.errors import Invalid
-from domain.identity import derived_id
 from domain.json import JsonObject
 
 
@@ -76,11 +75,6 @@ def document_fields(payload: DocumentPayload) -> JsonObject:
     """What every message about a document says of it, and what the sidecars of its stages keep."""
     names = DocumentPayload.__struct_fields__
     return {name: value for name in names if (value := getattr(payload, name)) is not None}
-
-
-def document_id(origin: str, name: str) -> str:
-    """The id of the document of that name in an origin; the same whenever it is read."""
-    return str(derived_id("document", origin, name))
 
 
 def name_as_title(name: str) -> str:

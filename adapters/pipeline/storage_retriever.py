@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from adapters.pipeline.document_payload import DocumentPayload, document_id, name_as_title, read_payload
+from adapters.pipeline.document_payload import DocumentPayload, name_as_title, read_payload
 from adapters.pipeline.registry import Registration
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
-from domain.document import UnreadableDocument
+from domain.document import UnreadableDocument, document_id
 from domain.json import Json, JsonObject
 from domain.storage import StoredObject
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.pipeline.document_payload import document_id
 from adapters.pipeline.file_content import FileVanished
 from adapters.pipeline.folder_walk import FolderNotFound, FolderNotPermitted, NotAFolder
-from domain.document import UnreadableDocument
+from domain.document import UnreadableDocument, document_id
 from domain.errors import FactflowError
 from domain.json import JsonObject
 from tests.pipeline_contexts import Ground, ground, payloads

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.pipeline.document_enumerator import NothingToEnumerate, UploadNotFound
-from adapters.pipeline.document_payload import UnreadableDocumentMessage, document_id
+from adapters.pipeline.document_payload import UnreadableDocumentMessage
 from adapters.pipeline.file_content import FileVanished
 from adapters.pipeline.file_selection import FileSelection
 from application.ports.pipeline_adapter import AdapterResult
-from domain.document import EmptyDocument, UnreadableDocument
+from domain.document import EmptyDocument, UnreadableDocument, document_id
 from domain.findings import InvalidAdapterConfig
 from domain.json import JsonObject
 from domain.storage import ObjectNotFound

@@ -1,0 +1,122 @@
+"""What every ``UnitOfWork`` does, and the ``Executions`` it gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.unit_of_work import MemoryExecutions, MemoryUnitOfWork
+from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.executions import PostgresExecutions
+from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from application.ports.execution_ledger import ExecutionLedger
+from application.ports.unit_of_work import UnitOfWork
+from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
+from domain.pipeline_config import ConfigNotFound, PipelineConfig
+from tests.contracts.ledgers import NOW, init_message, new_execution
+from tests.databases import fresh_database
+
+REPOSITORIES = (MemoryExecutions, PostgresExecutions)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A unit of work, and the ledger through which executions begin."""
+
+    work: UnitOfWork
+    ledger: ExecutionLedger
+
+    async def started(self, **fields: object) -> Execution:
+        """A running execution."""
+        execution = new_execution(**fields)
+        return await self.ledger.start(execution, init_message(execution))
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Each implementation there is."""
+    if request.param == "memory":
+        ledger = MemoryLedger()
+        yield Store(MemoryUnitOfWork(ledger), ledger)
+        return
+    async with fresh_database(request.getfixturevalue("postgres_url")) as database:
+        yield Store(PostgresUnitOfWork(database), PostgresExecutionLedger(database))
+
+
+def new_config(number: int = 1) -> PipelineConfig:
+    """A config whose id sorts by its number."""
+    return PipelineConfig(
+        id=UUID(int=number), name=f"config {number}", yaml="a: 1", created_at=NOW, updated_at=NOW
+    )
+
+
+async def test_a_clean_exit_commits(store: Store) -> None:
+    """What was added is there for the next transaction."""
+    async with store.work.begin() as repositories:
+        await repositories.configs.add(new_config())
+    async with store.work.begin() as repositories:
+        assert await repositories.configs.get(UUID(int=1)) == new_config()
+    assert await store.work.is_reachable()
+
+
+async def test_an_exception_rolls_everything_back(store: Store) -> None:
+    """Also what was done before the step that failed."""
+    with suppress(RuntimeError):
+        async with store.work.begin() as repositories:
+            await repositories.configs.add(new_config())
+            raise RuntimeError
+    async with store.work.begin() as repositories:
+        with pytest.raises(ConfigNotFound):
+            await repositories.configs.get(UUID(int=1))
+
+
+async def test_an_execution_is_found_by_its_id_and_by_its_tag(store: Store) -> None:
+    """As it stands in the ledger."""
+    execution = await store.started(tag="mine", metadata={"who": "me"})
+    async with store.work.begin() as repositories:
+        assert await repositories.executions.get(execution.id) == execution
+        assert await repositories.executions.by_tag("mine") == execution
+
+
+async def test_an_unknown_execution_is_an_error(store: Store) -> None:
+    """By id and by tag."""
+    async with store.work.begin() as repositories:
+        with pytest.raises(ExecutionNotFound):
+            await repositories.executions.get(uuid4())
+        with pytest.raises(ExecutionNotFound):
+            await repositories.executions.by_tag("nobody's")
+
+
+async def test_executions_are_listed_from_the_latest_a_page_at_a_time(store: Store) -> None:
+    """With how many there are in all, whatever the page."""
+    ids = [UUID(int=number) for number in range(1, 6)]
+    for execution_id in ids:
+        await store.started(id=execution_id)
+    async with store.work.begin() as repositories:
+        page, total = await repositories.executions.list(limit=2, offset=1)
+    assert [execution.id for execution in page] == [ids[3], ids[2]]
+    assert total == 5
+
+
+async def test_executions_are_listed_by_status_config_and_parent(store: Store) -> None:
+    """Each narrows the list, and together they narrow it further."""
+    parent = await store.started()
+    child = await store.started(parent_execution_id=parent.id, config_id=parent.config_id)
+    await store.ledger.conclude(parent.id, ExecutionStatus.CANCELLED, now=NOW + timedelta(seconds=1))
+
+    async def listed(**narrowed: object) -> list[UUID]:
+        async with store.work.begin() as repositories:
+            page, total = await repositories.executions.list(limit=10, **narrowed)  # type: ignore[arg-type]
+        assert total == len(page)
+        return [execution.id for execution in page]
+
+    assert await listed(status=ExecutionStatus.CANCELLED) == [parent.id]
+    assert sorted(await listed(config_id=parent.config_id)) == sorted([parent.id, child.id])
+    assert await listed(parent_execution_id=parent.id) == [child.id]
+    assert await listed(parent_execution_id=parent.id, status=ExecutionStatus.CANCELLED) == []
