@@ -16,10 +16,9 @@ from adapters.openai.events import EventStream
 from adapters.openai.responses import MAX_RETRY_AFTER_SECONDS, TryAgain, require_success, translating
 from adapters.openai.wire import DONE, failure_text, read_completion, request_body
 from application.ports.language_model import ChatMessage, CompletionOptions
-from application.ports.readiness import ComponentHealth, Health
 from domain.backoff import full_jitter
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
-from domain.errors import FactflowError, Invalid
+from domain.errors import Invalid
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 
@@ -57,11 +56,6 @@ class OpenAiLanguageModel:
         """The model asked for when a request names none."""
         return self._model
 
-    @property
-    def component(self) -> str:
-        """``language_model``."""
-        return "language_model"
-
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._timeout)
         self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
@@ -73,21 +67,6 @@ class OpenAiLanguageModel:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-
-    async def check(self) -> ComponentHealth:
-        """Whether its list of models can be read within two seconds."""
-        try:
-            async with asyncio.timeout(2.0):
-                with translating(self._address):
-                    async with self._opened().get(
-                        self._url.parent.parent / "models", headers=self._headers(), allow_redirects=False
-                    ) as response:
-                        await self._require_success(response, self._model)
-        except (FactflowError, TimeoutError) as error:
-            return ComponentHealth(
-                name=self.component, health=Health.UNHEALTHY, message=str(error) or "no answer in time"
-            )
-        return ComponentHealth(name=self.component, health=Health.HEALTHY, details={"model": self._model})
 
     async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
         """The whole answer."""

@@ -14,7 +14,6 @@ from aiohttp import web
 from adapters.memory.models import MemoryLanguageModel
 from adapters.openai.language_model import OpenAiLanguageModel
 from application.ports.language_model import ChatMessage, CompletionOptions, LanguageModel
-from application.ports.readiness import Health
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
 from domain.errors import FactflowError, Invalid, Refused, Unavailable
 
@@ -49,9 +48,6 @@ class Endpoint:
             request.transport.abort()
         return response
 
-    async def models(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"data": []})
-
 
 @dataclass(frozen=True)
 class Reply:
@@ -77,7 +73,6 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
     application = web.Application()
     application.router.add_post("/v1/chat/completions", endpoint.answer)
-    application.router.add_get("/v1/models", endpoint.models)
     runner = web.AppRunner(application, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -149,7 +144,6 @@ async def test_an_unreachable_endpoint_is_named(endpoint: Endpoint) -> None:
     async with OpenAiLanguageModel("http://127.0.0.1:1/v1", model="small", attempts=1) as model:
         with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1:1/v1"):
             await model.complete(QUESTION, PLAIN)
-        assert (await model.check()).health is Health.UNHEALTHY
 
 
 async def test_a_request_says_what_was_asked_and_no_more(
@@ -164,7 +158,6 @@ async def test_a_request_says_what_was_asked_and_no_more(
         {"model": "large", "messages": messages, "stream": False, "temperature": 0.0, "max_tokens": 9},
     ]
     assert set(endpoint.keys) == {f"Bearer {KEY}"}
-    assert (await openai.check()).health is Health.HEALTHY
 
 
 async def test_half_a_character_does_not_stop_a_question(
