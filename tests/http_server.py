@@ -40,7 +40,7 @@ from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
 from application.ports.language_model import LanguageModel
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
 from application.search import Search
 from application.stored_objects import StoredObjects
@@ -90,6 +90,10 @@ class Waiting:
         return AdapterResult(message=context.message)
 
 
+def _registration(name: str, adapter: PipelineAdapter) -> Registration:
+    return Registration(type=name, description=name, version="1", config=NoOptions, build=lambda _: adapter)
+
+
 @dataclass
 class Component:
     """Answers for itself what it is told to answer."""
@@ -116,16 +120,12 @@ class World:
     language_model: LanguageModel | None = None
 
     def registry(self) -> PipelineAdapters:
-        return PipelineAdapters(
-            [
-                Registration(type=name, description=name, version="1", config=NoOptions, build=build)
-                for name, build in {
-                    "echo": lambda _: Echo(),
-                    "reject": lambda _: Rejecting(),
-                    "wait": lambda _: Waiting(self.gate),
-                }.items()
-            ]
-        )
+        acting: dict[str, PipelineAdapter] = {
+            "echo": Echo(),
+            "reject": Rejecting(),
+            "wait": Waiting(self.gate),
+        }
+        return PipelineAdapters([_registration(name, adapter) for name, adapter in acting.items()])
 
     def ports(self) -> EnginePorts:
         return EnginePorts(

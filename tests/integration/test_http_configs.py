@@ -1,6 +1,7 @@
 """Pipeline configs over HTTP: wire shapes, versions, and what keeps one from running."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ async def test_an_edit_is_a_new_version_with_a_new_tag(api: Api) -> None:
     config_id = await api.config()
     async with api.session.get(f"{api.url}{CONFIGS}/{config_id}") as response:
         tag = response.headers["ETag"]
-    options = {"json": {"name": "renamed"}, "headers": {"If-Match": tag}}
+    options: dict[str, Any] = {"json": {"name": "renamed"}, "headers": {"If-Match": tag}}
     async with api.session.put(f"{api.url}{CONFIGS}/{config_id}", **options) as response:
         edited = await response.json()
         assert (response.status, edited["version"], edited["name"]) == (200, 2, "renamed")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Failing(Component):
 
 
 async def test_a_request_id_comes_back_also_in_problems(api: Api) -> None:
-    options = {"headers": {"X-Request-Id": "mine-1", "traceparent": TRACE}}
+    options: dict[str, Any] = {"headers": {"X-Request-Id": "mine-1", "traceparent": TRACE}}
     for path in (LIVE, "/nothing"):
         async with api.session.get(api.url + path, **options) as response:
             assert (response.headers["X-Request-Id"], response.headers["traceparent"]) == ("mine-1", TRACE)

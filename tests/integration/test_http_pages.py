@@ -97,7 +97,7 @@ async def test_the_page_needs_nothing_from_elsewhere(api: Api) -> None:
 
 
 async def test_the_root_leads_a_browser_to_the_page_and_a_program_to_the_description(api: Api) -> None:
-    browser = {"headers": {"Accept": "text/html,*/*"}, "allow_redirects": False}
+    browser: dict[str, Any] = {"headers": {"Accept": "text/html,*/*"}, "allow_redirects": False}
     async with api.session.get(api.url + "/", **browser) as response:
         assert (response.status, response.headers["Location"]) == (307, "/docs")
     status, root = await api.ask("GET", "/")

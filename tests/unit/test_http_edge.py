@@ -62,8 +62,8 @@ def test_only_a_trace_parent_passes() -> None:
     assert trace_parent([]) is None
 
 
-def scope(raw: bytes) -> Any:
-    return {"type": "http", "path": "/decoded", "raw_path": raw}
+def scope(raw: bytes, path: str = "/decoded") -> Any:
+    return {"type": "http", "path": path, "raw_path": raw}
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_a_key_that_is_not_utf8_is_malformed() -> None:
 
 
 def test_only_a_literal_slash_before_metadata_asks_for_metadata() -> None:
-    asked = {**scope(b"/api/v1/storage/objects/a/metadata"), "path": "/api/v1/storage/objects/a/metadata"}
+    asked = scope(b"/api/v1/storage/objects/a/metadata", "/api/v1/storage/objects/a/metadata")
     assert routed(asked)["path"] == "/api/v1/storage/metadata-of/a/metadata"
     assert key_of(routed(asked), with_suffix=True) == "a"
-    encoded = {**scope(b"/api/v1/storage/objects/a%2Fmetadata"), "path": "/api/v1/storage/objects/a/metadata"}
+    encoded = scope(b"/api/v1/storage/objects/a%2Fmetadata", "/api/v1/storage/objects/a/metadata")
     assert routed(encoded) is encoded
     own = scope(b"/api/v1/storage/objects/metadata")
     assert routed(own) is own
