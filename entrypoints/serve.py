@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import signal
 import socket
@@ -27,7 +28,6 @@ from entrypoints.welcome import summary, things_to_try
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3
-LOOPBACK = ("127.", "localhost", "::1")
 
 
 class AddressUnusable(Conflict):
@@ -60,7 +60,7 @@ def run(settings: Settings, *, embedded: bool) -> int:
     """Serve until a signal comes; returns the exit code. Errors of ours are the caller's to tell."""
     if not embedded:
         raise ModeNotAvailable
-    if not settings.host.startswith(LOOPBACK):
+    if not is_loopback(settings.host):
         raise NotOnLoopback(f"{NotOnLoopback.__doc__} {settings.host} is not allowed.")
     configure_logging(settings)
     asyncio.run(_serve(settings))
@@ -85,6 +85,14 @@ async def _serve(settings: Settings) -> None:
                 await greeting
             server.should_exit = True
             await serving
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host stands for this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _stop_on_signals() -> asyncio.Event:

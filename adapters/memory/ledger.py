@@ -137,9 +137,10 @@ class MemoryLedger:
         if execution.tag and any(one.tag == execution.tag for one in self.executions.values()):
             raise TagTaken(f"another execution already has the tag {execution.tag!r}")
         require_storable(execution.metadata)
-        self.executions[execution.id] = execution
         if init is not None:
             self._require_same([init])
+        self.executions[execution.id] = execution
+        if init is not None:
             self._insert([init])
         self._complete_if_settled(execution.id, execution.started_at)
         return self.executions[execution.id]

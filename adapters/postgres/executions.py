@@ -20,7 +20,7 @@ _INSERT = f"""
         id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
         root_correlation_id, metadata, outstanding
     ) VALUES (
-        %(id)s, %(config_id)s, %(config_snapshot)s::jsonb, %(started_at)s, %(status)s, %(completed_at)s,
+        %(id)s, %(config_id)s, %(config_snapshot)s::json, %(started_at)s, %(status)s, %(completed_at)s,
         %(parent_execution_id)s, %(replay_source)s, %(tag)s, %(root_correlation_id)s, %(metadata)s::jsonb, %(outstanding)s
     ) RETURNING {COLUMNS}
 """  # noqa: S608 (only our own constants are joined)

@@ -151,7 +151,7 @@ async def bench(
     adapter_timeout: float = 60.0,
 ) -> AsyncIterator[Bench]:
     """An open engine; over a ledger in memory unless one is given."""
-    memory = MemoryLedger()
+    memory = executions if isinstance(executions, MemoryLedger) else MemoryLedger()
     ids = SystemIdSource()
     lineage, storage, events = MemoryLineage(), MemoryObjectStorage(), InProcessEventBus()
     ports = EnginePorts(

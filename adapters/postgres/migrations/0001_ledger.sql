@@ -4,7 +4,8 @@ CREATE TABLE pipeline_execution (
     id uuid PRIMARY KEY,
     config_id uuid NOT NULL,
     status text NOT NULL CHECK (status IN ('running', 'completed', 'failed', 'cancelled', 'interrupted')),
-    config_snapshot jsonb NOT NULL,
+    -- json, not jsonb, which would forget the order of the routes.
+    config_snapshot json NOT NULL,
     started_at timestamptz NOT NULL,
     completed_at timestamptz,
     parent_execution_id uuid,
