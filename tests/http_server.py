@@ -262,18 +262,29 @@ async def serving(settings: HttpSettings | None = None, world: World | None = No
             yield Api(world, url, session)
 
 
+class _PromptServer(uvicorn.Server):
+    """Uvicorn that stops when it is told to, not when it next looks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.stopping.wait()
+
+
 @asynccontextmanager
 async def _listening(app: Any) -> AsyncIterator[str]:
     # With its protocol named, asyncio turns Nagle's algorithm off; without, each answer takes 40 ms more.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
-        server = uvicorn.Server(config)
+        server = _PromptServer(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110  # uvicorn tells it no other way
             await asyncio.sleep(0.005)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.stopping.set()
             await task

@@ -15,6 +15,8 @@ from adapters.http.openapi import openapi_document
 from adapters.http.settings import HttpSettings
 from tests.http_server import Api, World, serving
 
+pytestmark = pytest.mark.slow
+
 BODIES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "application/json"),
     "null": (b"null", "application/json"),
