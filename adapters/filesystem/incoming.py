@@ -96,17 +96,18 @@ def open_incoming(root: Path) -> Incoming:
     while True:
         path = root / INCOMING / uuid4().hex
         path.mkdir(parents=True)
-        descriptor = os.open(path, _FOLDER)
-        # Another process that opens the storage may have taken the folder for abandoned before it was locked.
-        if _lock(descriptor) and path.exists():
-            return Incoming(path, descriptor)
-        os.close(descriptor)
+        # Another process that opens the storage may take the folder for abandoned before it is locked.
+        with suppress(FileNotFoundError):
+            descriptor = os.open(path, _FOLDER)
+            if _lock(descriptor) and path.exists():
+                return Incoming(path, descriptor)
+            os.close(descriptor)
 
 
 def abandoned_folders(root: Path) -> Iterator[Path]:
     """The draft folders of processes that died; each is removed when the caller is finished with it."""
     for folder in sorted((root / INCOMING).iterdir()):
-        with suppress(FileNotFoundError), _opened(folder) as descriptor:
+        with suppress(FileNotFoundError, NotADirectoryError), _opened(folder) as descriptor:
             if _lock(descriptor):
                 yield folder
                 shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -60,6 +61,20 @@ async def test_two_storages_of_one_folder_do_not_disturb_each_other(storage: Fil
     await storage.write("a.txt", content())
     assert await keys(storage) == ["a.txt", "b.txt"]
     assert (await storage.head("a.txt")).size == 2_000_001
+
+
+async def test_many_storages_of_one_folder_can_be_opened_at_once(tmp_path: Path) -> None:
+    """None takes another's drafts for abandoned; a stray file among them is left alone."""
+    (tmp_path / ".incoming").mkdir()
+    (tmp_path / ".incoming" / "stray").write_text("x")
+
+    async def live(number: int) -> None:
+        async with FilesystemObjectStorage(tmp_path) as storage:
+            await storage.write(f"{number}.txt", b"x" * number)
+            assert await storage.read(f"{number}.txt") == b"x" * number
+
+    await asyncio.gather(*(live(number) for number in range(30)))
+    assert [path.name for path in (tmp_path / ".incoming").iterdir()] == ["stray"]
 
 
 @pytest.mark.parametrize(
