@@ -22,6 +22,7 @@ _CLASSES_AROUND = _names(
     "navheader navigation nav page-footer page-header pagination permalink related sidebar site-footer site-header "
     "skip-link sphinxsidebar table-of-contents toc"
 )
+_NOTES = _names("admonition caution danger hint important note tip warning")
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
@@ -46,3 +47,8 @@ def is_around_the_text(tag: str, attributes: Mapping[str, str | None], *, in_art
         return True
     classes = (attributes.get("class") or "").lower().split()
     return attributes.get("role") in _ROLES_AROUND or not _CLASSES_AROUND.isdisjoint(classes)
+
+
+def is_note(attributes: Mapping[str, str | None]) -> bool:
+    """Whether an element is a box beside the text, such as a warning."""
+    return not _NOTES.isdisjoint((attributes.get("class") or "").lower().split())

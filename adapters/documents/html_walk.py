@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from adapters.documents.html_pruning import VOID, is_around_the_text, is_never_text
+from adapters.documents.html_pruning import VOID, is_around_the_text, is_never_text, is_note
 from adapters.documents.markdown_writer import MarkdownWriter
 
 _BLOCK_NAMES = (
@@ -63,6 +63,7 @@ class HtmlWalk(HTMLParser):
         self._skipped: tuple[str, int] | None = None
         self._in_title = False
         self._articles = 0
+        self._in_note = False
         self._main_from: int | None = None
 
     def walk(self, html: str) -> None:
@@ -138,7 +139,8 @@ class HtmlWalk(HTMLParser):
     def _start(self, tag: str, attributes: dict[str, str | None]) -> None:
         if tag in _HEADINGS:
             self._demote_table()
-            self._heading = _HEADINGS[tag]
+            # The word "Note" over a box is no heading: what follows the box would stand beneath it.
+            self._heading = 0 if self._in_note else _HEADINGS[tag]
         elif tag in _LISTS:
             self.writer.open_list(ordered=tag == "ol")
         elif tag in {"li", "dt"}:
@@ -169,6 +171,8 @@ class HtmlWalk(HTMLParser):
             self._articles += 1
             if tag == "main" and self.main is None:
                 self._main_from = len(self.writer.blocks)
+        elif tag in {"div", "aside"}:
+            self._in_note = is_note(attributes)
 
     def _end(self, tag: str) -> None:
         if tag in _HEADINGS:
@@ -234,6 +238,7 @@ class HtmlWalk(HTMLParser):
         text = "\n".join(line for line in lines if line)
         if not text:
             return
+        self._in_note = False
         table = self._tables[-1] if self._tables else None
         if table is not None and table.in_cell and not table.is_layout:
             table.add(text)

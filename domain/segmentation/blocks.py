@@ -21,6 +21,8 @@ _UNDERLINE = re.compile(r" {0,3}(={3,}|-{3,})[ \t]*$")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]")
 _DELIMITER_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+# Most lines of most texts: they begin with a letter and can begin nothing but a paragraph (or a table).
+_PLAIN = re.compile(r" {0,3}[^\W\d_]")
 _INDENTED = re.compile(r" {4}|\t")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
@@ -111,7 +113,13 @@ def _line_end(text: str, position: int) -> int:
     return len(text) if end < 0 else end
 
 
+def _is_plain(text: str, line: _Line) -> bool:
+    return line.matched(_PLAIN, text) is not None and text.find("|", line.start, line.end) < 0
+
+
 def _block_at(text: str, line: _Line, *, indented_code: bool) -> Block:
+    if _is_plain(text, line):
+        return _paragraph(text, line, Kind.TEXT)
     heading = line.matched(_ATX, text)
     if heading is not None and line.end - line.start <= MAX_HEADING_CHARACTERS:
         return Block(Kind.HEADING, line.start, line.end, len(heading[1]))
@@ -122,7 +130,7 @@ def _block_at(text: str, line: _Line, *, indented_code: bool) -> Block:
         return Block(Kind.CODE, line.start, _end_of_indented(text, line.end))
     if _is_table_head(text, line):
         return Block(Kind.TABLE, line.start, _end_of_table(text, line.end))
-    return _paragraph(text, line)
+    return _paragraph(text, line, Kind.ITEM if line.matched(_ITEM, text) else Kind.TEXT)
 
 
 def _opening_fence(text: str, line: _Line) -> str | None:
@@ -160,11 +168,15 @@ def _end_of_table(text: str, end: int) -> int:
     return end
 
 
-def _paragraph(text: str, line: _Line) -> Block:
-    kind = Kind.ITEM if line.matched(_ITEM, text) else Kind.TEXT
+def _paragraph(text: str, line: _Line, kind: Kind) -> Block:
     end = line.end
     while end < len(text):
         below = _Line(end + 1, _line_end(text, end + 1))
+        if below.start == below.end:
+            break
+        if _is_plain(text, below):
+            end = below.end
+            continue
         underline = below.matched(_UNDERLINE, text)
         is_title = end == line.end and kind is Kind.TEXT and end - line.start <= MAX_HEADING_CHARACTERS
         if underline and is_title:

@@ -70,15 +70,17 @@ def _pieces(
 def _with_crumbs_joined(counts: TokenCounts, blocks: Sequence[Block], most: int) -> Iterator[Block]:
     crumb: Block | None = None
     for block in blocks:
-        if crumb is not None and not block.kind.is_atomic and counts.count(crumb.start, block.end) > most:
-            yield Block(Kind.TEXT, crumb.start, block.end)
+        size = counts.count(block.start, block.end)
+        # Code that is too large by itself loses nothing by the sentence that leads to it, and says more.
+        is_joinable = size > most or not block.kind.is_atomic
+        if crumb is not None and is_joinable and counts.count(crumb.start, block.end) > most:
+            yield Block(block.kind if block.kind.is_atomic else Kind.TEXT, crumb.start, block.end)
             crumb = None
             continue
         if crumb is not None:
             yield crumb
-        is_crumb = not block.kind.is_atomic and counts.count(block.start, block.end) <= most // _CRUMB_SHARE
-        crumb = block if is_crumb else None
-        if not is_crumb:
+        crumb = block if size <= most // _CRUMB_SHARE and not block.kind.is_atomic else None
+        if crumb is None:
             yield block
     if crumb is not None:
         yield crumb

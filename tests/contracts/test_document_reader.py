@@ -244,6 +244,7 @@ HTML = [
     ("<p>unclosed <a href='x", "unclosed <a href='x"),
     ("<h1>Contents</h1><div class=toc><a>One</a></div>", "# Contents\n\nOne"),
     ("</p></ul></table></h1>stray", "stray"),
+    ("<h1>T</h1><div class='note'><h3>Note</h3><p>x</p></div><h2>A</h2>", "# T\n\nNote\n\nx\n\n## A"),
 ]
 
 
