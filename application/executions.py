@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.configs import Configs
+from application.engine.emissions import require_within_limit
 from application.engine.engine import Engine
 from application.engine.snapshot import readable_pipeline_of, snapshot_of
 from application.ports.ledger import DeadMessage
@@ -53,7 +54,8 @@ class Executions:
         """Run a config; returns when every route is subscribed and the init message is in the ledger.
 
         The overrides replace keys of the config's init payload. Raises ConfigNotFound, ConfigInactive,
-        ConfigNotRunnable, NoInitMessage, InvalidTag, TagTaken, TooManyConcurrentExecutions, PayloadRejected.
+        ConfigNotRunnable, NoInitMessage, InvalidTag, TagTaken, TooManyConcurrentExecutions, PayloadRejected,
+        MessageTooLarge.
         """
         config, pipeline, value = await self.configs.runnable(config_id)
         ports = self.engine.ports
@@ -172,9 +174,8 @@ def _init(execution_id: UUID, pipeline: Pipeline, overrides: JsonObject) -> Mess
     init = pipeline.init_message
     if init is None:
         raise NoInitMessage
+    payload = {**init.payload, **overrides}
+    require_within_limit(payload)
     return Message(
-        id=init_message_id(execution_id),
-        execution_id=execution_id,
-        route_id=init.route,
-        payload={**init.payload, **overrides},
+        id=init_message_id(execution_id), execution_id=execution_id, route_id=init.route, payload=payload
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import UTC, datetime
+from typing import TextIO
 
 import msgspec
 
@@ -21,14 +23,32 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if correlation_id := getattr(record, "correlation_id", None):
+            line["correlation_id"] = correlation_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the moment, so that a progress bar can put lines above itself."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    @property
+    def stream(self) -> TextIO:
+        """Standard error as it is now."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        """Standard error is never replaced by anything else."""
+
+
 def configure_logging(settings: Settings) -> None:
     """Send log lines to standard error, in the format and from the level that is set."""
-    handler = logging.StreamHandler()
+    handler = _StandardError()
     handler.setFormatter(
         JsonFormatter()
         if settings.log_format == "json"

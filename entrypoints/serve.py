@@ -107,7 +107,8 @@ def _stop_on_signals() -> asyncio.Event:
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket bound to the address before anything else starts; raises AddressUnusable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # The protocol must be named: without it asyncio would not switch off Nagle's algorithm on what is accepted.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -16,7 +16,7 @@ def summary(ingested: Ingested, folder: Path) -> Iterator[str]:
     execution, counts = ingested.execution, ingested.execution.counts
     if execution.status is ExecutionStatus.COMPLETED:
         yield (
-            f"{folder} is taken in: {counts.done} messages done, {counts.skipped} skipped as unchanged or removed, "
+            f"{folder} is taken in: {counts.done} messages done, {counts.skipped} skipped as nothing had changed, "
             f"{counts.dead} dead (execution {execution.id})."
         )
     else:

@@ -60,11 +60,16 @@ def destinations_of(route: Route, pipeline: Pipeline) -> tuple[tuple[Outbound, s
     )
 
 
-def _is_small_enough(emission: Emission) -> bool:
-    size = digest(emission.payload).size
+def require_within_limit(payload: JsonObject) -> None:
+    """Raise MessageTooLarge for a payload that is to travel by storage key instead."""
+    size = digest(payload).size
     if size > MESSAGE_LIMIT_CHARACTERS:
         raise MessageTooLarge(
-            f"an emission of {size} characters is over the limit of {MESSAGE_LIMIT_CHARACTERS}; "
+            f"a message of {size:,} characters is over the limit of {MESSAGE_LIMIT_CHARACTERS:,}; "
             "keep it in a stage and send its key"
         )
+
+
+def _is_small_enough(emission: Emission) -> bool:
+    require_within_limit(emission.payload)
     return True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from adapters.http.app import HttpApi, create_app
+from adapters.http.correlation import RequestIdFilter
 from adapters.http.settings import HttpSettings
 from application.contents import Application
 from entrypoints.settings import Settings
@@ -10,7 +13,12 @@ from factflow_server import __version__
 
 
 def http_api(application: Application, settings: Settings, *, port: int) -> HttpApi:
-    """The API of an embedded server, which answers this machine alone and needs no key."""
+    """The API of an embedded server, which answers this machine alone and needs no key.
+
+    Log records get the id of the request that they belong to.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RequestIdFilter())
     return create_app(
         application,
         settings=HttpSettings(

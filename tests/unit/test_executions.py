@@ -27,7 +27,7 @@ from domain.execution import (
     TooManyConcurrentExecutions,
 )
 from domain.findings import ConfigNotRunnable
-from domain.message import PayloadRejected
+from domain.message import MessageTooLarge, PayloadRejected
 from domain.pipeline_config import ConfigInactive, ConfigNotFound
 from tests.unit.engines import Act, Bench, bench
 
@@ -123,6 +123,8 @@ async def test_what_cannot_start_says_why() -> None:
             await start(uuid4())
         with pytest.raises(InvalidTag):
             await start(good.id, tag=str(uuid4()))
+        with pytest.raises(MessageTooLarge):
+            await start(good.id, init_payload_overrides={"text": "x" * 2_000_000})
         with pytest.raises(PayloadRejected):
             await start(good.id, init_payload_overrides={"text": "a\0b"})
         assert await given.executions.list() == ([], 0)
