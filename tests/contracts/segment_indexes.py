@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -31,11 +32,11 @@ class Indexes:
     documents: Documents
     stems: bool
 
-    async def opened(self, document_id: str, *, expected: int = 1, **fields: object) -> Document:
+    async def opened(self, document_id: str, *, expected: int = 1, **fields: Any) -> Document:
         """A version of a document, open."""
         return await self.documents.begin(new_document(document_id, **fields), expected=expected)
 
-    async def indexed(self, document_id: str, *texts: str, **fields: object) -> Sequence[EmbeddedSegment]:
+    async def indexed(self, document_id: str, *texts: str, **fields: Any) -> Sequence[EmbeddedSegment]:
         """A document that is current, of one segment per text."""
         opened = await self.opened(document_id, expected=len(texts), **fields)
         segments = embedded(opened, *texts)
@@ -55,9 +56,9 @@ class Indexes:
         return [candidate.segment_id for candidate in candidates]
 
 
-def new_document(document_id: str, **fields: object) -> Document:
+def new_document(document_id: str, **fields: Any) -> Document:
     """A document whose fingerprint is its id unless told."""
-    given = {
+    given: dict[str, Any] = {
         "document_id": document_id,
         "origin": "shelf",
         "title": "",
@@ -73,7 +74,7 @@ def embedded(
     *texts: str,
     vectors: Sequence[Sequence[float]] = (),
     model_name: str = SLOT,
-    **fields: object,
+    **fields: Any,
 ) -> Sequence[EmbeddedSegment]:
     """A segment per text, with vectors that turn away from (1, 0) as they go unless told."""
     return [

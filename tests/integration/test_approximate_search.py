@@ -14,6 +14,7 @@ from adapters.postgres.embedding_slots import index_name
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.segment_rows import vector_text
 from adapters.postgres.segment_search import approximate
+from domain.document import EmbeddedSegment
 from domain.match import SearchFilter
 from tests.contracts.segment_indexes import SLOT, Indexes, embedded
 
@@ -24,7 +25,7 @@ EVERYTHING = SearchFilter()
 
 
 def directions(count: int) -> list[list[float]]:
-    chance = random.Random(7)  # noqa: S311 - the same vectors every time
+    chance = random.Random(7)
     return [[chance.gauss(0, 1) for _ in range(DIMENSION)] for _ in range(count)]
 
 
@@ -35,7 +36,7 @@ async def filled(
     index = PostgresSegmentIndex(database)
     indexes = Indexes(index, PostgresDocuments(database), stems=True)
     vectors = directions(count)
-    segments = []
+    segments: list[EmbeddedSegment] = []
     for number, vector in enumerate(vectors):
         origin = "common" if number % rare_every else "rare"
         opened = await indexes.opened(f"d{number}", origin=origin)

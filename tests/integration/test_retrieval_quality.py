@@ -43,7 +43,7 @@ async def measured(
     entries = [entry for entry in corpus_documents(folder) if entry.content]
     blank = [[1.0]] * len(entries)
     vectors = blank if modes == (SearchMode.KEYWORD,) else await model.embed([one.content for one in entries])
-    segments = []
+    segments: list[EmbeddedSegment] = []
     for entry, vector in zip(entries, vectors, strict=True):
         document = Document(
             document_id=entry.id, origin="eval", title=entry.title, url="", fingerprint="", version=1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.memory.corpus import Corpus
@@ -50,7 +52,7 @@ async def search() -> Search:
     return Search(index=index, model=model)
 
 
-async def found(search: Search, query: str, **fields: object) -> list[str]:
+async def found(search: Search, query: str, **fields: Any) -> list[str]:
     """The ids of the documents found, the best first."""
     matches = await search.find(SearchRequest(query=query, **fields))
     return [match.found.document.document_id for match in matches]
@@ -133,7 +135,7 @@ async def test_an_unknown_slot_is_told_with_those_there_are(search: Search) -> N
     ],
     ids=repr,
 )
-def test_what_cannot_be_asked_is_refused(fields: dict[str, object]) -> None:
+def test_what_cannot_be_asked_is_refused(fields: dict[str, Any]) -> None:
     """Before anything is searched."""
     with pytest.raises(InvalidSearch):
         SearchRequest(**{"query": "zebra", **fields})
