@@ -272,4 +272,18 @@ def test_time_grows_in_proportion_to_the_text(unit: str) -> None:
         return time.process_time() - started
 
     seconds(10_000)
-    assert seconds(600_000) < 4 * seconds(300_000) + 0.5
+    assert seconds(200_000) < 4 * seconds(100_000) + 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", ["Some words in a line that never ends. ", "x"])
+def test_fifty_megabytes_on_one_line_are_cut(unit: str) -> None:
+    """In time and memory that the text's size allows."""
+    text = unit * (50_000_000 // len(unit))
+
+    def offsets(part: str) -> Sequence[tuple[int, int]]:
+        return [(start, min(start + 5, len(part))) for start in range(0, len(part), 5)]
+
+    found = segments(ReadDocument(markdown=text), offsets, max_tokens=250)
+    assert sum(len(segment.text.replace(" ", "")) for segment in found) == len(text.replace(" ", ""))
+    assert max(segment.tokens for segment in found) <= 250
