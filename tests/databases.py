@@ -54,7 +54,7 @@ async def fresh_database(postgres_url: str) -> AsyncIterator[Database]:
     """A migrated database of its own, dropped at the end."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     try:
         async with Database(_named(postgres_url, name)) as database:
             yield database

@@ -36,7 +36,7 @@ class Database:
         self, url: str | Callable[[], str], *, min_size: int = 1, max_size: int = 8, max_waiting: int = 1000
     ) -> None:
         self._url = url
-        self._sizes = {"min_size": min_size, "max_size": max_size, "max_waiting": max_waiting}
+        self._min_size, self._max_size, self._max_waiting = min_size, max_size, max_waiting
         self._opened: AsyncConnectionPool[Connection] | None = None
 
     @property
@@ -53,7 +53,9 @@ class Database:
     async def __aenter__(self) -> Self:
         self._opened = AsyncConnectionPool(
             self.url,
-            **self._sizes,
+            min_size=self._min_size,
+            max_size=self._max_size,
+            max_waiting=self._max_waiting,
             timeout=CONNECT_SECONDS,
             kwargs={"autocommit": True, "application_name": "factflow"},
             configure=_configure,
