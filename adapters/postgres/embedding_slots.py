@@ -95,6 +95,13 @@ async def index_large_slots(database: Database, *, from_vectors: int = APPROXIMA
     return built
 
 
+async def approximate_slots(database: Database) -> Sequence[str]:
+    """The slots that have an index that can be used, in order."""
+    async with database.connection() as connection:
+        rows = await (await connection.execute("SELECT model_name FROM embedding_slot ORDER BY 1")).fetchall()
+        return [name for (name,) in rows if await _is_valid(connection, name)]
+
+
 async def _is_valid(connection: Connection, model_name: str) -> bool:
     row = await (await connection.execute(_IS_VALID, (index_name(model_name),))).fetchone()
     return bool(row and row[0])

@@ -14,6 +14,7 @@ from adapters.postgres.database import Connection, Database
 from adapters.postgres.document_versions import lock_documents, make_current
 from adapters.postgres.embedding_slots import (
     APPROXIMATE_FROM,
+    approximate_slots,
     index_large_slots,
     require_dimension,
     require_dimensions,
@@ -129,6 +130,10 @@ class PostgresSegmentIndex:
         To be called after a bulk load: it takes minutes for millions of vectors, and blocks no one.
         """
         return await index_large_slots(self._database, from_vectors=from_vectors)
+
+    async def approximate_slots(self) -> Sequence[str]:
+        """See the port."""
+        return await approximate_slots(self._database)
 
     async def _require_dimensions(self, dimensions: Mapping[str, int]) -> None:
         if any(self._dimensions.get(name) != dimension for name, dimension in dimensions.items()):

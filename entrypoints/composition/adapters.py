@@ -39,6 +39,7 @@ from application.ports.embedding_model import EmbeddingModel
 from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.id_source import IdSource
+from application.ports.index_administration import IndexAdministration
 from application.ports.language_model import LanguageModel
 from application.ports.leases import Leases
 from application.ports.ledger import Ledger
@@ -93,6 +94,7 @@ class Adapters(containers.DeclarativeContainer):
     work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
+    index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
     parser: providers.Provider[ConfigParser] = providers.AbstractSingleton()
     reader: providers.Provider[DocumentReader] = providers.AbstractSingleton()
     tokenizer: providers.Provider[Tokenizer] = providers.AbstractSingleton()
@@ -122,6 +124,10 @@ def _model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -
         threads=settings.model_threads,
         tokenizer=tokenizer,
     )
+
+
+def _administration(index: PostgresSegmentIndex) -> PostgresSegmentIndex:
+    return index
 
 
 def _language_model(settings: Settings) -> OpenAiLanguageModel | None:
@@ -159,6 +165,7 @@ class EmbeddedAdapters(Adapters):
     work = providers.Singleton(PostgresUnitOfWork, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
+    index_administration = providers.Singleton(_administration, index)
     parser = providers.Singleton(YamlConfigParser)
     reader = providers.Singleton(FormatDocumentReader)
     tokenizer = providers.Singleton(MiniLmTokenizer)

@@ -18,6 +18,7 @@ from application.ports.readiness import Readiness
 from application.search import Search
 from application.shipped_configs import ShippedConfigs
 from application.stored_objects import StoredObjects
+from application.upkeep import Upkeep
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.settings import Settings
@@ -34,6 +35,9 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         await open_slots(stack, adapters, OPENED)
         await import_shipped(_shipped_configs(adapters), strict=settings.config_validator_strict)
         engine = await stack.enter_async_context(Engine(ports=_engine_ports(adapters, settings)))
+        await stack.enter_async_context(
+            Upkeep(events=adapters.events(), index=adapters.index_administration())
+        )
         await stack.enter_async_context(Recovery(engine=engine, leases=adapters.leases(), is_alone=True))
         yield _application(adapters, engine, settings)
 

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from application.search import (
     DEFAULT_CANDIDATES,
     DEFAULT_FUSION,
+    DEFAULT_WEIGHTS,
     MAX_QUERY_CHARACTERS,
     SearchCapabilities,
     SearchRequest,
@@ -56,8 +57,8 @@ class FusedSearchBody(SearchBody, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     fusion: Fusion = DEFAULT_FUSION
-    vector_weight: Weight = 1.0
-    keyword_weight: Weight = 1.0
+    vector_weight: Weight = DEFAULT_WEIGHTS["semantic"]
+    keyword_weight: Weight = DEFAULT_WEIGHTS["keyword"]
     rrf_k: Annotated[float, Meta(ge=0, le=1_000_000, examples=[60])] = RRF_K
     max_candidates: Annotated[int, Meta(ge=1, le=1000, examples=[200])] = DEFAULT_CANDIDATES
     language: str | None = None

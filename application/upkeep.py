@@ -1,0 +1,53 @@
+"""What must be looked after when executions have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from application.ports.event_bus import EventBus
+from application.ports.index_administration import IndexAdministration
+from domain.errors import FactflowError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Upkeep:
+    """Builds the indexes that a completed execution has made worth building, while ``async with`` lasts."""
+
+    events: EventBus
+    index: IndexAdministration
+    _worker: asyncio.Task[None] | None = field(default=None)
+
+    async def __aenter__(self) -> Self:
+        listening = asyncio.Event()
+        self._worker = asyncio.create_task(self._work(listening), name="upkeep")
+        await listening.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._worker
+
+    async def _work(self, listening: asyncio.Event) -> None:
+        async with self.events.listen() as events:
+            listening.set()
+            async for event in events:
+                if event.type == "execution.completed":
+                    await self._index()
+
+    async def _index(self) -> None:
+        try:
+            for model_name in await self.index.index_large_slots():
+                log.info("slot %s is large now and has an index", model_name)
+        except FactflowError as error:
+            log.warning("an index could not be built: %s", error.message)
