@@ -6,12 +6,13 @@ import asyncio
 import http.client
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
+from application.search import DEFAULT_WEIGHTS
 from benchmarks import collection
 from benchmarks.direct_search import DirectSearch
 from benchmarks.outcome import Cell, Figure, NotMeasurable, Outcome
@@ -24,6 +25,15 @@ NAME = "search"
 MAX_RATIO = 2.0
 MODES = ("semantic", "hybrid")
 PATHS = {"semantic": "/api/v1/search", "hybrid": "/api/v1/search/hybrid"}
+ASKED: Mapping[str, Mapping[str, int | float | str]] = {
+    "semantic": {"limit": 10},
+    "hybrid": {
+        "limit": 10,
+        "fusion": "linear",
+        "vector_weight": DEFAULT_WEIGHTS["semantic"],
+        "keyword_weight": DEFAULT_WEIGHTS["keyword"],
+    },
+}
 WARM_UP = 25
 PAUSE_SECONDS = 1.0
 
@@ -91,7 +101,7 @@ def _over_http(port: int, questions: Sequence[str], mode: str) -> Block:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     seconds, found = [], []
     for question in questions:
-        body = json.dumps({"query": question, "limit": 10}).encode()
+        body = json.dumps({"query": question, **ASKED[mode]}).encode()
         started = time.perf_counter()
         connection.request("POST", PATHS[mode], body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
