@@ -14,7 +14,7 @@ import msgspec
 
 from application.contents import Application
 from application.evaluation import Evaluation, EvaluationResult
-from application.evaluation_set import corpus_documents
+from application.evaluation_set import CorpusDocument, corpus_documents
 from domain.document import document_id
 from domain.errors import Invalid
 from domain.execution import ExecutionStatus
@@ -46,7 +46,7 @@ def run(settings: Settings, *, folder: Path, modes: Sequence[str], output: str) 
 
 async def evaluate(settings: Settings, folder: Path, modes: Sequence[SearchMode]) -> EvaluationResult:
     """Take the collection in, into a data folder of its own, and run its queries."""
-    documents = {document.id: document.content for document in corpus_documents(folder)}
+    documents = {document.id: as_markdown(document) for document in corpus_documents(folder)}
     async with AsyncExitStack() as stack:
         throw_away = stack.enter_context(tempfile.TemporaryDirectory(prefix="factflow-eval-"))
         application = await stack.enter_async_context(running(_throw_away(settings, Path(throw_away))))
@@ -68,6 +68,12 @@ def _throw_away(settings: Settings, data_dir: Path) -> Settings:
     )
 
 
+def as_markdown(document: CorpusDocument) -> str:
+    """A document of the collection as a file: its title as the heading, then its text; empty when both are."""
+    title = " ".join(document.title.split())
+    return "\n\n".join(part for part in (f"# {title}" if title else "", document.text.strip()) if part)
+
+
 async def take_in(application: Application, documents: Mapping[str, str]) -> Mapping[str, str]:
     """Upload the documents and run the pipeline over them; returns the collection's id for each document's id.
 
@@ -77,7 +83,7 @@ async def take_in(application: Application, documents: Mapping[str, str]) -> Map
     for name, own in names.items():
         if documents[own]:
             await application.stored_objects.put(
-                PREFIX + name, documents[own].encode(), content_type="text/plain"
+                PREFIX + name, documents[own].encode(), content_type="text/markdown"
             )
     with shown("Taking in") as progress:
         ingested = await ingest(application, {"prefix": PREFIX, "origin": ORIGIN}, progress)
@@ -90,7 +96,7 @@ def _file_name(number: int, own: str) -> str:
     readable = quote(own, safe="")
     if len(readable) > LONGEST_NAME_BYTES or readable.startswith("."):
         readable = f"document-{number}"
-    return f"{readable}.txt"
+    return f"{readable}.md"
 
 
 def _table(result: EvaluationResult) -> str:
