@@ -18,7 +18,7 @@ _NEVER_TEXT = _names(
 _AROUND_THE_TEXT = frozenset({"nav", "header", "footer", "search"})
 _ROLES_AROUND = frozenset({"navigation", "banner", "contentinfo", "search"})
 _CLASSES_AROUND = _names(
-    "breadcrumb breadcrumbs cookie-banner footer gutter headerlink linenos lineno navbar navbar-nav navfooter "
+    "breadcrumb breadcrumbs cookie-banner doc-anchor footer gutter hash-link headerlink linenos lineno navbar navbar-nav navfooter "
     "navheader navigation nav page-footer page-header pagination permalink related sidebar site-footer site-header "
     "skip-link sphinxsidebar table-of-contents toc"
 )

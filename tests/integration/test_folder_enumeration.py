@@ -139,6 +139,23 @@ async def test_a_deleted_file_is_removed_by_the_next_enumeration(ground: Ground,
     assert await ground.documents.ids(f"folder:{folder}") == []
 
 
+async def test_a_folder_becomes_an_index(ground: Ground, folder: Path) -> None:
+    """Through all eight pipeline adapters; a second run finds nothing to do."""
+    for file in await ground.emitted("document_enumerator", {"folder": str(folder)}):
+        name = str(file.payload["name"])
+        message = await ground.passed("document_reader", file.payload)
+        kept = await ground.run("markdown_storage_writer", message, message_id=name)
+        assert kept is not None
+        loaded = await ground.passed("storage_retriever", kept.message)
+        cut = await ground.run("smart_segmenter", loaded, message_id=name)
+        assert cut is not None
+        for segment in await ground.emitted("segment_publisher", cut.message):
+            await ground.run("segment_writer", await ground.passed("embedding_generator", segment.payload))
+    assert await ground.index.origins() == {f"folder:{folder}": 2}
+    for file in await ground.emitted("document_enumerator", {"folder": str(folder)}):
+        assert await ground.run("document_reader", file.payload) is None
+
+
 async def test_an_empty_folder_has_no_documents(ground: Ground, tmp_path: Path) -> None:
     """That is no error."""
     assert await enumerated(ground, tmp_path) == {}
