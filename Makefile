@@ -43,7 +43,7 @@ check: lint types docs ## check format, style, types, architecture and docs
 fmt: $(VENV)/.check ## format the code, apply the safe fixes, write the generated pages
 	@$(BIN)/ruff check --quiet --fix $(CODE_AND_TESTS) || true
 	@$(BIN)/ruff format $(CODE_AND_TESTS)
-	@$(BIN)/python -m tests.architecture.reference
+	@$(BIN)/python -m tests.reference
 
 lint: $(VENV)/.check ## check format and style
 	@echo "format and style"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.reference import PAGES
 from tests.architecture.tree import ROOT
+from tests.reference.pages import PAGES
 
 DOCS = ROOT / "docs"
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
@@ -86,7 +86,7 @@ def test_every_page_is_in_the_index() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=relative)
 def test_a_generated_page_is_up_to_date(page: Path) -> None:
-    """When this fails: `python -m tests.architecture.reference`, then look at the difference."""
+    """When this fails: `python -m tests.reference`, then look at the difference."""
     assert page.exists()
     assert page.read_text(encoding="utf-8") == PAGES[page]()
 

@@ -9,8 +9,9 @@ import click
 import pytest
 
 from entrypoints.settings import Settings, variable
-from tests.architecture.reference import FOLDER, operations
 from tests.architecture.tree import modules
+from tests.reference.http_api import description
+from tests.reference.pages import FOLDER
 
 
 def reference() -> str:
@@ -42,10 +43,11 @@ def groups() -> Iterator[click.Group]:
 
 def test_every_http_operation_has_an_id_a_summary_and_a_line_in_the_reference() -> None:
     page = reference()
-    assert [operation for operation in operations() if not (operation.name and operation.summary)] == []
-    assert [operation.path for operation in operations() if f"`{operation.name}`" not in page] == []
-    names = [operation.name for operation in operations()]
-    assert sorted({name for name in names if names.count(name) > 1 and name}) == []
+    operations = [operation for methods in description()["paths"].values() for operation in methods.values()]
+    assert [each for each in operations if not (each.get("operationId") and each.get("summary"))] == []
+    names = [operation["operationId"] for operation in operations]
+    assert [name for name in names if f"`{name}`" not in page] == []
+    assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 def test_every_command_is_in_the_reference() -> None:

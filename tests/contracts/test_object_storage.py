@@ -14,6 +14,7 @@ import pytest
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.memory.storage import MemoryObjectStorage
 from application.ports.object_storage import ObjectStorage
+from domain.json import JsonObject
 from domain.storage import InvalidKey, InvalidObjectDescription, ObjectNotFound
 
 Opened = AbstractAsyncContextManager[ObjectStorage]
@@ -50,7 +51,12 @@ async def pieces(*contents: bytes) -> AsyncIterator[bytes]:
 
 async def test_what_is_written_is_read(storage: ObjectStorage) -> None:
     """Content, size, checksum, type, time and metadata."""
-    metadata = {"title": "Ångström 🎈", "n": 1, "nested": {"list": [1, 2.5, None, True]}, "quote": 'a"\\\n'}
+    metadata: JsonObject = {
+        "title": "Ångström 🎈",
+        "n": 1,
+        "nested": {"list": [1, 2.5, None, True]},
+        "quote": 'a"\\\n',
+    }
     before = datetime.now(UTC) - timedelta(seconds=2)
     written = await storage.write("a/b.md", b"# Hello", content_type="text/markdown", metadata=metadata)
     assert await storage.read("a/b.md") == b"# Hello"

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_reader import PostgresLineageReader
@@ -47,9 +48,10 @@ async def count(database: Database) -> int:
 
 def refuse_connections(database: Database, *, refuse: bool) -> None:
     """Cut everyone off from the database, or let them in again."""
-    name = psycopg.conninfo.conninfo_to_dict(database.url)["dbname"]
+    name = str(psycopg.conninfo.conninfo_to_dict(database.url)["dbname"])
     with psycopg.connect(database.url, dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {not refuse}")  # type: ignore[arg-type]
+        statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        connection.execute(statement.format(sql.Identifier(name), not refuse))
         if refuse:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)

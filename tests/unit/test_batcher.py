@@ -126,7 +126,7 @@ async def test_an_item_submitted_the_moment_a_lane_ends_is_done_too(doubling: Do
             assert await batcher.submit(number) == 2 * number
             first = asyncio.ensure_future(batcher.submit(1))
             first.add_done_callback(lambda _: None)
-            assert await asyncio.gather(first, batcher.submit(2)) == [2, 4]
+            assert list(await asyncio.gather(first, batcher.submit(2))) == [2, 4]
 
 
 async def test_thousands_of_items_all_come_back(doubling: Doubling) -> None:

@@ -131,4 +131,4 @@ def test_a_pattern_that_is_none_is_refused(pattern: str) -> None:
 
 def test_a_pattern_with_a_remark_compiles_without_a_warning() -> None:
     """Python warns of a possible nested set."""
-    assert compiled("[[a]")
+    assert compiled("[[a]").pattern == "[[a]"

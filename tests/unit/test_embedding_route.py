@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from adapters.memory.models import MemoryEmbeddingModel
@@ -19,10 +20,10 @@ from adapters.pipeline.segment_payload import (
     UnusableVector,
 )
 from adapters.pipeline.segment_writer import SegmentWriter, SegmentWriterConfig
-from application.ports.pipeline_adapter import PipelineContext, Stage
+from application.ports.pipeline_adapter import AdapterResult, PipelineContext, Stage
 from domain.document import EmbeddedSegment
 from domain.errors import Invalid, Unavailable
-from domain.json import JsonObject
+from domain.json import Json, JsonObject
 
 
 class NoStage:
@@ -77,7 +78,12 @@ def context(message: JsonObject) -> PipelineContext:
     )
 
 
-def message(text: str = "A wing.", **more: object) -> dict[str, object]:
+def vector_of(result: AdapterResult | None) -> list[float]:
+    assert result is not None
+    return msgspec.convert(result.message["vector"], list[float])
+
+
+def message(text: str = "A wing.", **more: Json) -> dict[str, Json]:
     return {
         "document": {"id": "d", "version": 3, "title": "Flight", "url": "u", "language": "en"},
         "segment": {"ordinal": 0, "text": text, "start": 5, "end": 5 + len(text), "heading_path": ["Wings"]},
@@ -94,7 +100,7 @@ async def test_a_segment_gets_its_vector_and_keeps_the_rest() -> None:
     model = CountingModel()
     result = await generator(model).process(context(message()))
     assert result is not None
-    assert math.hypot(*result.message["vector"]) == pytest.approx(1.0)
+    assert math.hypot(*vector_of(result)) == pytest.approx(1.0)
     assert result.message["model_name"] == "words"
     assert result.message["document"] == message()["document"]
     assert result.emitted is None
@@ -109,8 +115,7 @@ async def test_messages_in_flight_share_batches() -> None:
     results = await asyncio.gather(*(adapter.process(context(message(text))) for text in texts))
     assert [len(batch) for batch in model.batches] == [16, 16, 8]
     for text, result in zip(texts, results, strict=True):
-        assert result is not None
-        assert list(result.message["vector"]) == list((await model.embed([f"Flight > Wings\n{text}"]))[0])
+        assert vector_of(result) == list((await model.embed([f"Flight > Wings\n{text}"]))[0])
 
 
 async def test_a_cancelled_message_does_not_harm_its_neighbours() -> None:
@@ -154,7 +159,7 @@ async def test_a_vector_that_cannot_be_used_is_an_error(vector: Sequence[float])
         {"document": []},
     ],
 )
-async def test_a_message_without_a_segment_is_refused(wrong: dict[str, object]) -> None:
+async def test_a_message_without_a_segment_is_refused(wrong: dict[str, Json]) -> None:
     bad = {**message(), **wrong} if wrong else {}
     with pytest.raises(UnreadableSegmentMessage):
         await generator(CountingModel()).process(context(bad))
@@ -186,7 +191,7 @@ def test_a_segment_is_embedded_with_where_it_stands(
     assert embedded_text(payload(text, title, path)) == embedded
 
 
-def embedded(text: str = "A wing.", **more: object) -> dict[str, object]:
+def embedded(text: str = "A wing.", **more: Json) -> dict[str, Json]:
     return {**message(text), "vector": [1.0, *[0.0] * 7], "model_name": "words", **more}
 
 
@@ -221,7 +226,7 @@ async def test_segments_of_messages_in_flight_are_written_together_and_a_bad_one
 
 
 @pytest.mark.parametrize("vector", [[1.0], [math.nan] * 8, [], None, ["x"] * 8])
-async def test_a_vector_that_does_not_fit_the_slot_is_not_written(vector: object) -> None:
+async def test_a_vector_that_does_not_fit_the_slot_is_not_written(vector: Json) -> None:
     index = CountingIndex()
     with pytest.raises(Invalid):
         await writer(index).process(context(embedded(vector=vector)))

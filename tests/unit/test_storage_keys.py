@@ -18,6 +18,7 @@ from adapters.filesystem.disk_names import (
     part_of_file,
     part_of_folder,
 )
+from domain.json import Json
 from domain.storage import (
     MAX_KEY_BYTES,
     MAX_PART_BYTES,
@@ -107,6 +108,6 @@ def test_a_stage_keeps_a_message_under_its_own_key() -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=10))
-def test_metadata_of_json_values_comes_back_as_it_was(value: object) -> None:
+def test_metadata_of_json_values_comes_back_as_it_was(value: Json) -> None:
     """As JSON text."""
     assert json.loads(metadata_text("text/plain", {"value": value})) == {"value": value}

@@ -92,7 +92,8 @@ async def test_pages_by_offset_and_by_cursor_make_up_the_whole(
     objects = await filled(keys)
     whole = await objects.list(ObjectQuery(prefix=prefix, delimiter=delimiter, limit=1000))
     for by_cursor in (True, False):
-        found, prefixes = [], []
+        found: list[str] = []
+        prefixes: list[str] = []
         query = ObjectQuery(prefix=prefix, delimiter=delimiter, limit=limit)
         while True:
             page = await objects.list(query)

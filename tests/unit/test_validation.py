@@ -274,8 +274,8 @@ def test_other_repetitions_are_not(pattern: str) -> None:
 
 def test_two_routes_cannot_consume_one_queue() -> None:
     """Fan-out is several outbound queues."""
-    value = with_route()
-    value["routes"] = {"r": value["routes"]["r"], "s": value["routes"]["r"]}
+    route: Json = {"inbound": {"queue": "a"}, "adapters": [{"type": "t"}]}
+    value = with_route() | {"routes": {"r": route, "s": route}}
     assert ("E202", "routes.s.inbound.queue") in found_in(value)
 
 
@@ -318,7 +318,7 @@ def test_findings_are_shown_up_to_a_limit() -> None:
 
 def test_a_key_of_a_megabyte_makes_no_large_report() -> None:
     """Paths and messages are cut."""
-    value = {"." * 1_000_000: 1, "routes": {"r" * 1_000_000: {"." * 1_000_000: 1}}}
+    value: Json = {"." * 1_000_000: 1, "routes": {"r" * 1_000_000: {"." * 1_000_000: 1}}}
     _, report = validate(value, check=no_problems)
     assert sum(len(each.path) + len(each.message) for each in report.findings) < 20_000
 

@@ -1,11 +1,10 @@
-"""Writes the pages about commands and settings from the code itself: `python -m tests.cli_reference`."""
+"""The pages of commands and settings, made from the commands and settings themselves."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,9 +13,6 @@ from entrypoints.cli.exit_codes import KINDS, MEANINGS
 from entrypoints.cli.main import factflow
 from entrypoints.cli.server import NAME, server
 from entrypoints.settings import Settings, variable
-
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
-NOTE = "<!-- Generated from the code by `python -m tests.cli_reference`; do not edit. -->"
 
 HEAD = """# The command line
 
@@ -64,13 +60,13 @@ The command `factflow` reads three variables of its own; the last one is read by
 """
 
 
-def settings_page() -> str:
+def settings_page(note: str) -> str:
     """The page of settings."""
     rows = (
         f"| `{variable(item.name)}` | {default(item)} | {item.metadata['kind'].allowed} | {item.metadata['meaning']} |"
         for item in fields(Settings)
     )
-    return "\n".join([SETTINGS_HEAD.format(note=NOTE), *rows, SETTINGS_FOOT])
+    return "\n".join([SETTINGS_HEAD.format(note=note), *rows, SETTINGS_FOOT])
 
 
 def default(item: Field[Any]) -> str:
@@ -84,9 +80,9 @@ def default(item: Field[Any]) -> str:
     return f"`{item.default:g}`" if isinstance(item.default, float) else f"`{item.default}`"
 
 
-def commands_page() -> str:
+def commands_page(note: str) -> str:
     """The page of commands."""
-    lines = [HEAD.format(note=NOTE, server=NAME)]
+    lines = [HEAD.format(note=note, server=NAME)]
     kinds = {code: kind.__name__ for kind, code in KINDS.items()}
     lines += [
         f"| {code} | {meaning}{f' (`{kinds[code]}`)' if code in kinds else ''} |"
@@ -137,13 +133,3 @@ def row(option: click.Option, context: click.Context) -> str:
     return (
         f"| `{names.replace('|', chr(92) + '|')}` | {' '.join(meaning.split()).replace('|', chr(92) + '|')} |"
     )
-
-
-PAGES: dict[Path, Callable[[], str]] = {
-    FOLDER / "command-line.md": commands_page,
-    FOLDER / "settings.md": settings_page,
-}
-
-if __name__ == "__main__":
-    for path, page in PAGES.items():
-        path.write_text(page(), encoding="utf-8")
