@@ -286,5 +286,8 @@ async def _listening(app: Any) -> AsyncIterator[str]:
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
+            # It looks only every 100 ms whether the connections are gone; those of the closed client go at once.
+            for _ in range(10):
+                await asyncio.sleep(0)
             server.stopping.set()
             await task

@@ -67,15 +67,16 @@ class Module:
         return str(self.path.relative_to(ROOT))
 
 
-@cache
 def modules(*packages: str) -> tuple[Module, ...]:
     """Every module of these top-level packages, of all five when none is named, in order."""
-    return tuple(
-        Module(path)
-        for package in packages or PACKAGES
-        for path in sorted((ROOT / package).rglob("*.py"))
-        if "__pycache__" not in path.parts
-    )
+    return tuple(module for package in packages or PACKAGES for module in _modules_of(package))
+
+
+@cache
+def _modules_of(package: str) -> tuple[Module, ...]:
+    """Read and parsed once, whichever packages are asked for together."""
+    paths = sorted((ROOT / package).rglob("*.py"))
+    return tuple(Module(path) for path in paths if "__pycache__" not in path.parts)
 
 
 def top(name: str) -> str:

@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.models.minilm import MiniLmEmbeddingModel
 from application.ports.embedding_model import EmbeddingModel
+
+# Reading the weights takes longer than using them, so the tests of one model share it, and with it their loop.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +23,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("converted")
 
 
-@pytest.fixture(params=["minilm int8", "minilm float32", "memory"])
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["minilm int8", "minilm float32", "memory"]
+)
 async def model(request: pytest.FixtureRequest, cache: Path) -> AsyncIterator[EmbeddingModel]:
     if request.param == "memory":
         yield MemoryEmbeddingModel()

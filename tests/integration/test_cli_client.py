@@ -435,6 +435,7 @@ def test_executions_are_listed_in_lines_that_grep_takes(cli: CommandLine, server
     assert ran.err == "1 of 5; --offset 1 shows what follows\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
 def test_waiting_ends_as_the_execution_does(
     cli: CommandLine, server: ScriptedServer, status: str, code: int
@@ -456,6 +457,7 @@ def test_waiting_ends_as_the_execution_does(
     assert f"dead-letters {ID}" in ran.err
 
 
+@pytest.mark.slow
 def test_waiting_survives_a_server_that_goes_away(cli: CommandLine, server: ScriptedServer) -> None:
     """No events, a refused request, a cut connection: it asks again."""
     asked = 0
@@ -478,7 +480,9 @@ def test_waiting_survives_a_server_that_goes_away(cli: CommandLine, server: Scri
 def test_who_stops_waiting_is_told_that_the_run_goes_on(server: ScriptedServer) -> None:
     """Ctrl-C stops the command alone: exit code 130."""
     server.says("GET", f"/api/v1/executions/{ID}", counted("running", outstanding=1))
-    command = [sys.executable, "-c", MAIN, "--url", server.url, "execution", "wait", ID]
+    # A shell starts its background jobs with Ctrl-C ignored, and their children inherit that.
+    heeding = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {MAIN}"
+    command = [sys.executable, "-c", heeding, "--url", server.url, "execution", "wait", ID]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "running: 0 of 1 messages settled, 0 dead\n"
