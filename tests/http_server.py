@@ -272,6 +272,19 @@ class _PromptServer(uvicorn.Server):
     async def main_loop(self) -> None:
         await self.stopping.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Without the 100 ms that uvicorn allows its clients, once they have all gone."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+            return
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        await self.lifespan.shutdown()
+
 
 @asynccontextmanager
 async def _listening(app: Any) -> AsyncIterator[str]:
@@ -286,8 +299,5 @@ async def _listening(app: Any) -> AsyncIterator[str]:
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            # It looks only every 100 ms whether the connections are gone; those of the closed client go at once.
-            for _ in range(10):
-                await asyncio.sleep(0)
             server.stopping.set()
             await task
