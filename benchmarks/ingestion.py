@@ -34,8 +34,8 @@ async def _alternated(folder: Path, place: Path, documents: int, rounds: int) ->
     texts: Sequence[str] = ()
     for number in range(1, rounds + 1):
         progress(f"{NAME}: round {number} of {rounds}, {documents} documents through the pipeline")
-        with TemporaryDirectory(prefix="data-", dir=place) as data:
-            cost, texts = await through_pipeline(folder, Path(data), documents)
+        # Not removed before the end: for some seconds a file system makes new files more slowly after many were deleted.
+        cost, texts = await through_pipeline(folder, place / f"data-{number}", documents)
         pipeline.append(cost)
         progress(f"{NAME}: {cost.seconds:.1f} s; now the bare loop over {len(texts)} texts")
         loop.append(await _bare_loop(texts, place / "bare-loop"))

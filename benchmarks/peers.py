@@ -53,11 +53,9 @@ async def _alternated(folder: Path, place: Path, python: Path, documents: int, r
     theirs: list[Run] = []
     for number in range(1, rounds + 1):
         progress(f"{NAME}: round {number} of {rounds}, {documents} documents through Factflow")
-        with TemporaryDirectory(prefix="data-", dir=place) as data:
-            ours.append(await _factflow(folder, Path(data), documents))
+        ours.append(await _factflow(folder, place / f"factflow-{number}", documents))
         progress(f"{NAME}: {ours[-1].cost.seconds:.1f} s; now Haystack")
-        with TemporaryDirectory(prefix="data-", dir=place) as data:
-            theirs.append(await _haystack(folder, Path(data), python))
+        theirs.append(await _haystack(folder, place / f"haystack-{number}", python))
         progress(f"{NAME}: {theirs[-1].cost.seconds:.1f} s")
     return _outcome(ours, theirs, documents)
 
