@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from psycopg.types.json import Jsonb
+import msgspec
 
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.document_versions import drop_document, lock_documents, make_current
+from adapters.postgres.gathering import Gathering
 from adapters.postgres.text_search import storable
 from domain.document import Document, DocumentNotFound
 from domain.errors import Invalid
+
+GROUP = 100
+"""Documents of one statement at most."""
 
 DOCUMENT_COLUMNS = """
     v.document_id, v.origin, v.title, v.url, v.fingerprint, v.version, v.language, v.expected,
     v.indexed_at, v.execution_id, v.object_key, v.metadata
 """
 
-_CURRENT = f"SELECT {DOCUMENT_COLUMNS} FROM document_version v WHERE v.document_id = %s AND v.is_current"  # noqa: S608 - constants
+_CURRENT = f"""
+    SELECT {DOCUMENT_COLUMNS} FROM document_version v WHERE v.document_id = ANY(%s) AND v.is_current
+"""  # noqa: S608 - constants
 
 _IDS = "SELECT document_id FROM document_version WHERE origin = %s AND is_current ORDER BY document_id"
 
@@ -34,24 +40,39 @@ _COUNT = """
     SELECT count(*) FROM document_version WHERE is_current AND (%(origin)s::text IS NULL OR origin = %(origin)s)
 """
 
-# The update changes nothing but takes the row's lock, whether or not the document is new.
-_HOLD = """
-    INSERT INTO document AS d (document_id) VALUES (%s)
-    ON CONFLICT (document_id) DO UPDATE SET newest = d.newest RETURNING newest
+_ROW = """
+    document_id text, version integer, origin text, title text, url text, fingerprint text, language text,
+    expected integer, execution_id uuid, object_key text, metadata jsonb
 """
 
-_REOPENED = f"""
-    SELECT {DOCUMENT_COLUMNS} FROM document_version v
-    WHERE v.document_id = %s AND v.version = %s AND v.fingerprint = %s AND v.expected = %s
+# The update changes nothing but takes the row's lock, whether or not the document is new. A version is there already
+# if it is the newest and the same.
+_HOLD = f"""
+    WITH given AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s::json) AS g ({_ROW})
+    ), held AS (
+        INSERT INTO document AS d (document_id) SELECT document_id FROM given ORDER BY document_id COLLATE "C"
+        ON CONFLICT (document_id) DO UPDATE SET newest = d.newest
+        RETURNING document_id, newest
+    )
+    SELECT held.document_id, held.newest, {DOCUMENT_COLUMNS}
+    FROM given JOIN held USING (document_id)
+    LEFT JOIN document_version v ON v.document_id = held.document_id AND v.version = held.newest
+        AND v.fingerprint = given.fingerprint AND v.expected = given.expected
 """  # noqa: S608 - constants
 
-_ADVANCE = "UPDATE document SET newest = %s, removed_at = NULL WHERE document_id = %s"
-
-_OPEN = """
+_OPEN = f"""
+    WITH given AS (
+        SELECT * FROM json_to_recordset(%s::json) AS g ({_ROW})
+    ), advanced AS (
+        UPDATE document d SET newest = given.version, removed_at = NULL
+        FROM given WHERE d.document_id = given.document_id
+    )
     INSERT INTO document_version (document_id, version, origin, title, url, fingerprint, language, expected,
                                   execution_id, object_key, metadata)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
+    SELECT document_id, version, origin, title, url, fingerprint, language, expected, execution_id, object_key, metadata
+    FROM given
+"""  # noqa: S608 - constants
 
 _REMOVE = """
     UPDATE document d SET removed_at = now()
@@ -65,18 +86,22 @@ _FORGET = """
 
 
 class PostgresDocuments:
-    """Document versions; everything that changes one locks its document's row first."""
+    """Document versions; everything that changes one locks its document's row first.
+
+    Many documents are read and opened at the same time, so calls that come together share their statements.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._found: Gathering[str, Document | None] = Gathering(self._find, largest=GROUP)
+        self._opened: Gathering[Document, Document] = Gathering(self._open, largest=GROUP)
 
     async def current(self, document_id: str) -> Document:
         """The current version; raises DocumentNotFound."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_CURRENT, (storable(document_id),))).fetchone()
-        if row is None:
+        found = await self._found.ask(storable(document_id))
+        if found is None:
             raise DocumentNotFound(f"there is no document {document_id!r}")
-        return document_of(row)
+        return found
 
     async def ids(self, origin: str) -> Sequence[str]:
         """The ids of every document of an origin, in order of their code points."""
@@ -99,9 +124,25 @@ class PostgresDocuments:
         """Open the version that will hold ``expected`` segments, or find it open; current at once when it expects none."""
         if not document.document_id or not 0 <= expected < 2**31:
             raise Invalid("a document version needs a document id and a number of segments from 0 up")
-        cleaned = _storable_document(document)
-        async with self._database.transaction() as connection:
-            return await _begin(connection, replace(cleaned, segments=expected))
+        return await self._opened.ask(replace(_storable_document(document), segments=expected))
+
+    async def _find(self, document_ids: Sequence[str]) -> Sequence[Document | None]:
+        async with self._database.connection() as connection:
+            found = await _current(connection, document_ids)
+        return [found.get(document_id) for document_id in document_ids]
+
+    async def _open(self, documents: Sequence[Document]) -> Sequence[Document]:
+        """One transaction, or several when a document is there more than once: each time is a version of its own."""
+        answers: dict[int, Document] = {}
+        rest = list(enumerate(documents))
+        while rest:
+            # The last of the reversed is the first of those with its id.
+            firsts = {document.document_id: (place, document) for place, document in reversed(rest)}
+            async with self._database.transaction() as connection:
+                opened = await _begin(connection, {id_: document for id_, (_, document) in firsts.items()})
+            answers |= {place: opened[id_] for id_, (place, _) in firsts.items()}
+            rest = [(place, document) for place, document in rest if place not in answers]
+        return [answers[place] for place in range(len(documents))]
 
     async def remove(self, document_id: str) -> bool:
         """Take the document and all its segments out of the index; whether there was one."""
@@ -119,20 +160,27 @@ class PostgresDocuments:
             return (await connection.execute(_FORGET, (older_than,))).rowcount
 
 
-async def _begin(connection: Connection, document: Document) -> Document:
-    held = await (await connection.execute(_HOLD, (document.document_id,))).fetchone()
-    newest = held[0] if held else 0
-    same = (document.document_id, newest, document.fingerprint, document.segments)
-    if row := await (await connection.execute(_REOPENED, same)).fetchone():
-        return document_of(row)
-    opened = replace(document, version=newest + 1, indexed_at=None)
-    await connection.execute(_ADVANCE, (opened.version, opened.document_id))
-    await connection.execute(_OPEN, _row(opened))
-    if opened.segments == 0:
-        await make_current(connection, {opened.document_id: opened.version})
-        current = await (await connection.execute(_CURRENT, (opened.document_id,))).fetchone()
-        return document_of(current) if current else opened
-    return opened
+async def _begin(connection: Connection, documents: Mapping[str, Document]) -> Mapping[str, Document]:
+    """Open the documents, given by id, or find them open."""
+    rows = await (await connection.execute(_HOLD, (_json(documents.values()),))).fetchall()
+    known = {row[0]: document_of(row[2:]) for row in rows if row[2] is not None}
+    opened = {
+        document_id: replace(documents[document_id], version=newest + 1, indexed_at=None)
+        for document_id, newest, *_ in rows
+        if document_id not in known
+    }
+    if opened:
+        await connection.execute(_OPEN, (_json(opened.values()),))
+    empty = {document.document_id: document.version for document in opened.values() if not document.segments}
+    if empty:
+        await make_current(connection, empty)
+        opened |= await _current(connection, list(empty))
+    return known | opened
+
+
+async def _current(connection: Connection, document_ids: Sequence[str]) -> dict[str, Document]:
+    rows = await (await connection.execute(_CURRENT, (list(document_ids),))).fetchall()
+    return {document.document_id: document for document in map(document_of, rows)}
 
 
 def _storable_document(document: Document) -> Document:
@@ -146,20 +194,26 @@ def _storable_document(document: Document) -> Document:
     )
 
 
-def _row(document: Document) -> tuple[object, ...]:
-    return (
-        document.document_id,
-        document.version,
-        document.origin,
-        document.title,
-        document.url,
-        document.fingerprint,
-        document.language,
-        document.segments,
-        document.execution_id,
-        document.object_key,
-        Jsonb(dict(document.metadata)),
-    )
+def _json(documents: Iterable[Document]) -> str:
+    """The documents as one parameter: that costs less than an array for each column."""
+    return msgspec.json.encode(
+        [
+            {
+                "document_id": document.document_id,
+                "version": document.version,
+                "origin": document.origin,
+                "title": document.title,
+                "url": document.url,
+                "fingerprint": document.fingerprint,
+                "language": document.language,
+                "expected": document.segments,
+                "execution_id": document.execution_id,
+                "object_key": document.object_key,
+                "metadata": dict(document.metadata),
+            }
+            for document in documents
+        ]
+    ).decode()
 
 
 def document_of(row: Sequence[Any]) -> Document:

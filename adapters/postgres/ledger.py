@@ -74,7 +74,8 @@ class PostgresLedger:
             "owner": owner,
             "now": now,
         }
-        async with self._database.transaction() as connection:
+        # A single statement is a transaction by itself.
+        async with self._database.connection() as connection:
             rows = await (await connection.execute(_CLAIM, values)).fetchall()
         return [
             Claim(message=message_of(row[:7]), token=row[7], attempt=row[8], retries=row[9]) for row in rows

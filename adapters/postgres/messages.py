@@ -10,16 +10,17 @@ from uuid import UUID
 from adapters.postgres.database import Connection
 from domain.message import EmissionChanged, Message, PayloadRejected
 
+# One parameter of JSON costs this process much less than an array for each column.
 _ROWS = """
-    SELECT * FROM unnest(
-        %(ids)s::uuid[], %(execution_ids)s::uuid[], %(route_ids)s::text[], %(payloads)s::text[],
-        %(metadata)s::text[], %(parent_ids)s::uuid[], %(parent_correlation_ids)s::uuid[]
-    ) AS child (id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id)
+    SELECT * FROM json_to_recordset(%(rows)s::json) AS child (
+        id uuid, execution_id uuid, route_id text, payload jsonb, metadata jsonb,
+        parent_id uuid, parent_correlation_id uuid
+    )
 """
 
 _INSERT = f"""
     INSERT INTO message (id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id)
-    SELECT id, execution_id, route_id, payload::jsonb, metadata::jsonb, parent_id, parent_correlation_id
+    SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id
     FROM ({_ROWS}) AS child
     ON CONFLICT (id) DO NOTHING
     RETURNING id, execution_id
@@ -27,7 +28,7 @@ _INSERT = f"""
 
 _CHANGED = f"""
     SELECT child.id FROM ({_ROWS}) AS child JOIN message m USING (id)
-    WHERE m.payload IS DISTINCT FROM child.payload::jsonb LIMIT 1
+    WHERE m.payload IS DISTINCT FROM child.payload LIMIT 1
 """  # noqa: S608
 
 
@@ -51,7 +52,7 @@ async def insert_messages(connection: Connection, messages: Sequence[Message]) -
     """
     if not messages:
         return {}
-    values = _columns(messages)
+    values = {"rows": f"[{','.join(map(_row, messages))}]"}
     rows = await (await connection.execute(_INSERT, values)).fetchall()
     if len(rows) < len({message.id for message in messages}):
         changed = await (await connection.execute(_CHANGED, values)).fetchone()
@@ -60,16 +61,19 @@ async def insert_messages(connection: Connection, messages: Sequence[Message]) -
     return {row[0]: row[1] for row in rows}
 
 
-def _columns(messages: Sequence[Message]) -> dict[str, object]:
-    return {
-        "ids": [message.id for message in messages],
-        "execution_ids": [message.execution_id for message in messages],
-        "route_ids": [message.route_id for message in messages],
-        "payloads": [json_text(message.payload) for message in messages],
-        "metadata": [json_text(message.metadata) for message in messages],
-        "parent_ids": [message.parent_id for message in messages],
-        "parent_correlation_ids": [message.parent_correlation_id for message in messages],
-    }
+def _row(message: Message) -> str:
+    parent_id, correlation_id = message.parent_id, message.parent_correlation_id
+    return json_text(
+        {
+            "id": str(message.id),
+            "execution_id": str(message.execution_id),
+            "route_id": message.route_id,
+            "payload": message.payload,
+            "metadata": message.metadata,
+            "parent_id": None if parent_id is None else str(parent_id),
+            "parent_correlation_id": None if correlation_id is None else str(correlation_id),
+        }
+    )
 
 
 def json_text(value: object) -> str:
