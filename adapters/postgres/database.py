@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from math import inf
+from time import monotonic
 from types import TracebackType
 from typing import Self, TypeAlias
+from weakref import WeakKeyDictionary
 
 import msgspec
 from psycopg import AsyncConnection
@@ -21,6 +24,7 @@ Connection: TypeAlias = AsyncConnection[TupleRow]
 
 CONNECT_SECONDS = 10.0
 PING_SECONDS = 2.0
+CHECK_AFTER_SECONDS = 1.0
 
 
 class Database:
@@ -38,6 +42,7 @@ class Database:
         self._url = url
         self._min_size, self._max_size, self._max_waiting = min_size, max_size, max_waiting
         self._opened: AsyncConnectionPool[Connection] | None = None
+        self._returned: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 
     @property
     def url(self) -> str:
@@ -59,13 +64,22 @@ class Database:
             timeout=CONNECT_SECONDS,
             kwargs={"autocommit": True, "application_name": "factflow"},
             configure=_configure,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check_unless_just_used,
+            reset=self._note_return,
             open=False,
             name="factflow",
         )
         with translating():
             await self._opened.open(wait=True, timeout=CONNECT_SECONDS)
         return self
+
+    async def _note_return(self, connection: Connection) -> None:
+        self._returned[connection] = monotonic()
+
+    async def _check_unless_just_used(self, connection: Connection) -> None:
+        # A round trip before every statement would cost as much as the statement; a connection breaks while it idles.
+        if monotonic() - self._returned.get(connection, -inf) > CHECK_AFTER_SECONDS:
+            await AsyncConnectionPool.check_connection(connection)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
