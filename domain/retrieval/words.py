@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 MAX_WORDS = 16_383
 """Words of one segment that are matched; a tsvector counts no positions beyond."""
@@ -39,7 +40,7 @@ def words(text: str) -> Sequence[str]:
     Words are cut at 64 characters, a text at its first 16,383 words or 200,000 characters of them.
     """
     normal = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).replace(_SOFT_HYPHEN, "").lower()
-    return list(_cut(_split(normal)))
+    return _cut(_split(normal))
 
 
 def matched_words(text: str, headings: Iterable[str]) -> Sequence[str]:
@@ -52,15 +53,23 @@ def matched_words(text: str, headings: Iterable[str]) -> Sequence[str]:
         if (joined := _joined(heading_words)) not in standing:
             found += heading_words
             standing += joined
-    return list(_cut([*found, *own]))
+    return _cut([*found, *own])
 
 
 def _joined(sequence: Sequence[str]) -> str:
     return f" {' '.join(sequence)} "
 
 
-def _split(text: str) -> Iterator[str]:
-    for word in _WORD.findall(text):
+def _split(text: str) -> Sequence[str]:
+    found = _WORD.findall(text)
+    # Most texts have nothing to divide and nothing to shorten.
+    if text.isascii() and max(map(len, found), default=0) <= MAX_WORD_LENGTH:
+        return found
+    return list(_pieces(found))
+
+
+def _pieces(found: Iterable[str]) -> Iterator[str]:
+    for word in found:
         if word.isascii() or not _IS_UNSPACED.search(word):
             yield word[:MAX_WORD_LENGTH]
         else:
@@ -72,10 +81,16 @@ def _pairs(run: str) -> Iterable[str]:
     return (run,) if len(run) == 1 else (run[start : start + 2] for start in range(len(run) - 1))
 
 
-def _cut(sequence: Iterable[str]) -> Iterator[str]:
+def _cut(sequence: Sequence[str]) -> Sequence[str]:
+    if len(sequence) <= MAX_WORDS and sum(map(len, sequence)) + len(sequence) <= MAX_CHARACTERS:
+        return sequence
+    return list(_while_there_is_room(sequence))
+
+
+def _while_there_is_room(sequence: Sequence[str]) -> Iterator[str]:
     characters = 0
-    for count, word in enumerate(sequence):
+    for word in islice(sequence, MAX_WORDS):
         characters += len(word) + 1
-        if count == MAX_WORDS or characters > MAX_CHARACTERS:
+        if characters > MAX_CHARACTERS:
             return
         yield word
