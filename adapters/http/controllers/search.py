@@ -25,7 +25,10 @@ from domain.match import SearchMode
 from domain.retrieval.fusion import Fusion
 
 UseCase = NamedDependency[SkipValidation[Search]]
-_SEARCHING = {"errors": (InvalidSearch, EmbeddingSlotNotFound)}
+_SEARCHING = {
+    "errors": (InvalidSearch, EmbeddingSlotNotFound),
+    "example": {"query": "How is an answer traced to its sources?", "limit": 10},
+}
 
 
 class SearchController(Controller):
