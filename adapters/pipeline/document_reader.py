@@ -16,6 +16,7 @@ from adapters.pipeline.document_payload import (
     read_payload,
 )
 from adapters.pipeline.file_content import FileVanished, file_content
+from adapters.pipeline.offloading import offloaded
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.resources import Resources
 from application.ports.document_reader import DocumentReader as FileReader
@@ -68,7 +69,7 @@ class DocumentReader:
             raise UnreadableDocument(f"{file.name}: {file.problem}")
         try:
             content = await file_content(file, self._storage, self._config.max_file_bytes)
-            fingerprint = await asyncio.to_thread(self._fingerprint, content)
+            fingerprint = await offloaded(len(content), self._fingerprint, content)
             if await self._indexed_fingerprint(file.document_id) == fingerprint:
                 return None
             read, language = await asyncio.to_thread(self._read, file.name, content)

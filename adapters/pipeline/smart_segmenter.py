@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from adapters.pipeline.document_payload import MarkdownPayload, document_fields, read_payload
+from adapters.pipeline.offloading import offloaded
 from adapters.pipeline.registry import Registration
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from application.ports.tokenizer import Tokenizer
@@ -55,7 +56,7 @@ class SmartSegmenter:
                 content_type="application/json",
                 metadata=document_fields(payload),
             )
-        message: JsonObject = await asyncio.to_thread(msgspec.json.decode, content)
+        message: JsonObject = await offloaded(len(content), msgspec.json.decode, content)
         return AdapterResult(message=message, stage=SEGMENTS_STAGE)
 
     def _segmented(self, payload: MarkdownPayload) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
 
 from adapters.pipeline.document_payload import DocumentPayload, name_as_title, read_payload
+from adapters.pipeline.offloading import offloaded
 from adapters.pipeline.registry import Registration
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
@@ -40,9 +40,9 @@ class StorageRetriever:
         content = await self._storage.read(key)
         fields = {**_described(stored), **context.message}
         if _is_json(stored):
-            fields = {**fields, **await asyncio.to_thread(_json_object, content, key)}
+            fields = {**fields, **await offloaded(len(content), _json_object, content, key)}
         else:
-            fields["markdown"] = await asyncio.to_thread(_text, content, key)
+            fields["markdown"] = await offloaded(len(content), _text, content, key)
             fields["page_starts"] = await self._page_starts(stored)
         provenance = {name: fields[name] for name in ("origin", "url", "title", "document_id")}
         return AdapterResult(message=fields, metadata=provenance)
