@@ -85,12 +85,10 @@ class PostgresLedger:
         """See the port."""
         with settling.naming_rejected_payloads():
             async with self._database.transaction() as connection:
-                held = await settling.lock_messages(connection, settlements)
-                statuses = await settling.lock_executions(connection, held.values())
-                rulings = settling.rule(settlements, held, statuses)
-                await settling.write_states(connection, rulings, now)
+                held = await settling.lock(connection, settlements)
+                rulings = settling.rule(settlements, held)
                 born = await insert_messages(connection, _children(rulings))
-                finished = await settling.write_counters(connection, rulings, born, now)
+                finished = await settling.write(connection, rulings, born, now)
         return [_settled(settlement, rulings, held, finished) for settlement in settlements]
 
     async def extend(

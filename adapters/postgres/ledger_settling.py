@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from adapters.postgres.database import Connection
@@ -27,18 +27,24 @@ _STATE = {
     Outcome.RELEASE: MessageState.QUEUED,
 }
 
-_LOCK_MESSAGES = """
-    SELECT m.id, m.execution_id, m.state, m.parent_id IS NULL, e.status
-    FROM unnest(%s::uuid[], %s::uuid[]) AS s (id, token)
-    JOIN message m ON m.id = s.id AND m.claim_token = s.token
-    JOIN pipeline_execution e ON e.id = m.execution_id
-    ORDER BY m.id
-    FOR UPDATE OF m
+_LOCK = """
+    WITH held AS MATERIALIZED (
+        SELECT m.id, m.execution_id, m.state, m.parent_id IS NULL AS is_init
+        FROM unnest(%s::uuid[], %s::uuid[]) AS s (id, token)
+        JOIN message m ON m.id = s.id AND m.claim_token = s.token
+        ORDER BY m.id
+        FOR UPDATE OF m
+    ), locked AS MATERIALIZED (
+        SELECT e.id, e.status FROM pipeline_execution e
+        WHERE e.id IN (SELECT execution_id FROM held)
+        ORDER BY e.id
+        FOR UPDATE
+    )
+    SELECT held.id, held.execution_id, held.state, held.is_init, locked.status
+    FROM held JOIN locked ON locked.id = held.execution_id
 """
 
-_LOCK_EXECUTIONS = """
-    SELECT id, status FROM pipeline_execution WHERE id = ANY(%s) ORDER BY id FOR UPDATE
-"""
+_LOCK_EXECUTION = "SELECT status FROM pipeline_execution WHERE id = %s FOR UPDATE"
 
 _WRITE_STATES = """
     UPDATE message m
@@ -65,12 +71,14 @@ _WRITE_COUNTERS = """
             THEN %(now)s ELSE e.completed_at END,
         error_info = coalesce(e.error_info, d.failure::jsonb)
     FROM unnest(
-        %(ids)s::uuid[], %(outstanding)s::bigint[], %(done)s::bigint[], %(skipped)s::bigint[], %(dead)s::bigint[],
+        %(execution_ids)s::uuid[], %(outstanding)s::bigint[], %(done)s::bigint[], %(skipped)s::bigint[], %(dead)s::bigint[],
         %(cancelled)s::bigint[], %(failures)s::text[]
     ) AS d (id, outstanding, done, skipped, dead, cancelled, failure)
     WHERE e.id = d.id
     RETURNING e.id, e.status
 """
+
+_WRITE = f"WITH written AS ({_WRITE_STATES}) {_WRITE_COUNTERS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +120,11 @@ def naming_rejected_payloads() -> Iterator[None]:
         raise PayloadRejected(error.message) from error
 
 
-async def lock_messages(connection: Connection, settlements: Sequence[Settlement]) -> dict[UUID, Held]:
-    """The settlements' messages whose token matches, locked in order of id."""
+async def lock(connection: Connection, settlements: Sequence[Settlement]) -> dict[UUID, Held]:
+    """The settlements' messages whose token matches, locked by id, and after them their executions, locked by id."""
     ids = [settlement.message_id for settlement in settlements]
     tokens = [settlement.token for settlement in settlements]
-    rows = await (await connection.execute(_LOCK_MESSAGES, (ids, tokens))).fetchall()
+    rows = await (await connection.execute(_LOCK, (ids, tokens))).fetchall()
     return {
         row[0]: Held(
             execution_id=row[1],
@@ -128,31 +136,20 @@ async def lock_messages(connection: Connection, settlements: Sequence[Settlement
     }
 
 
-async def lock_executions(connection: Connection, held: Iterable[Held]) -> dict[UUID, ExecutionStatus]:
-    """The status of each execution that will change, locked in order of id."""
-    ids = list({one.execution_id for one in held if one.state is MessageState.CLAIMED})
-    if not ids:
-        return {}
-    rows = await (await connection.execute(_LOCK_EXECUTIONS, (ids,))).fetchall()
-    return {execution_id: ExecutionStatus(status) for execution_id, status in rows}
-
-
 async def is_running(connection: Connection, execution_id: UUID) -> bool:
     """Whether the execution goes on, with its row locked."""
-    rows = await (await connection.execute(_LOCK_EXECUTIONS, ([execution_id],))).fetchall()
-    return bool(rows) and not ExecutionStatus(rows[0][1]).is_terminal
+    row = await (await connection.execute(_LOCK_EXECUTION, (execution_id,))).fetchone()
+    return row is not None and not ExecutionStatus(row[0]).is_terminal
 
 
-def rule(
-    settlements: Sequence[Settlement], held: Mapping[UUID, Held], statuses: Mapping[UUID, ExecutionStatus]
-) -> dict[UUID, Ruling]:
+def rule(settlements: Sequence[Settlement], held: Mapping[UUID, Held]) -> dict[UUID, Ruling]:
     """What to write for those settlements whose claim still holds, by message id in order."""
     rulings: dict[UUID, Ruling] = {}
     for settlement in sorted(settlements, key=lambda settlement: settlement.message_id):
         one = held.get(settlement.message_id)
         if one is None or one.state is not MessageState.CLAIMED:
             continue
-        has_ended = statuses[one.execution_id].is_terminal
+        has_ended = one.execution_status.is_terminal
         state = MessageState.CANCELLED if has_ended else _STATE[settlement.outcome]
         rulings[settlement.message_id] = Ruling(
             settlement=settlement,
@@ -163,41 +160,41 @@ def rule(
     return rulings
 
 
-async def write_states(connection: Connection, rulings: Mapping[UUID, Ruling], now: datetime) -> None:
-    """Write each ruling to its message."""
+async def write(
+    connection: Connection, rulings: Mapping[UUID, Ruling], born: Mapping[UUID, UUID], now: datetime
+) -> Finished:
+    """Write each ruling to its message, and move the executions' counters by what really changed.
+
+    ``born`` holds the children that came into being, ``{id: execution id}``. Returns the executions that have ended.
+    """
     if not rulings:
-        return
+        return {}
+    deltas: dict[UUID, Counter[str]] = {}
+    for ruling in rulings.values():
+        delta = deltas.setdefault(ruling.settlement.execution_id, Counter())
+        if ruling.state.is_settled:
+            delta[ruling.state.value] += 1
+            delta["outstanding"] -= 1
+    for execution_id in born.values():
+        deltas[execution_id]["outstanding"] += 1
+    failures = {
+        ruling.settlement.execution_id: ruling.failure
+        for ruling in rulings.values()
+        if ruling.failure is not None
+    }
+    values = _states(rulings) | _deltas(deltas, failures) | {"now": now}
+    return _ended(await (await connection.execute(_WRITE, values)).fetchall())
+
+
+def _states(rulings: Mapping[UUID, Ruling]) -> dict[str, object]:
     given = [ruling.settlement for ruling in rulings.values()]
-    values = {
+    return {
         "ids": list(rulings),
         "states": [ruling.state.value for ruling in rulings.values()],
         "retried": [int(settlement.outcome is Outcome.RETRY) for settlement in given],
         "not_before": [settlement.not_before for settlement in given],
         "errors": [None if settlement.error is None else json_text(settlement.error) for settlement in given],
-        "now": now,
     }
-    await connection.execute(_WRITE_STATES, values)
-
-
-async def write_counters(
-    connection: Connection, rulings: Mapping[UUID, Ruling], born: Mapping[UUID, UUID], now: datetime
-) -> Finished:
-    """Move the executions' counters by what really changed, one net delta each; returns those that ended."""
-    if not rulings:
-        return {}
-    deltas: dict[UUID, Counter[str]] = {}
-    failures: dict[UUID, JsonObject] = {}
-    for ruling in rulings.values():
-        execution_id = ruling.settlement.execution_id
-        delta = deltas.setdefault(execution_id, Counter())
-        if ruling.state.is_settled:
-            delta[ruling.state.value] += 1
-            delta["outstanding"] -= 1
-        if ruling.failure is not None:
-            failures[execution_id] = ruling.failure
-    for execution_id in born.values():
-        deltas[execution_id]["outstanding"] += 1
-    return await apply_deltas(connection, deltas, failures, now)
 
 
 async def apply_deltas(
@@ -207,13 +204,20 @@ async def apply_deltas(
     now: datetime,
 ) -> Finished:
     """Add to the counters; an execution that has nothing outstanding any more is completed. Returns what ended."""
+    values = _deltas(deltas, failures) | {"now": now}
+    return _ended(await (await connection.execute(_WRITE_COUNTERS, values)).fetchall())
+
+
+def _deltas(
+    deltas: Mapping[UUID, Mapping[str, int]], failures: Mapping[UUID, JsonObject]
+) -> dict[str, object]:
     ids = sorted(deltas)
     columns = ("outstanding", "done", "skipped", "dead", "cancelled")
-    values: dict[str, object] = {column: [deltas[one].get(column, 0) for one in ids] for column in columns}
-    values |= {
-        "ids": ids,
+    return {column: [deltas[one].get(column, 0) for one in ids] for column in columns} | {
+        "execution_ids": ids,
         "failures": [json_text(failures[one]) if one in failures else None for one in ids],
-        "now": now,
     }
-    rows = await (await connection.execute(_WRITE_COUNTERS, values)).fetchall()
+
+
+def _ended(rows: Iterable[Sequence[Any]]) -> Finished:
     return {row[0]: status for row in rows if (status := ExecutionStatus(row[1])).is_terminal}
