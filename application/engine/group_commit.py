@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from typing import Generic, Self, TypeVar
 
 from application.engine.availability import until_available
 from domain.errors import FactflowError
+
+LINGER_PER_COMMIT = 4.0
+LONGEST_LINGER_SECONDS = 0.025
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -27,7 +31,8 @@ class GroupCommit(Generic[Item, Answer]):
     """Answers single requests by committing them in groups: what came during one commit forms the next.
 
     ``commit`` takes up to ``largest`` items and answers in their order. After the first item of a group comes it
-    waits ``linger_seconds`` for more. Unavailable is tried again until it passes, with growing pauses, because the
+    waits ``linger_seconds`` for more, and longer when commits are slow: a commit costs the same for few as for many,
+    so a fifth of the time at most goes into committing while messages come one by one. Unavailable is tried again until it passes, with growing pauses, because the
     outcome of a commit may be unknown and the commit may be repeated; any other error of ours spoils only the item
     to which it belongs: the group is halved until the culprit stands alone.
     """
@@ -39,6 +44,7 @@ class GroupCommit(Generic[Item, Answer]):
     _waiting: list[_Waiting[Item, Answer]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _worker: asyncio.Task[None] | None = None
+    _last_commit: float = 0.0
 
     async def __aenter__(self) -> Self:
         self._worker = asyncio.create_task(self._work(), name="group commit")
@@ -65,12 +71,17 @@ class GroupCommit(Generic[Item, Answer]):
     async def _work(self) -> None:
         while True:
             await self._arrived.wait()
-            if len(self._waiting) < self.largest:
-                await asyncio.sleep(self.linger_seconds)
+            if self.linger_seconds and len(self._waiting) < self.largest:
+                await asyncio.sleep(self._linger())
             group, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
             if not self._waiting:
                 self._arrived.clear()
+            began = time.perf_counter()
             await self._answer(group)
+            self._last_commit = time.perf_counter() - began
+
+    def _linger(self) -> float:
+        return max(self.linger_seconds, min(LINGER_PER_COMMIT * self._last_commit, LONGEST_LINGER_SECONDS))
 
     async def _answer(self, group: Sequence[_Waiting[Item, Answer]]) -> None:
         try:
