@@ -230,7 +230,7 @@ class Api:
 
     def listeners(self) -> int:
         """How many streams listen to events now."""
-        return sum(map(len, self.world.events._listeners.values()))
+        return len(self.world.events._listeners)
 
 
 @dataclass

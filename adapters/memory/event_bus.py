@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
-from adapters.memory.mailbox import Mailbox
+from adapters.memory.listeners import Listeners
 from domain.event import Event
 
 
@@ -17,23 +17,11 @@ class InProcessEventBus:
     """
 
     def __init__(self, *, capacity: int = 1024) -> None:
-        self._capacity = capacity
-        self._listeners: dict[UUID | None, dict[Mailbox[Event], None]] = {}
+        self._listeners: Listeners[UUID | None, Event] = Listeners(capacity)
 
     def publish(self, event: Event) -> None:
         for audience in (event.execution_id, None):
-            for mailbox in self._listeners.get(audience, ()):
-                mailbox.put(event)
+            self._listeners.tell(audience, event)
 
-    @asynccontextmanager
-    async def listen(self, execution_id: UUID | None = None) -> AsyncIterator[AsyncIterator[Event]]:
-        mailbox: Mailbox[Event] = Mailbox(self._capacity)
-        listeners = self._listeners.setdefault(execution_id, {})
-        listeners[mailbox] = None
-        try:
-            yield mailbox
-        finally:
-            mailbox.close()
-            del listeners[mailbox]
-            if not listeners and self._listeners.get(execution_id) is listeners:
-                del self._listeners[execution_id]
+    def listen(self, execution_id: UUID | None = None) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        return self._listeners.listen(execution_id)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from adapters.memory.mailbox import Mailbox
+from adapters.memory.listeners import Listeners
 from adapters.memory.waiting_line import InProcessSubscription, WaitingLine
 from application.ports.message_queue import Envelope
 from application.ports.readiness import ComponentHealth, Health
@@ -24,9 +24,8 @@ class InProcessMessageQueue:
 
     def __init__(self, *, capacity: int = 1024, topic_capacity: int = 256) -> None:
         self._capacity = capacity
-        self._topic_capacity = topic_capacity
         self._lines: dict[str, WaitingLine] = {}
-        self._listeners: dict[str, dict[Mailbox[JsonObject], None]] = {}
+        self._listeners: Listeners[str, JsonObject] = Listeners(topic_capacity)
 
     async def publish(self, queue: str, envelopes: Sequence[Envelope]) -> int:
         return self._line(queue).append(envelopes) if envelopes else 0
@@ -54,21 +53,10 @@ class InProcessMessageQueue:
             line.close()
 
     async def broadcast(self, topic: str, payload: JsonObject) -> None:
-        for mailbox in self._listeners.get(topic, ()):
-            mailbox.put(payload)
+        self._listeners.tell(topic, payload)
 
-    @asynccontextmanager
-    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[JsonObject]]:
-        mailbox: Mailbox[JsonObject] = Mailbox(self._topic_capacity)
-        listeners = self._listeners.setdefault(topic, {})
-        listeners[mailbox] = None
-        try:
-            yield mailbox
-        finally:
-            mailbox.close()
-            del listeners[mailbox]
-            if not listeners and self._listeners.get(topic) is listeners:
-                del self._listeners[topic]
+    def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[JsonObject]]:
+        return self._listeners.listen(topic)
 
     async def check(self) -> ComponentHealth:
         """Always healthy: it is as alive as its process. Details: the queues, and the envelopes in them."""

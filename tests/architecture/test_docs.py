@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from entrypoints.cli.main import factflow
+from entrypoints.cli.server import server
 from tests.architecture.tree import ROOT
 from tests.reference.pages import PAGES
 
@@ -16,6 +19,15 @@ PAGES_WRITTEN = sorted(DOCS.rglob("*.md")) + TOP
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TWO_SENTENCES = re.compile(r"[a-z0-9)`*\"][.!?][)*\"]* +[A-Z`*\"\[]")
 LIST_MARK = re.compile(r"^\s*(?:[-*>]|\d+\.) ")
+CALL = re.compile(
+    r"(?<![\w/.-])(?:\.venv/bin/)?(factflow|python -m factflow_server)((?: --[\w-]+ \S+)*)((?: [a-z][a-z-]*){1,2})"
+)
+CODE = re.compile(r"`([^`\n]+)`")
+TARGET = re.compile(r"\bmake ([a-z-]+)")
+FILE = re.compile(
+    r"(?:domain|application|adapters|entrypoints|factflow_server|tests|benchmarks|docs)/(?:[\w./-]*(?:\.\w+|/))?"
+    r"|[\w-]+\.(?:toml|txt)|Makefile"
+)
 ABBREVIATED = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|No|St|Dr)\. ")
 
 
@@ -100,3 +112,44 @@ def test_nothing_left_over_is_written_down() -> None:
         if remarks.search(line)
     ]
     assert found == []
+
+
+def codes(page: Path) -> Iterator[str]:
+    """Every line in a fence and every stretch of code in a sentence."""
+    fenced = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced:
+            yield line
+        else:
+            yield from CODE.findall(line)
+
+
+def is_command(group: click.Command, words: list[str]) -> bool:
+    """Whether the words begin with a command below the group; what follows are its arguments."""
+    for word in words:
+        if not isinstance(group, click.Group):
+            return True
+        if word not in group.commands:
+            return group.invoke_without_command
+        group = group.commands[word]
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES_WRITTEN, ids=relative)
+def test_commands_and_targets_on_a_page_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    wrong: list[str] = []
+    for code in codes(page):
+        wrong += [f"make {name}" for name in TARGET.findall(code) if name not in targets]
+        for program, _, words in CALL.findall(code):
+            if not is_command(factflow if program == "factflow" else server, words.split()):
+                wrong.append(program + words)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES_WRITTEN, ids=relative)
+def test_files_of_the_project_on_a_page_exist(page: Path) -> None:
+    named = (name for code in codes(page) for name in code.split() if FILE.fullmatch(name))
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -107,7 +107,7 @@ async def test_topics_without_listeners_are_forgotten() -> None:
     queue = InProcessMessageQueue()
     async with queue.listen("/topic/a"), queue.listen("/topic/a"):
         pass
-    assert queue._listeners == {}
+    assert queue._listeners._mailboxes == {}
 
 
 @given(st.lists(st.sampled_from(["publish", "receive", "ack", "release", "leave", "cancel"]), max_size=60))

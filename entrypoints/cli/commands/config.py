@@ -9,7 +9,7 @@ import click
 
 from entrypoints.cli.client import Server
 from entrypoints.cli.commands.config_validate import validate
-from entrypoints.cli.commands.starting import start_and_tell
+from entrypoints.cli.commands.starting import start_and_tell, starting_options
 from entrypoints.cli.names import config_id_of
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.problems import finding_lines
@@ -102,12 +102,7 @@ async def edit(
 
 
 @config.command()
-@click.argument("name", metavar="CONFIG")
-@click.option("--tag", help="A unique name for the execution.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A field of the first message's payload."
-)
-@click.option("--wait", is_flag=True, help="Wait until it is over; exit code 1 unless it completed.")
+@starting_options
 @asks_server
 async def run(server: Server, session: Session, /, name: str, **how: Any) -> int:
     """Run a config."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from entrypoints.cli.client import Server
-from entrypoints.cli.commands.starting import start_and_tell
+from entrypoints.cli.commands.starting import start_and_tell, starting_options
 from entrypoints.cli.durations import in_words
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.session import ClientGroup, Session, asks_server
@@ -64,12 +64,7 @@ def execution() -> None:
 
 
 @execution.command()
-@click.argument("name", metavar="CONFIG")
-@click.option("--tag", help="A unique name for the execution.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A field of the first message's payload."
-)
-@click.option("--wait", is_flag=True, help="Wait until it is over; exit code 1 unless it completed.")
+@starting_options
 @asks_server
 async def run(server: Server, session: Session, /, name: str, **how: Any) -> int:
     """Run a config, given by id or name, and print the execution's id."""

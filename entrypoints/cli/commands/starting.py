@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 
@@ -12,6 +12,27 @@ from entrypoints.cli.client import Server
 from entrypoints.cli.exit_codes import OK
 from entrypoints.cli.names import config_id_of
 from entrypoints.cli.session import Session
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_OPTIONS = (
+    click.argument("name", metavar="CONFIG"),
+    click.option("--tag", help="A unique name for the execution."),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="A field of the first message's payload.",
+    ),
+    click.option("--wait", is_flag=True, help="Wait until it is over; exit code 1 unless it completed."),
+)
+
+
+def starting_options(command: Command) -> Command:
+    """What a command that starts an execution can be told: the arguments of `start_and_tell`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 async def start_and_tell(
