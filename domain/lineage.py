@@ -47,7 +47,8 @@ class LineageEntry:
 
     ``id`` is its correlation id (``domain.message.correlation_id``), so that writing it twice is harmless.
     Its parent is the entry before it in the route, or the attempt that emitted the message.
-    ``stage_name`` is the stage the adapter wrote, else the adapter's name. Hashes are hex BLAKE2b-128 of the JSON.
+    ``stage_name`` is the stage the adapter wrote, else the adapter's name. Hashes are hex BLAKE2b-128
+    of the JSON: of the input where a message enters its route, of the output where it leaves.
     """
 
     id: UUID
