@@ -23,7 +23,7 @@ from benchmarks.outcome import NotMeasurable
 
 READY_WITHIN = 120.0
 STOPPED_WITHIN = 30.0
-KEPT = ("FACTFLOW_MODEL_COMPUTE_TYPE", "FACTFLOW_MODEL_THREADS")
+KEPT = ("FACTFLOW_MODEL_COMPUTE_TYPE", "FACTFLOW_MODEL_THREADS", "FACTFLOW_GROUP_COMMIT_MS")
 """The settings of the environment that a measured server keeps."""
 
 
