@@ -54,6 +54,8 @@ async def _answer(component: Readiness, *, debug: bool) -> ComponentHealth:
             health=Health.UNHEALTHY,
             message=f"no answer within {LONGEST_CHECK_SECONDS:g} seconds",
         )
+    except Exception as error:  # noqa: BLE001 (one part's defect must not hide how the others are)
+        return ComponentHealth(name=component.component, health=Health.UNHEALTHY, message=str(error))
     if debug:
         return answer
     return ComponentHealth(name=answer.name, health=answer.health, message=answer.message)

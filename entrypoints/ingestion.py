@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from application.contents import Application
+from domain.errors import Unavailable
 from domain.execution import Execution, ExecutionStatus
 from domain.identity import derived_id
 from domain.json import JsonObject
@@ -57,7 +59,9 @@ async def _followed(application: Application, execution: Execution, progress: Pr
         if execution.status is not ExecutionStatus.RUNNING:
             return execution
         await asyncio.sleep(LOOK_SECONDS)
-        execution = await application.executions.get(str(execution.id))
+        # The run goes on when the database is away for a moment, and so do we.
+        with suppress(Unavailable):
+            execution = await application.executions.get(str(execution.id))
 
 
 def _reason(payload: JsonObject, error: JsonObject) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -23,6 +22,7 @@ from entrypoints.ingestion import Ingested, ingest_folder
 from entrypoints.logs import configure_logging
 from entrypoints.progress import shown
 from entrypoints.settings import Settings
+from entrypoints.stop_signal import StopSignal
 from entrypoints.welcome import summary, things_to_try
 
 log = logging.getLogger(__name__)
@@ -63,26 +63,31 @@ def run(settings: Settings, *, embedded: bool) -> int:
     if not is_loopback(settings.host):
         raise NotOnLoopback(f"{NotOnLoopback.__doc__} {settings.host} is not allowed.")
     configure_logging(settings)
-    asyncio.run(_serve(settings))
+    try:
+        asyncio.run(_serve(settings))
+    except asyncio.CancelledError:
+        print("Stopped before it had started.", file=sys.stderr)
     return 0
 
 
 async def _serve(settings: Settings) -> None:
-    stop = _stop_on_signals()
+    stop = StopSignal()
+    stop.listen()
     with listening(settings.host, settings.port) as listener:
         address = listener.getsockname()
         print("Starting the embedded stack …", file=sys.stderr, flush=True)
         async with running(settings) as application:
+            stop.has_started()
             server = _http_server(application, settings, port=address[1])
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             greeting = asyncio.create_task(_take_in_and_greet(application, settings, port=address[1]))
+            greeting.add_done_callback(_tell_of_defect)
             await asyncio.wait(
-                {serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED
+                {serving, asyncio.create_task(stop.requested.wait())}, return_when=asyncio.FIRST_COMPLETED
             )
             print("\nStopping …", file=sys.stderr, flush=True)
             greeting.cancel()
-            with suppress(asyncio.CancelledError):
-                await greeting
+            await asyncio.wait({greeting})
             server.should_exit = True
             await serving
 
@@ -95,12 +100,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+def _tell_of_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("taking in the documents failed", exc_info=error)
 
 
 @contextmanager
@@ -135,7 +137,8 @@ def _http_server(application: Application, settings: Settings, *, port: int) -> 
 
 async def _take_in_and_greet(application: Application, settings: Settings, *, port: int) -> None:
     folder = settings.docs or default_docs()
-    base = f"http://{settings.host}:{port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = f"http://{host}:{port}"
     print(f"Serving at {base}; taking in {folder} …", file=sys.stderr, flush=True)
     try:
         with shown("Taking in") as progress:

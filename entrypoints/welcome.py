@@ -21,7 +21,7 @@ def summary(ingested: Ingested, folder: Path) -> Iterator[str]:
         )
     else:
         reason = (execution.error_info or {}).get("message", "")
-        yield f"error: taking in {folder} has {execution.status}: {reason}"
+        yield f"error: taking in {folder} ended as {execution.status}{': ' if reason else ''}{reason}"
     yield from (f"  could not be read: {failure}" for failure in ingested.failures[:MOST_FAILURES])
     if len(ingested.failures) > MOST_FAILURES:
         yield f"  … and {len(ingested.failures) - MOST_FAILURES} more: factflow execution dead-letters {execution.id}"

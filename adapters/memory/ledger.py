@@ -119,11 +119,11 @@ class MemoryLedger:
         rows = sorted(self._of_route(execution_id, route_id), key=lambda row: row.position)
         return [row.message.id for row in rows if row.is_due(now)][:limit]
 
-    async def next_due(self, execution_id: UUID, route_id: str) -> datetime | None:
+    async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         """See the port."""
         rows = self._of_route(execution_id, route_id)
-        due = [row.not_before for row in rows if row.state is MessageState.QUEUED and row.not_before]
-        return min(due, default=None)
+        waiting = [row.not_before for row in rows if row.state is MessageState.QUEUED]
+        return min((due for due in waiting if due is not None and due > after), default=None)
 
     async def start(
         self, execution: Execution, init: Message | None, *, limit: int | None = None
@@ -210,11 +210,13 @@ class MemoryLedger:
         return [row for row in self._of_execution(execution_id) if row.message.route_id == route_id]
 
     def _require_same(self, messages: Sequence[Message]) -> None:
+        payloads: dict[UUID, JsonObject] = {}
         for message in messages:
             require_storable(message.payload)
             require_storable(message.metadata)
             known = self._rows.get(message.id)
-            if known is not None and known.message.payload != message.payload:
+            before = known.message.payload if known else payloads.setdefault(message.id, message.payload)
+            if before != message.payload:
                 raise EmissionChanged(f"message {message.id} was emitted again with another payload")
 
     def _insert(self, messages: Sequence[Message]) -> None:

@@ -21,7 +21,7 @@ _CLAIM = """
         WHERE m.state = 'queued' AND (m.not_before IS NULL OR m.not_before <= %(now)s)
             AND e.status IN ('running', 'interrupted')
         ORDER BY m.id
-        FOR UPDATE OF m SKIP LOCKED
+        FOR UPDATE OF m
     ), claimed AS (
         UPDATE message m
         SET state = 'claimed', claim_token = due.token, claimed_by = %(owner)s, attempt = m.attempt + 1
@@ -45,7 +45,7 @@ _WAITING = """
 
 _NEXT_DUE = """
     SELECT min(not_before) FROM message
-    WHERE execution_id = %s AND route_id = %s AND state = 'queued' AND not_before IS NOT NULL
+    WHERE execution_id = %s AND route_id = %s AND state = 'queued' AND not_before > %s
 """
 
 _HELD_PARENT = """
@@ -114,10 +114,10 @@ class PostgresLedger:
             rows = await (await connection.execute(_WAITING, values)).fetchall()
         return [message_id for (message_id,) in rows]
 
-    async def next_due(self, execution_id: UUID, route_id: str) -> datetime | None:
+    async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         """See the port."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_NEXT_DUE, (execution_id, route_id))).fetchone()
+            row = await (await connection.execute(_NEXT_DUE, (execution_id, route_id, after))).fetchone()
         return row[0] if row else None
 
 

@@ -36,7 +36,8 @@ _LOCK = """
         FOR UPDATE OF m
     ), locked AS MATERIALIZED (
         SELECT e.id, e.status FROM pipeline_execution e
-        WHERE e.id IN (SELECT execution_id FROM held)
+        -- An array, because that reads all of "held", and so locks every message, before the first execution.
+        WHERE e.id = ANY (ARRAY(SELECT execution_id FROM held))
         ORDER BY e.id
         FOR UPDATE
     )
@@ -147,7 +148,7 @@ def rule(settlements: Sequence[Settlement], held: Mapping[UUID, Held]) -> dict[U
     rulings: dict[UUID, Ruling] = {}
     for settlement in sorted(settlements, key=lambda settlement: settlement.message_id):
         one = held.get(settlement.message_id)
-        if one is None or one.state is not MessageState.CLAIMED:
+        if one is None or one.state is not MessageState.CLAIMED or settlement.message_id in rulings:
             continue
         has_ended = one.execution_status.is_terminal
         state = MessageState.CANCELLED if has_ended else _STATE[settlement.outcome]

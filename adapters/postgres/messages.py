@@ -54,7 +54,7 @@ async def insert_messages(connection: Connection, messages: Sequence[Message]) -
         return {}
     values = {"rows": f"[{','.join(map(_row, messages))}]"}
     rows = await (await connection.execute(_INSERT, values)).fetchall()
-    if len(rows) < len({message.id for message in messages}):
+    if len(rows) < len(messages):
         changed = await (await connection.execute(_CHANGED, values)).fetchone()
         if changed is not None:
             raise EmissionChanged(f"message {changed[0]} was emitted again with another payload")

@@ -31,11 +31,15 @@ class SoleUse:
     async def __aenter__(self) -> Self:
         with translating():
             connection = await AsyncConnection.connect(self._database.url, autocommit=True)
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,))
-            row = await cursor.fetchone()
-        if row is None or not row[0]:
+        try:
+            with translating():
+                cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,))
+                row = await cursor.fetchone()
+            if row is None or not row[0]:
+                raise DatabaseInUse
+        except BaseException:
             await connection.close()
-            raise DatabaseInUse
+            raise
         self._connection = connection
         return self
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -42,6 +43,22 @@ class AdapterFailed(Exception):
         self.cause = cause
 
 
+class WorkCancelled(Exception):
+    """The pipeline adapter's own work was cancelled, by nobody who asked for the message to stop."""
+
+
+@contextmanager
+def own_cancellation_only() -> Iterator[None]:
+    """Let a CancelledError through only when this task was cancelled; one that an adapter brings along is its failure."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            raise WorkCancelled(WorkCancelled.__doc__) from error
+        raise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterChain:
     """The pipeline adapters of one route in one execution."""
@@ -73,14 +90,15 @@ class AdapterChain:
         entry = self._begun(claim, index, name, before)
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                result = await adapter.process(self._context(claim, entry, before))
+                with own_cancellation_only():
+                    result = await adapter.process(self._context(claim, entry, before))
+            return self._after(entry, before, result, is_last=index == len(self.steps) - 1)
         except asyncio.CancelledError:
             self._record(entry, StageStatus.CANCELLED)
             raise
         except Exception as error:
             self.failed(entry, error)
             raise AdapterFailed(error) from error
-        return self._after(entry, before, result, is_last=index == len(self.steps) - 1)
 
     def failed(self, entry: LineageEntry, error: Exception) -> None:
         """Record that an adapter failed, also when that shows only while its emissions are read."""

@@ -25,7 +25,7 @@ class Emitter:
 
     parent: Message
     metadata: JsonObject
-    correlation_id: UUID
+    correlation_id: UUID | None
     destinations: tuple[tuple[Outbound, str], ...]
 
     def children(self, emissions: Iterable[tuple[int, Emission]]) -> list[Message]:
@@ -60,9 +60,9 @@ def destinations_of(route: Route, pipeline: Pipeline) -> tuple[tuple[Outbound, s
     )
 
 
-def require_within_limit(payload: JsonObject) -> None:
-    """Raise MessageTooLarge for a payload that is to travel by storage key instead."""
-    size = digest(payload).size
+def require_within_limit(*parts: JsonObject) -> None:
+    """Raise MessageTooLarge for a payload and metadata that are to travel by storage key instead."""
+    size = sum(digest(part).size for part in parts if part)
     if size > MESSAGE_LIMIT_CHARACTERS:
         raise MessageTooLarge(
             f"a message of {size:,} characters is over the limit of {MESSAGE_LIMIT_CHARACTERS:,}; "
@@ -71,5 +71,5 @@ def require_within_limit(payload: JsonObject) -> None:
 
 
 def _is_small_enough(emission: Emission) -> bool:
-    require_within_limit(emission.payload)
+    require_within_limit(emission.payload, emission.metadata)
     return True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -13,11 +13,11 @@ from uuid import UUID
 
 from application.engine.availability import until_available
 from application.engine.execution_run import ExecutionRun, assemble_run, prepare_routes, scoped_queue
+from application.engine.failures import described
 from application.engine.group_commit import GroupCommit
 from application.engine.ports import EnginePorts
-from application.engine.route_processor import released
 from application.ports.ledger import ClaimRequest, Settled
-from domain.errors import Unavailable
+from domain.errors import FactflowError, Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus, StatusChangeNotAllowed
 from domain.message import Claim, Message, Settlement
@@ -26,6 +26,8 @@ from domain.pipeline import Pipeline
 log = logging.getLogger(__name__)
 
 DISCARD_BATCH = 1000
+LONGEST_CLOSING_SECONDS = 10.0
+LONGEST_START_SECONDS = 15.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,15 +67,20 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await asyncio.gather(*self._ending.values(), return_exceptions=True)
-        for execution_id in list(self._runs):
-            await self._interrupt(execution_id)
+        # A deadline, because the database may be away: what is not handed back now is swept up at the next start.
+        try:
+            async with asyncio.timeout(LONGEST_CLOSING_SECONDS):
+                await asyncio.gather(*self._ending.values(), return_exceptions=True)
+                for execution_id in list(self._runs):
+                    await self._interrupt(execution_id)
+        except TimeoutError:
+            log.warning("%d executions could not be handed back in time", len(self.running))
         await self._stack.aclose()
 
     @property
     def running(self) -> Sequence[UUID]:
-        """The executions that have processors here."""
-        return list(self._runs)
+        """The executions that have processors here, also those that are just ending."""
+        return [*self._runs, *(self._ending.keys() - self._runs.keys())]
 
     async def start(
         self, execution: Execution, pipeline: Pipeline, init: Message | None, *, limit: int | None
@@ -83,18 +90,33 @@ class Engine:
         Raises what building its pipeline adapters raises, and what ``ExecutionLedger.start`` raises.
         """
         run = self._assembled(execution.id, pipeline)
-        started = await self.ports.executions.start(execution, init, limit=limit)
+        # Ours from now on: recovery must not take up a row that it finds between the commit and the opening.
+        self._runs[execution.id] = run
+        try:
+            started = await self._written(execution, init, limit)
+        except BaseException:
+            del self._runs[execution.id]
+            raise
         self._tell("execution.started", started.id)
         if started.status.is_terminal:
+            del self._runs[started.id]
             self._tell(f"execution.{started.status}", started.id)
         else:
-            await self._open(run)
+            await run.open()
         return started
+
+    async def _written(self, execution: Execution, init: Message | None, limit: int | None) -> Execution:
+        # Starting again is harmless, and right when the outcome of the commit is unknown.
+        async with _within(LONGEST_START_SECONDS):
+            return await until_available(
+                lambda: self.ports.executions.start(execution, init, limit=limit), self.ports.clock.sleep
+            )
 
     async def resume(self, execution: Execution, pipeline: Pipeline) -> None:
         """Take up an execution that is in the ledger already; raises what building its pipeline adapters raises."""
-        if execution.id not in self._runs:
-            await self._open(self._assembled(execution.id, pipeline))
+        if execution.id not in self.running:
+            run = self._runs[execution.id] = self._assembled(execution.id, pipeline)
+            await run.open()
 
     def look_in_ledger(self, execution_id: UUID) -> None:
         """Messages of an execution may have come back to the ledger: let its feeds see."""
@@ -130,7 +152,12 @@ class Engine:
             return
         task = asyncio.create_task(ending, name=f"end {execution_id}")
         self._ending[execution_id] = task
-        task.add_done_callback(lambda _: self._ending.pop(execution_id, None))
+        task.add_done_callback(lambda task: self._forget(execution_id, task))
+
+    def _forget(self, execution_id: UUID, task: asyncio.Task[None]) -> None:
+        self._ending.pop(execution_id, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the end of execution %s was not followed up", execution_id, exc_info=error)
 
     async def ended(self, execution_id: UUID) -> None:
         """Return when an ending that is under way is over."""
@@ -150,18 +177,15 @@ class Engine:
             crashed=self._fail,
         )
 
-    async def _open(self, run: ExecutionRun) -> None:
-        self._runs[run.execution_id] = run
-        await run.open()
-
     async def _close(self, execution_id: UUID) -> None:
         run = self._runs.pop(execution_id, None)
         if run is None:
             return
-        held = await run.close()
-        await asyncio.gather(
-            *(self._settlements.ask(released(claim)) for claim in held), return_exceptions=True
-        )
+        handed_back = await run.close()
+        if handed_back:
+            # Claims are committed in order: when this one has been answered, none of theirs is still to come.
+            await self._claims.ask(ClaimRequest(message_id=execution_id, token=self.ports.ids.new_id()))
+        await asyncio.gather(*map(self._settlements.ask, handed_back), return_exceptions=True)
         for processor in run.processors.values():
             await self.ports.queue.delete(scoped_queue(execution_id, processor.route.inbound.queue))
 
@@ -175,7 +199,9 @@ class Engine:
         self._in_background(execution_id, self._conclude_failed(execution_id, error))
 
     async def _conclude_failed(self, execution_id: UUID, error: BaseException) -> None:
-        reason = {"code": "engine_failed", "message": str(error), "type": type(error).__name__}
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        reason = {**described(error), "code": "engine_failed"}
         with suppress(StatusChangeNotAllowed):
             await until_available(
                 lambda: self.ports.executions.conclude(
@@ -191,7 +217,7 @@ class Engine:
             await self.ports.executions.conclude(
                 execution_id, ExecutionStatus.INTERRUPTED, now=self.ports.clock.now()
             )
-        except (StatusChangeNotAllowed, Unavailable) as error:
+        except FactflowError as error:
             log.warning("execution %s could not be marked as interrupted: %s", execution_id, error)
         else:
             self._tell("execution.interrupted", execution_id)
@@ -208,3 +234,13 @@ class Engine:
         self.ports.events.publish(
             Event(id=self.ports.ids.new_id(), type=kind, execution_id=execution_id, at=self.ports.clock.now())
         )
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    """Unavailable when what is within takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(f"the ledger did not answer within {seconds:g} seconds") from error

@@ -12,7 +12,7 @@ from application.engine.emissions import destinations_of
 from application.engine.group_commit import GroupCommit
 from application.engine.ports import EnginePorts
 from application.engine.route_feed import RouteFeed
-from application.engine.route_processor import RouteProcessor
+from application.engine.route_processor import RouteProcessor, released
 from application.ports.ledger import ClaimRequest, Settled
 from application.ports.pipeline_adapter import PipelineAdapter
 from domain.execution import ExecutionStatus
@@ -52,13 +52,17 @@ class ExecutionRun:
         for feed in self.feeds.values():
             feed.look_in_ledger()
 
-    async def close(self) -> Sequence[Claim]:
-        """Stop every processor at its next await; returns the claims that were still held."""
+    async def close(self) -> Sequence[Settlement]:
+        """Stop every processor at its next await; returns the settlements that hand back what they had claimed."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        return [claim for processor in self.processors.values() for claim in processor.held.values()]
+        return [
+            released(token, envelope)
+            for processor in self.processors.values()
+            for token, envelope in processor.held.items()
+        ]
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -122,7 +126,7 @@ def assemble_run(
             ),
             feeds=feeds,
             destinations=destinations_of(one.route, pipeline),
-            upstream_of_self=pipeline.routes_leading_to(one.route.id),
+            leading_back=pipeline.routes_leading_to(one.route.id),
             claims=claims,
             settlements=settlements,
             finished=finished,

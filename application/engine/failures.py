@@ -43,7 +43,7 @@ def failure_of(
     return Failure(outcome=Outcome.RETRY, error=told, not_before=now + timedelta(seconds=pause))
 
 
-def described(error: Exception) -> JsonObject:
+def described(error: BaseException) -> JsonObject:
     """An error as JSON: ``code``, ``message``, ``type``, and a traceback when it is not one of ours."""
     message = _storable(str(error) or type(error).__name__)[:MESSAGE_CHARACTERS]
     if isinstance(error, FactflowError):

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from application.engine.availability import until_available
-from domain.errors import FactflowError
 
 LINGER_PER_COMMIT = 4.0
 LONGEST_LINGER_SECONDS = 0.025
@@ -33,7 +32,7 @@ class GroupCommit(Generic[Item, Answer]):
     ``commit`` takes up to ``largest`` items and answers in their order. After the first item of a group comes it
     waits ``linger_seconds`` for more, and longer when commits are slow: a commit costs the same for few as for many,
     so a fifth of the time at most goes into committing while messages come one by one. Unavailable is tried again until it passes, with growing pauses, because the
-    outcome of a commit may be unknown and the commit may be repeated; any other error of ours spoils only the item
+    outcome of a commit may be unknown and the commit may be repeated; any other error spoils only the item
     to which it belongs: the group is halved until the culprit stands alone.
     """
 
@@ -87,7 +86,9 @@ class GroupCommit(Generic[Item, Answer]):
         try:
             items = [waiting.item for waiting in group]
             answers = await until_available(lambda: self.commit(items), self.sleep)
-        except FactflowError as error:
+            if len(answers) != len(group):
+                raise ValueError(f"{len(answers)} answers to {len(group)} requests")
+        except Exception as error:  # noqa: BLE001 (a defect in the store must reach who waits, and nobody else)
             if len(group) > 1:
                 middle = len(group) // 2
                 await self._answer(group[:middle])
@@ -97,8 +98,6 @@ class GroupCommit(Generic[Item, Answer]):
         except asyncio.CancelledError:
             _cancel(group)
             raise
-        except Exception as error:  # noqa: BLE001 (a defect in the store must reach whoever waits, not end the worker)
-            _fail(group, error)
         else:
             for waiting, answer in zip(group, answers, strict=True):
                 if not waiting.answer.done():

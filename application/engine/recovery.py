@@ -10,11 +10,12 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from application.engine.availability import until_available
 from application.engine.engine import Engine
 from application.engine.failures import described
 from application.engine.snapshot import pipeline_of
 from application.ports.leases import Leases
-from domain.errors import FactflowError, Unavailable
+from domain.errors import Unavailable
 from domain.execution import Execution, ExecutionStatus, StatusChangeNotAllowed
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,7 @@ class Recovery:
     _keeper: asyncio.Task[None] | None = field(default=None)
 
     async def __aenter__(self) -> Self:
-        await self._renew()
-        if self.is_alone:
-            await self._forget_the_dead()
-        await self._sweep()
-        await self._resume_all()
+        await until_available(self._take_over, self.engine.ports.clock.sleep)
         self._keeper = asyncio.create_task(self._keep(), name="lease")
         return self
 
@@ -51,6 +48,13 @@ class Recovery:
         with suppress(Unavailable):
             await self.leases.give_up(self.engine.ports.owner)
 
+    async def _take_over(self) -> None:
+        await self._renew()
+        if self.is_alone:
+            await self._forget_the_dead()
+        await self._sweep()
+        await self._resume_all()
+
     async def _keep(self) -> None:
         ports = self.engine.ports
         while True:
@@ -58,8 +62,12 @@ class Recovery:
             try:
                 await self._renew()
                 await self._sweep()
+                if self.is_alone:
+                    await self._resume_all()
             except Unavailable as error:
                 log.warning("the lease could not be renewed: %s", error)
+            except Exception:
+                log.exception("recovery failed and will be tried again")
 
     async def _renew(self) -> None:
         ports = self.engine.ports
@@ -83,10 +91,15 @@ class Recovery:
             self.engine.look_in_ledger(recovered.execution_id)
 
     async def _resume_all(self) -> None:
+        """Take up what is not running here: after a crash, or when a start or an end had an unknown outcome."""
         for execution in await self.engine.ports.executions.unfinished():
+            if execution.id in self.engine.running:
+                continue
             try:
                 await self._resume(execution)
-            except FactflowError as error:
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 (a run that cannot go on never keeps the others from it)
                 await self._give_up(execution, error)
 
     async def _resume(self, execution: Execution) -> None:
@@ -100,8 +113,8 @@ class Recovery:
         log.info("resuming execution %s: %d messages outstanding", execution.id, execution.counts.outstanding)
         await self.engine.resume(execution, pipeline)
 
-    async def _give_up(self, execution: Execution, error: FactflowError) -> None:
-        log.error("execution %s cannot be resumed: %s", execution.id, error.message)
+    async def _give_up(self, execution: Execution, error: Exception) -> None:
+        log.error("execution %s cannot be resumed: %s", execution.id, error)
         ports = self.engine.ports
         with suppress(StatusChangeNotAllowed):
             await ports.executions.conclude(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +13,7 @@ from application.engine.ports import EnginePorts
 from application.ports.message_queue import Envelope
 
 MOST_AT_ONCE = 1000
+FULL_PAUSE_SECONDS = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class RouteFeed:
     route_id: str
     queue_name: str
     _is_behind: bool = False
-    _out: int = 0
+    _out: set[UUID] = field(default_factory=set)
     _low_water: int = 0
     _due: datetime | None = None
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,16 +45,16 @@ class RouteFeed:
         taken = await until_available(
             lambda: self.ports.queue.publish(self.queue_name, envelopes), self.ports.clock.sleep
         )
-        self._out += taken
+        self._out.update(message_ids[:taken])
         if taken < len(envelopes):
-            self._low_water = self._out // 2
+            self._low_water = len(self._out) // 2
             self.look_in_ledger()
 
     def look_in_ledger(self) -> None:
         """There may be messages in the ledger that the queue has not seen."""
         self._is_behind = True
         self._room.clear()
-        if self._out <= self._low_water:
+        if len(self._out) <= self._low_water:
             self._awake.set()
 
     def expect(self, due: datetime) -> None:
@@ -63,10 +63,10 @@ class RouteFeed:
             self._due = due
             self._awake.set()
 
-    def consumed(self) -> None:
-        """One of the messages offered has been dealt with."""
-        self._out = max(0, self._out - 1)
-        if self._is_behind and self._out <= self._low_water:
+    def consumed(self, message_id: UUID) -> None:
+        """A message that was delivered has been dealt with."""
+        self._out.discard(message_id)
+        if self._is_behind and len(self._out) <= self._low_water:
             self._awake.set()
 
     async def wait_for_room(self) -> None:
@@ -96,45 +96,53 @@ class RouteFeed:
         seconds = (due - self.ports.clock.now()).total_seconds()
         if seconds <= 0:
             return
-        either = {
+        either = [
             asyncio.ensure_future(self._awake.wait()),
             asyncio.ensure_future(self.ports.clock.sleep(seconds)),
-        }
+        ]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in either:
                 one.cancel()
-                with suppress(asyncio.CancelledError):
-                    await one
+            await asyncio.gather(*either, return_exceptions=True)
 
     async def _refill(self) -> None:
         room = min(await self.ports.queue.room(self.queue_name), MOST_AT_ONCE)
         if room <= 0:
+            await self._wait_for_consumption()
             return
-        self._is_behind = False
-        self._due = None
+        now = self.ports.clock.now()
+        self._is_behind, self._due = False, None
         # What is out is still queued in the ledger until it is claimed, so it may come again; the queue knows it.
-        limit = room + self._out
-        waiting = await until_available(lambda: self._waiting(limit), self.ports.clock.sleep)
-        self._out = 0
+        limit = room + len(self._out)
+        waiting = await until_available(lambda: self._waiting(limit, now), self.ports.clock.sleep)
+        self._out = set()
         await self.offer(waiting)
         if len(waiting) >= limit:
-            self._low_water = self._out // 2
+            self._low_water = len(self._out) // 2
             self.look_in_ledger()
+        await self._expect_next(now)
         if not self._is_behind:
             self._room.set()
-            await self._expect_next()
 
-    async def _waiting(self, limit: int) -> Sequence[UUID]:
-        return await self.ports.ledger.waiting(
-            self.execution_id, self.route_id, limit=limit, now=self.ports.clock.now()
-        )
+    async def _wait_for_consumption(self) -> None:
+        """There is no room: whatever is due is found by the refill that room brings."""
+        self._due = None
+        self._low_water = len(self._out) // 2
+        self._is_behind = True
+        if not self._out:
+            # The room is taken by what others published; nothing will tell us when it is free.
+            await self.ports.clock.sleep(FULL_PAUSE_SECONDS)
+            self._awake.set()
 
-    async def _expect_next(self) -> None:
+    async def _waiting(self, limit: int, now: datetime) -> Sequence[UUID]:
+        return await self.ports.ledger.waiting(self.execution_id, self.route_id, limit=limit, now=now)
+
+    async def _expect_next(self, now: datetime) -> None:
         due = await until_available(
-            lambda: self.ports.ledger.next_due(self.execution_id, self.route_id), self.ports.clock.sleep
+            lambda: self.ports.ledger.next_due(self.execution_id, self.route_id, after=now),
+            self.ports.clock.sleep,
         )
-        # What was due already has just been offered.
-        if due is not None and due > self.ports.clock.now():
+        if due is not None:
             self.expect(due)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress
+from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress, own_cancellation_only
 from application.engine.emissions import Emitter
 from application.engine.failures import described, failure_of
 from application.engine.group_commit import GroupCommit
@@ -17,7 +17,7 @@ from application.engine.ports import EnginePorts
 from application.engine.route_feed import RouteFeed
 from application.engine.streaming import ClaimLost, StreamingFanOut
 from application.ports.ledger import ClaimRequest, Settled
-from application.ports.message_queue import Delivery
+from application.ports.message_queue import Delivery, Envelope
 from application.ports.pipeline_adapter import Emission
 from domain.errors import FactflowError
 from domain.event import Event
@@ -31,8 +31,8 @@ from domain.pipeline import Outbound, Route
 class RouteProcessor:
     """Takes a route's messages as they come, up to ``concurrency`` at a time, and settles each.
 
-    ``destinations`` pairs the outbounds with the routes that consume them; ``upstream_of_self`` names those of them
-    from which messages come back to this route: waiting for room there could wait for ourselves.
+    ``destinations`` pairs the outbounds with the routes that consume them; ``leading_back`` names the
+    routes from which messages can come back to this one: waiting for room there could be waiting for ourselves.
     ``finished`` is told when a settlement ends the execution.
     """
 
@@ -41,11 +41,11 @@ class RouteProcessor:
     chain: AdapterChain
     feeds: Mapping[str, RouteFeed]
     destinations: tuple[tuple[Outbound, str], ...]
-    upstream_of_self: frozenset[str]
+    leading_back: frozenset[str]
     claims: GroupCommit[ClaimRequest, Claim | None]
     settlements: GroupCommit[Settlement, Settled]
     finished: Callable[[UUID, ExecutionStatus], None]
-    held: dict[UUID, Claim] = field(default_factory=dict)
+    held: dict[UUID, Envelope] = field(default_factory=dict)
     is_subscribed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -66,17 +66,15 @@ class RouteProcessor:
                 task.add_done_callback(lambda _: slots.release())
 
     async def _handle(self, delivery: Delivery) -> None:
-        claim = await self.claims.ask(
-            ClaimRequest(message_id=delivery.envelope.message_id, token=self.ports.ids.new_id())
-        )
-        returns_at = None
-        if claim is not None:
-            self.held[claim.token] = claim
-            returns_at = await self._process(claim)
-            del self.held[claim.token]
+        envelope, token = delivery.envelope, self.ports.ids.new_id()
+        # Noted before it is asked for: a claim may be committed while its asker is being cancelled.
+        self.held[token] = envelope
+        claim = await self.claims.ask(ClaimRequest(message_id=envelope.message_id, token=token))
+        returns_at = None if claim is None else await self._process(claim)
+        del self.held[token]
         await delivery.acknowledge()
         feed = self.feeds[self.route.id]
-        feed.consumed()
+        feed.consumed(envelope.message_id)
         if returns_at is not None:
             # Only now: a queue that still counts the message as out would not take it again.
             feed.expect(returns_at)
@@ -110,7 +108,8 @@ class RouteProcessor:
         if progress.is_skipped:
             return _settlement(claim, Outcome.SKIPPED)
         try:
-            children = await self._children(claim, progress)
+            with own_cancellation_only():
+                children = await self._children(claim, progress)
         except ClaimLost:
             return _settlement(claim, Outcome.RELEASE)
         except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
@@ -131,15 +130,13 @@ class RouteProcessor:
 
     async def _children(self, claim: Claim, progress: Progress) -> Sequence[Message]:
         emitted = progress.emitted
-        if not self.destinations or progress.correlation_id is None:
-            return ()
         emitter = Emitter(
             parent=claim.message,
             metadata=progress.metadata,
             correlation_id=progress.correlation_id,
             destinations=self.destinations,
         )
-        if emitted is None:
+        if emitted is None and self.destinations:
             return emitter.children([(0, Emission(payload=progress.message))])
         if isinstance(emitted, AsyncIterator):
             fan_out = StreamingFanOut(
@@ -150,7 +147,7 @@ class RouteProcessor:
                 wait_for_room=self._wait_for_room,
             )
             return await fan_out.last_chunk(emitted)
-        return emitter.children(enumerate(emitted))
+        return emitter.children(enumerate(emitted or ()))
 
     async def _publish(self, messages: Sequence[Message]) -> None:
         by_route: defaultdict[str, list[UUID]] = defaultdict(list)
@@ -161,7 +158,7 @@ class RouteProcessor:
 
     async def _wait_for_room(self) -> None:
         for _, route_id in self.destinations:
-            if route_id not in self.upstream_of_self:
+            if route_id not in self.leading_back:
                 await self.feeds[route_id].wait_for_room()
 
     def _tell(self, kind: str, claim: Claim, data: JsonObject) -> None:
@@ -178,9 +175,14 @@ class RouteProcessor:
         )
 
 
-def released(claim: Claim) -> Settlement:
-    """The settlement that hands a claimed message back."""
-    return _settlement(claim, Outcome.RELEASE)
+def released(token: UUID, envelope: Envelope) -> Settlement:
+    """The settlement that hands a message back which may have been claimed under a token."""
+    return Settlement(
+        message_id=envelope.message_id,
+        execution_id=envelope.execution_id,
+        token=token,
+        outcome=Outcome.RELEASE,
+    )
 
 
 def _settlement(

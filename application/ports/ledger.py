@@ -78,8 +78,8 @@ class Ledger(Protocol):
         """Up to ``limit`` ids of queued messages of a route that are due, the oldest first."""
         ...
 
-    async def next_due(self, execution_id: UUID, route_id: str) -> datetime | None:
-        """The earliest ``not_before`` among a route's queued messages that have one, None when none waits."""
+    async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
+        """The earliest ``not_before`` later than a moment among a route's queued messages, None when there is none."""
         ...
 
 

@@ -97,7 +97,8 @@ async def test_a_retry_waits_until_it_is_due(ledgers: Ledgers) -> None:
     message = claim.message.id
     assert await ledgers.claimed(message) == []
     assert await ledgers.messages.waiting(execution.id, "first", limit=9, now=NOW) == []
-    assert await ledgers.messages.next_due(execution.id, "first") == LATER
+    assert await ledgers.messages.next_due(execution.id, "first", after=NOW) == LATER
+    assert await ledgers.messages.next_due(execution.id, "first", after=LATER) is None
     assert await ledgers.messages.waiting(execution.id, "first", limit=9, now=LATER) == [message]
     (again,) = await ledgers.claimed(message, now=LATER)
     assert (again.attempt, again.retries) == (2, 1)
@@ -179,6 +180,28 @@ async def test_an_emission_that_comes_back_changed_is_an_error(ledgers: Ledgers)
     object.__setattr__(changed, "payload", {"name": "something else"})
     with pytest.raises(EmissionChanged):
         await ledgers.messages.extend(claim.message.id, claim.token, [changed], now=NOW)
+
+
+async def test_two_emissions_under_one_key_must_be_the_same(ledgers: Ledgers) -> None:
+    """Within one settlement as over several."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    twice = children(claim, "a") + children(claim, "a")
+    object.__setattr__(twice[1], "payload", {"name": "something else"})
+    with pytest.raises(EmissionChanged):
+        await ledgers.settled(claim, children=twice)
+    same = children(claim, "a") + children(claim, "a")
+    await ledgers.settled(claim, children=same)
+    assert (await ledgers.seen(execution.id)).counts.outstanding == 1
+
+
+async def test_of_two_settlements_of_one_claim_the_first_counts(ledgers: Ledgers) -> None:
+    """Also when they come in the same call."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    both = [settlement(claim, Outcome.DONE), settlement(claim, Outcome.RELEASE)]
+    await ledgers.messages.settle(both, now=NOW)
+    assert (await ledgers.seen(execution.id)).counts.done == 1
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", float("nan"), {1, 2}], ids=repr)
