@@ -19,7 +19,7 @@ from adapters.models.cache import converted
 from adapters.models.errors import translating
 from adapters.models.package import installed_package
 from adapters.models.tokenizer import MiniLmTokenizer
-from adapters.models.worker import ModelThread
+from adapters.models.worker import ModelThreads
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Invalid, Unavailable
 from domain.json import JsonObject
@@ -54,7 +54,7 @@ class MiniLmEmbeddingModel:
         self.tokenizer = tokenizer or MiniLmTokenizer()
         self._encoder: Any = None
         self._identity = ""
-        self._worker = ModelThread("minilm")
+        self._worker = ModelThreads("minilm", self._threads)
 
     @property
     def model_name(self) -> str:
@@ -91,7 +91,7 @@ class MiniLmEmbeddingModel:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._load)
-        self._worker = ModelThread("minilm")
+        self._worker = ModelThreads("minilm", self._threads)
         self._worker.start()
         return self
 
@@ -147,7 +147,7 @@ class MiniLmEmbeddingModel:
             folder = converted(package, self._cache, fingerprint, compute_type)
         with translating(f"loading the embedding model (if it stays so, delete {folder})"):
             self._encoder = ctranslate2.Encoder(
-                str(folder), "cpu", compute_type=compute_type, inter_threads=1, intra_threads=self._threads
+                str(folder), "cpu", compute_type=compute_type, inter_threads=self._threads, intra_threads=1
             )
         self._identity = f"all-MiniLM-L6-v2/{fingerprint}/{compute_type}"
 

@@ -1,4 +1,4 @@
-"""The one thread in which the model runs."""
+"""The threads in which the model runs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from typing import Any
 Job = tuple[int, int, Callable[[], Any] | None, "Future[Any]"]
 
 
-class ModelThread:
-    """Runs jobs one at a time, the smallest call first, so that a query waits for one batch at most.
+class ModelThreads:
+    """Run a job each, those of the smallest call first, so that a query waits for one batch at most.
 
-    Several jobs at once would share the same cores and each take longer.
+    A job keeps to its thread: several jobs side by side finish sooner than one after the other on all cores, because
+    nobody waits for the slowest part of a step (CTranslate2, two cores: 86 texts a second instead of 69).
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, count: int) -> None:
         self._jobs: queue.PriorityQueue[Job] = queue.PriorityQueue()
         self._order = itertools.count()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads = [threading.Thread(target=self._run, name=name, daemon=True) for _ in range(count)]
 
     def start(self) -> None:
         """Begin to work."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, job: Callable[[], Any], *, priority: int) -> Future[Any]:
         """Queue a job; the lower the number the sooner it runs, and in order among equals."""
@@ -34,9 +36,11 @@ class ModelThread:
         return future
 
     def stop(self) -> None:
-        """End after the job that is running; the rest is cancelled. Blocks until then."""
-        self._jobs.put((-1, next(self._order), None, Future()))
-        self._thread.join()
+        """End after the jobs that are running; the rest is cancelled. Blocks until then."""
+        for _ in self._threads:
+            self._jobs.put((-1, next(self._order), None, Future()))
+        for thread in self._threads:
+            thread.join()
         while not self._jobs.empty():
             self._jobs.get_nowait()[3].cancel()
 
