@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from datetime import datetime
 from application.engine.engine import Engine
 from application.ports.clock import Clock
 from application.ports.readiness import ComponentHealth, Health, Readiness
+from domain.errors import FactflowError
+
+log = logging.getLogger(__name__)
 
 LONGEST_CHECK_SECONDS = 3.0
 
@@ -49,16 +53,20 @@ async def _answer(component: Readiness, *, debug: bool) -> ComponentHealth:
         async with asyncio.timeout(LONGEST_CHECK_SECONDS):
             answer = await component.check()
     except TimeoutError:
-        return ComponentHealth(
-            name=component.component,
-            health=Health.UNHEALTHY,
-            message=f"no answer within {LONGEST_CHECK_SECONDS:g} seconds",
-        )
-    except Exception as error:  # noqa: BLE001 (one part's defect must not hide how the others are)
-        return ComponentHealth(name=component.component, health=Health.UNHEALTHY, message=str(error))
+        return _unhealthy(component, f"no answer within {LONGEST_CHECK_SECONDS:g} seconds")
+    except FactflowError as error:
+        return _unhealthy(component, error.message)
+    except Exception:
+        # One part's defect must not hide how the others are; what it says may be a secret, so the log alone has it.
+        log.exception("%s could not be asked how it is", component.component)
+        return _unhealthy(component, "it could not be asked; the log tells why")
     if debug:
         return answer
     return ComponentHealth(name=answer.name, health=answer.health, message=answer.message)
+
+
+def _unhealthy(component: Readiness, message: str) -> ComponentHealth:
+    return ComponentHealth(name=component.component, health=Health.UNHEALTHY, message=message)
 
 
 def _worst(answers: Sequence[ComponentHealth]) -> Health:

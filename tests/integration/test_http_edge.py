@@ -1,17 +1,20 @@
 """What holds for every request: ids, hosts and origins, HEAD, and errors that are the server's own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from adapters.http.settings import HttpSettings
+from adapters.memory.models import MemoryEmbeddingModel
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
 from tests.http_server import Api, Component, World, serving
 
 LIVE = "/api/v1/system/live"
+SEARCH = "/api/v1/search"
+QUESTION = {"query": "how is it?"}
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -36,6 +39,17 @@ class Failing(Component):
 
     async def check(self) -> ComponentHealth:
         raise self.error
+
+
+class FailingModel(MemoryEmbeddingModel):
+    """Embeds nothing."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        raise self._error
 
 
 async def test_a_request_id_comes_back_also_in_problems(api: Api) -> None:
@@ -89,8 +103,9 @@ async def test_a_server_behind_authentication_answers_any_host(api: Api) -> None
 
 
 async def test_an_unforeseen_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    async with serving(world=World(component=Failing())) as api:
-        status, problem = await api.ask("GET", "/api/v1/system/health", headers={"X-Request-Id": "abc"})
+    world = World(model=FailingModel(RuntimeError("password=secret")))
+    async with serving(world=world) as api:
+        status, problem = await api.ask("POST", SEARCH, json=QUESTION, headers={"X-Request-Id": "abc"})
     assert (status, problem["error_code"], problem["correlation_id"]) == (500, "internal_error", "abc")
     assert "secret" not in str(problem)
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
@@ -99,12 +114,27 @@ async def test_an_unforeseen_error_is_logged_and_not_shown(caplog: pytest.LogCap
 
 
 async def test_what_is_unavailable_may_be_asked_again(caplog: pytest.LogCaptureFixture) -> None:
-    world = World(component=Failing(error=Unavailable("the database is away")))
-    async with serving(world=world) as api, api.session.get(api.url + "/api/v1/system/health") as response:
+    world = World(model=FailingModel(Unavailable("the model is away")))
+    async with serving(world=world) as api, api.session.post(api.url + SEARCH, json=QUESTION) as response:
         problem = await response.json(content_type=None)
-        assert (response.status, problem["detail"]) == (503, "the database is away")
+        assert (response.status, problem["detail"]) == (503, "the model is away")
         assert int(response.headers["Retry-After"]) > 0
     assert [record.exc_info for record in caplog.records if record.levelname == "WARNING"] == [None]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("password=secret"), "it could not be asked; the log tells why"),
+        (Unavailable("the database is away"), "the database is away"),
+    ],
+)
+async def test_a_component_that_cannot_be_asked_is_unhealthy_and_gives_nothing_away(
+    error: Exception, told: str
+) -> None:
+    async with serving(world=World(component=Failing(error=error))) as api:
+        status, health = await api.ask("GET", "/api/v1/system/health")
+    assert (status, health["status"], health["components"][0]["message"]) == (200, "unhealthy", told)
 
 
 async def test_health_is_200_however_it_is_and_readiness_is_not() -> None:
