@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import shutil
@@ -74,6 +75,8 @@ class EmbeddedPostgres:
         server, self._server = self._server, None
         if server is not None:
             await asyncio.to_thread(server.cleanup)
+            # Else the package does it once more when the process ends, and makes the folder of its lock anew.
+            atexit.unregister(server._cleanup)  # noqa: SLF001
 
     def _start(self) -> PostgresServer:
         try:
