@@ -74,7 +74,7 @@ async def test_a_message_goes_from_route_to_route() -> None:
 
 
 @pytest.mark.parametrize("fan", [fanning, streaming])
-@pytest.mark.parametrize("count", [0, 1, 256, 257, 600])
+@pytest.mark.parametrize("count", [0, 1, 256, 257, pytest.param(600, marks=pytest.mark.slow)])
 async def test_a_fan_out_reaches_every_queue_once_each(fan: object, count: int) -> None:
     """One output to two queues is two children; a small window onto the ledger loses none."""
     left, right = Recorder(), Recorder()
