@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from adapters.postgres.database import Connection, Database
 from domain.errors import Conflict, Refused
+
+log = logging.getLogger(__name__)
 
 # Any number will do as long as it is always the same one.
 ADVISORY_LOCK = 0x666163746677
@@ -20,6 +23,12 @@ class SchemaTooNew(Conflict):
     """The database's schema was made by a newer version of the server."""
 
     code = "schema_too_new"
+
+
+class SchemaDiffers(Conflict):
+    """The database's schema was made by another form of one of our migrations."""
+
+    code = "schema_differs"
 
 
 class PgvectorMissing(Refused):
@@ -52,6 +61,9 @@ _CREATE_TABLE = """
 """
 
 
+_APPLIED = "SELECT number, checksum FROM schema_migration"
+
+
 def shipped_migrations() -> Sequence[Migration]:
     """The migrations that come with the server, in order."""
     found = (
@@ -72,21 +84,30 @@ def _read(file_name: str, statements: str) -> Migration:
 async def migrate(database: Database, migrations: Sequence[Migration] | None = None) -> Sequence[Migration]:
     """Apply what is missing, all in one transaction under an advisory lock; returns what was applied.
 
-    Raises SchemaTooNew when the database knows a migration that we do not, PgvectorMissing.
+    Raises SchemaTooNew when the database knows a migration that we do not, SchemaDiffers when it knows one of ours in
+    another form, PgvectorMissing.
     """
     wanted = shipped_migrations() if migrations is None else migrations
     async with database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
         await _require_pgvector(connection)
         await connection.execute(_CREATE_TABLE)
-        rows = await (await connection.execute("SELECT number FROM schema_migration")).fetchall()
-        applied = {number for (number,) in rows}
-        if applied - {migration.number for migration in wanted}:
-            raise SchemaTooNew
+        applied = dict(await (await connection.execute(_APPLIED)).fetchall())
+        _require_known(applied, wanted)
         missing = [migration for migration in wanted if migration.number not in applied]
         for migration in missing:
             await _apply(connection, migration)
     return missing
+
+
+def _require_known(applied: Mapping[int, str], wanted: Sequence[Migration]) -> None:
+    ours = {migration.number: migration for migration in wanted}
+    if applied.keys() - ours.keys():
+        raise SchemaTooNew
+    for number, checksum in sorted(applied.items()):
+        if ours[number].checksum != checksum:
+            name = ours[number].name
+            raise SchemaDiffers(f"the database was made by another form of migration {number:04d} {name}")
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
@@ -110,4 +131,7 @@ async def _require_pgvector(connection: Connection) -> None:
     version = await pgvector_version(connection)
     if version is None or version < OLDEST_PGVECTOR:
         raise PgvectorMissing
+    if version < PGVECTOR_WITHOUT_KNOWN_CORRUPTION:
+        found, wanted = (".".join(map(str, one)) for one in (version, PGVECTOR_WITHOUT_KNOWN_CORRUPTION))
+        log.warning("pgvector %s has known faults in its indexes; upgrade it to %s or later", found, wanted)
     await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
