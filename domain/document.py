@@ -97,14 +97,6 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentVersion:
-    """One version of a document on its way into the index: complete when ``expected`` segments are there."""
-
-    document: Document
-    expected: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedSegment:
     """A segment of a document version with its vector in one embedding slot (``model_name``), of unit length.
 
