@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import ingestion, peers, search, startup
+from benchmarks import engine, ingestion, peers, search, startup
 from benchmarks.outcome import NotMeasurable, Outcome
 from benchmarks.printing import as_json, progress, table
 
-NAMES = (startup.NAME, search.NAME, ingestion.NAME, peers.NAME)
+NAMES = (startup.NAME, search.NAME, ingestion.NAME, peers.NAME, engine.NAME)
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
 
@@ -21,6 +21,9 @@ NOT_MEASURED = 2
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option(
     "--documents", type=click.IntRange(1), help="How many documents; unset, as many as the limits are for."
+)
+@click.option(
+    "--messages", type=click.IntRange(1), help="How many messages; unset, as many as the limits are for."
 )
 @click.option(
     "--rounds", type=click.IntRange(1), default=3, show_default=True, help="How often both sides run."
@@ -32,7 +35,12 @@ NOT_MEASURED = 2
 )
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def main(
-    names: tuple[str, ...], documents: int | None, rounds: int, environment: Path | None, output: str
+    names: tuple[str, ...],
+    documents: int | None,
+    messages: int | None,
+    rounds: int,
+    environment: Path | None,
+    output: str,
 ) -> None:
     """Measure speed and size against their limits.
 
@@ -43,6 +51,7 @@ def main(
         search.NAME: lambda: search.measure(count=documents, rounds=rounds),
         ingestion.NAME: lambda: ingestion.measure(count=documents, rounds=rounds),
         peers.NAME: lambda: peers.measure(count=documents, rounds=rounds),
+        engine.NAME: lambda: engine.measure(messages=messages, rounds=rounds),
     }
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
