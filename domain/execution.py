@@ -41,6 +41,12 @@ class TooManyConcurrentExecutions(Refused):
     code = "too_many_concurrent_executions"
 
 
+class RedriveNotAllowed(Conflict):
+    """Dead letters of a cancelled execution cannot be redriven."""
+
+    code = "redrive_not_allowed"
+
+
 class ExecutionStatus(StrEnum):
     """Where an execution stands. A row is born ``running``."""
 
@@ -96,7 +102,9 @@ class Execution:
     """One run of a pipeline config, with the config frozen as it was at the start.
 
     ``config_snapshot`` is ``{"config_id", "name", "version", "config_hash", "pipeline": <the YAML as plain values>}``
-    plus what replay and recovery must find unchanged (adapter versions, slot identity).
+    plus what replay and recovery must find unchanged (adapter versions, slot identity). ``generation`` counts from 1
+    how often it has been begun or reopened; with more than ``max_dead_letters`` dead messages it fails, None is no limit.
+    From ``paused_at`` on it is paused as a whole; its status says nothing of that.
     """
 
     id: UUID
@@ -112,11 +120,18 @@ class Execution:
     metadata: JsonObject = field(default_factory=dict)
     error_info: JsonObject | None = None
     generation: int = 1
+    max_dead_letters: int | None = None
     counts: MessageCounts = MessageCounts()
+    paused_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.tag is not None:
             require_valid_tag(self.tag)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is paused as a whole; one that has ended is not, though its pause counts if it is reopened."""
+        return self.paused_at is not None and not self.status.is_terminal
 
     def becoming(
         self, status: ExecutionStatus, *, at: datetime, error_info: JsonObject | None = None
@@ -128,6 +143,33 @@ class Execution:
         return replace(
             self, status=status, completed_at=completed_at, error_info=error_info or self.error_info
         )
+
+    def reopened(self) -> Execution:
+        """The execution once dead messages of it wait again: an ended one runs in its next generation.
+
+        What it had failed with is forgotten. Raises RedriveNotAllowed for a cancelled one.
+        """
+        if self.status is ExecutionStatus.CANCELLED:
+            raise RedriveNotAllowed
+        if not self.status.is_terminal:
+            return self
+        running = ExecutionStatus.RUNNING
+        return replace(
+            self, status=running, completed_at=None, error_info=None, generation=self.generation + 1
+        )
+
+
+def has_too_many_dead(dead: int, most: int | None) -> bool:
+    """Whether a run with so many dead messages must fail; ``most`` is its ``max_dead_letters``, None is no limit."""
+    return most is not None and dead > most
+
+
+def too_many_dead(dead: int, most: int) -> JsonObject:
+    """The ``error_info`` of an execution that failed for its dead messages."""
+    return {
+        "code": "too_many_dead_letters",
+        "message": f"{dead} messages are dead, and {most} is the most that the execution may have",
+    }
 
 
 def require_valid_tag(tag: str) -> None:

@@ -12,7 +12,7 @@ from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, Mess
 
 COLUMNS = """
     id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
-    root_correlation_id, metadata, error_info, generation, outstanding, done, skipped, dead, cancelled
+    root_correlation_id, metadata, error_info, generation, outstanding, done, skipped, dead, cancelled, paused_at
 """
 
 _INSERT = f"""
@@ -58,6 +58,7 @@ def execution_of(row: Sequence[Any]) -> Execution:
         counts=MessageCounts(
             outstanding=row[13], done=row[14], skipped=row[15], dead=row[16], cancelled=row[17]
         ),
+        paused_at=row[18],
     )
 
 
