@@ -15,12 +15,15 @@ class ManualClock:
     """Time for tests: it passes by ``advance`` alone, which wakes sleepers in the order they are due."""
 
     def __init__(self, start: datetime = _EPOCH) -> None:
-        self._now = start.astimezone(UTC)
+        self._now = self._start = start.astimezone(UTC)
         self._order = count()
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._start).total_seconds()
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:

@@ -13,6 +13,10 @@ class Clock(Protocol):
         """The present moment, timezone-aware, in UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds since some moment of its own: to measure with, as it never goes back when the time of day is set."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds; a cancelled sleep raises CancelledError at once."""
         ...

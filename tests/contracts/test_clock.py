@@ -42,6 +42,14 @@ async def test_time_passes(timepiece: Timepiece) -> None:
     assert timepiece.clock.now() - before >= timedelta(milliseconds=19)
 
 
+async def test_what_is_measured_is_what_passed(timepiece: Timepiece) -> None:
+    """And nothing passes by itself in between two readings but real time."""
+    before = timepiece.clock.monotonic()
+    assert timepiece.clock.monotonic() >= before
+    await timepiece.let_pass(0.02)
+    assert 0.019 <= timepiece.clock.monotonic() - before < 10
+
+
 async def test_a_sleeper_wakes_when_its_seconds_are_over_and_not_before(timepiece: Timepiece) -> None:
     """Sleepers wake in the order they are due."""
     woken: list[float] = []
