@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import deque
 from contextlib import suppress
+from itertools import islice
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_connection import LineageConnection
+from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
 from domain.lineage import LineageEntry
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 2000
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 
 
 class PostgresLineageSink:
-    """A bounded buffer in front of a connection of its own, written every ``flush_seconds`` or when 500 wait.
+    """A bounded buffer in front of a connection of its own, written every ``flush_seconds`` or when 2,000 wait.
 
     While the database is away the buffer fills; what comes when ``capacity`` entries wait is dropped and counted.
     Leaving the ``async with`` writes what waits, for at most ``close_seconds``; the rest is dropped and counted too.
     """
+
+    component = "lineage"
 
     def __init__(
         self,
@@ -42,8 +44,9 @@ class PostgresLineageSink:
         self._capacity = capacity
         self._flush_seconds = flush_seconds
         self._close_seconds = close_seconds
-        self._waiting: OrderedDict[UUID, LineageEntry] = OrderedDict()
+        self._waiting: deque[LineageEntry] = deque()
         self._taken = self._finished = self._dropped = 0
+        self._trouble: str | None = None
         self._something_waits, self._is_urgent = asyncio.Event(), asyncio.Event()
         self._progress = asyncio.Condition()
         self._writer: asyncio.Task[None] | None = None
@@ -51,6 +54,19 @@ class PostgresLineageSink:
     @property
     def dropped(self) -> int:
         return self._dropped
+
+    async def check(self) -> ComponentHealth:
+        """Degraded while what waits cannot be written: the flow goes on, and its lineage will have a gap."""
+        waiting = len(self._waiting)
+        told = [] if self._trouble is None else [f"{waiting} entries wait: {self._trouble}"]
+        if self._dropped:
+            told.append(f"{self._dropped} entries were dropped since the start")
+        return ComponentHealth(
+            name=self.component,
+            health=Health.HEALTHY if self._trouble is None else Health.DEGRADED,
+            message="; ".join(told) or None,
+            details={"waiting": waiting, "capacity": self._capacity, "dropped": self._dropped},
+        )
 
     async def __aenter__(self) -> Self:
         self._writer = asyncio.create_task(self._write_for_ever(), name="lineage")
@@ -68,22 +84,22 @@ class PostgresLineageSink:
             self._writer = None
         await self._connection.close()
         self._dropped += len(self._waiting)
+        self._waiting.clear()
         if self._dropped:
             logger.warning("%d lineage entries were dropped since the start", self._dropped)
 
     def record(self, entry: LineageEntry) -> None:
-        waiting = self._waiting.get(entry.id)
-        if waiting is not None:
-            if waiting.status.may_be_replaced_by(entry.status):
-                self._waiting[entry.id] = entry
-        elif len(self._waiting) >= self._capacity:
+        # Called for every hop, so it only appends: which of several entries of one id counts is settled on writing.
+        waiting = self._waiting
+        if len(waiting) >= self._capacity:
             self._dropped += 1
-        else:
-            self._waiting[entry.id] = entry
-            self._taken += 1
+            return
+        waiting.append(entry)
+        self._taken += 1
+        if len(waiting) == 1:
             self._something_waits.set()
-            if len(self._waiting) >= BATCH:
-                self._is_urgent.set()
+        elif len(waiting) == BATCH:
+            self._is_urgent.set()
 
     async def flush(self) -> None:
         until = self._taken
@@ -102,35 +118,20 @@ class PostgresLineageSink:
             try:
                 while self._waiting:
                     await self._write_batch()
-                    failures = 0
+                    failures, self._trouble = 0, None
                 self._something_waits.clear()
             except Unavailable as error:
+                self._trouble = error.message
                 logger.warning("lineage waits for the database: %s", error.message)
                 await asyncio.sleep(min(FIRST_BACKOFF_SECONDS * 2**failures, LONGEST_BACKOFF_SECONDS))
                 failures = min(failures + 1, 10)
 
     async def _write_batch(self) -> None:
-        batch = [self._waiting.popitem(last=False)[1] for _ in range(min(BATCH, len(self._waiting)))]
-        try:
-            refused = await self._connection.write(batch)
-        except (Unavailable, asyncio.CancelledError):
-            self._put_back(batch)
-            raise
-        self._dropped += refused
-        await self._finish(len(batch))
-
-    def _put_back(self, batch: Sequence[LineageEntry]) -> None:
-        """To the front, unless something later was recorded of the same entry meanwhile."""
-        for entry in reversed(batch):
-            later = self._waiting.get(entry.id)
-            if later is None:
-                self._waiting[entry.id] = entry
-            else:
-                self._finished += 1
-                self._waiting[entry.id] = later if entry.status.may_be_replaced_by(later.status) else entry
-            self._waiting.move_to_end(entry.id, last=False)
-
-    async def _finish(self, entries: int) -> None:
-        self._finished += entries
+        """The entries stay in the buffer until they are written, so it never holds more than its capacity."""
+        batch = list(islice(self._waiting, BATCH))
+        self._dropped += await self._connection.write(batch)
+        for _ in batch:
+            self._waiting.popleft()
+        self._finished += len(batch)
         async with self._progress:
             self._progress.notify_all()

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_reader import PostgresLineageReader
-from adapters.postgres.lineage_sink import PostgresLineageSink
+from adapters.postgres.lineage_sink import BATCH, PostgresLineageSink
 from application.ports.lineage import LineageQuery
 from domain.lineage import LineageEntry, StageStatus
 
@@ -142,10 +142,10 @@ async def test_entries_are_written_in_time_without_being_asked(database: Databas
             while await count(database) == 0:  # noqa: ASYNC110  # the table has no event to wait for
                 await asyncio.sleep(0.02)
     async with PostgresLineageSink(database, flush_seconds=60) as sink:
-        for _ in range(600):
+        for _ in range(BATCH):
             sink.record(entry())
         async with asyncio.timeout(5):
-            while await count(database) < 501:  # noqa: ASYNC110
+            while await count(database) <= BATCH:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
