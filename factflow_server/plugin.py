@@ -1,12 +1,24 @@
 """What a pipeline adapter from elsewhere imports; this module, and no other, keeps its names over versions.
 
-    from factflow_server.plugin import AdapterResult, PipelineContext
+    from dataclasses import dataclass
+    from factflow_server.plugin import AdapterResult, PipelineContext, Registration
+
+    @dataclass(frozen=True, kw_only=True)
+    class ShoutConfig:
+        mark: str = "!"
 
     class Shout:
-        async def process(self, context: PipelineContext) -> AdapterResult | None:
-            return AdapterResult(message={"text": str(context.message["text"]).upper()})
+        def __init__(self, config: ShoutConfig) -> None:
+            self._mark = config.mark
 
-Raise one of the errors below to say what became of a message; `PipelineAdapter.process` tells what each one does.
+        async def process(self, context: PipelineContext) -> AdapterResult | None:
+            return AdapterResult(message={"text": str(context.message["text"]).upper() + self._mark})
+
+    shout = Registration(type="shout", description="Shouts.", config=ShoutConfig, build=Shout)
+
+The package names the registration under the entry-point group ``factflow.pipeline_adapters``; the entry point has the
+name of the type. Raise one of the errors below to say what became of a message; `PipelineAdapter.process` tells what
+each one does.
 """
 
 from application.ports.pipeline_adapter import (
@@ -14,7 +26,10 @@ from application.ports.pipeline_adapter import (
     Emission,
     PipelineAdapter,
     PipelineContext,
+    Registration,
+    RouteContext,
     Stage,
+    StatefulAdapter,
 )
 from domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from domain.json import Json, JsonObject
@@ -30,6 +45,9 @@ __all__ = [
     "PipelineAdapter",
     "PipelineContext",
     "Refused",
+    "Registration",
+    "RouteContext",
     "Stage",
+    "StatefulAdapter",
     "Unavailable",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from adapters.pipeline import (
     document_enumerator,
     document_reader,
@@ -12,6 +14,7 @@ from adapters.pipeline import (
     smart_segmenter,
     storage_retriever,
 )
+from adapters.pipeline.discovery import Discovered
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.pipeline.resources import Resources
 
@@ -30,6 +33,6 @@ def registrations(resources: Resources) -> tuple[Registration, ...]:
     )
 
 
-def shipped(resources: Resources, *further: Registration) -> PipelineAdapters:
-    """The registry of the shipped pipeline adapters and any further ones, such as a plugin's."""
-    return PipelineAdapters((*registrations(resources), *further))
+def shipped(resources: Resources, discover: Callable[[], Iterable[Discovered]] = tuple) -> PipelineAdapters:
+    """The registry of the shipped pipeline adapters and of those that ``discover`` finds when it is first used."""
+    return PipelineAdapters(registrations(resources), discover)

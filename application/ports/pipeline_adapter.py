@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from domain.findings import ConfigProblem
@@ -36,6 +36,7 @@ class PipelineContext:
     """What a pipeline adapter is given: the message so far and where it stands.
 
     ``message`` is the payload as the adapter before left it; ``metadata`` the provenance gathered on the way.
+    ``adapter_type`` is the name under which YAML has the adapter.
     """
 
     message: JsonObject
@@ -46,6 +47,7 @@ class PipelineContext:
     correlation_id: UUID
     attempt: int
     stage: Stage
+    adapter_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,88 @@ class PipelineAdapter(Protocol):
         An error of kind Invalid, NotFound, Conflict or Refused is terminal: the message goes dead with it at once.
         Unavailable is retried without using up retries; any other exception is retried up to the route's limit.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteContext:
+    """Where an instance of a pipeline adapter works: one route of one execution."""
+
+    execution_id: UUID
+    route_id: str
+
+
+@runtime_checkable
+class StatefulAdapter(Protocol):
+    """What a pipeline adapter has besides ``process`` when it keeps something from message to message.
+
+    One instance is made, opened and closed for each route of each execution in each process. Its state is a cache:
+    after a crash a new instance starts empty, and the messages that were not settled come again.
+    """
+
+    async def open(self, context: RouteContext) -> None:
+        """Called once, before the route receives its first message; what it raises fails the run with that reason."""
+        ...
+
+    async def close(self) -> None:
+        """Called once when the run ends here, however it ends, and after no message is in ``process`` any more.
+
+        Not called unless ``open`` returned. What it raises is logged and changes nothing.
+        """
+        ...
+
+
+SERVER_PACKAGE = "factflow-server"
+ConfigClass: TypeAlias = type[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One pipeline adapter: the ``type`` that YAML names, one sentence on what it does, and how it is built.
+
+    ``config`` is a dataclass, or another class that msgspec converts; its ``__post_init__`` may raise ValueError for
+    what its fields' types do not say. ``build`` takes an instance of it and does no I/O. ``version`` changes whenever
+    the same message may come out differently; None stands for the version of the package that it comes from.
+    ``package`` is that package, and is filled in by whoever finds it.
+    """
+
+    type: str
+    description: str
+    config: ConfigClass
+    build: Callable[[Any], PipelineAdapter]
+    version: str | None = None
+    package: str = SERVER_PACKAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedAdapter:
+    """A pipeline adapter as the catalogue has it; ``config_schema`` is the JSON Schema of its config."""
+
+    type: str
+    description: str
+    version: str
+    package: str
+    config_schema: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusableAdapter:
+    """A pipeline adapter that an installed package declares and that cannot be used, with the reason."""
+
+    type: str
+    package: str
+    reason: str
+
+
+class PipelineAdapterCatalogue(Protocol):
+    """What there is to name in YAML, for people to choose from."""
+
+    def described(self) -> Sequence[DescribedAdapter]:
+        """Every pipeline adapter that can be used, by type. Its first call may import packages: not for an event loop."""
+        ...
+
+    def unusable(self) -> Sequence[UnusableAdapter]:
+        """What installed packages declare and cannot be used, by type; never raises. As slow as ``described``."""
         ...
 
 

@@ -15,6 +15,7 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.pipeline.discovery import installed
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
 from adapters.postgres.database import Database
@@ -183,4 +184,5 @@ class EmbeddedAdapters(Adapters):
             index=index,
             clock=clock,
         ),
+        installed,
     )

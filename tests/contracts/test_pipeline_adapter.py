@@ -112,8 +112,10 @@ def test_types_versions_and_schemas_are_told(registry: PipelineAdapterRegistry) 
     """What YAML may name is listed with its sentence; the schema names the fields."""
     assert registry.types() == {"shout": "Shouts."}
     assert registry.version("shout") == "1"
-    schema = PipelineAdapters((SHOUT,)).schema("shout")
-    assert set(schema["$defs"]["ShoutConfig"]["properties"]) == {"suffix", "times", "at_most", "words"}
+    (shout,) = PipelineAdapters((SHOUT,)).described()
+    assert (shout.type, shout.version, shout.package) == ("shout", "1", "factflow-server")
+    assert set(shout.config_schema["properties"]) == {"suffix", "times", "at_most", "words"}  # type: ignore[arg-type]
+    assert shout.config_schema["additionalProperties"] is False
 
 
 def test_one_type_is_registered_once() -> None:

@@ -20,7 +20,7 @@ from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.ledger import Ledger
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
 from domain.execution import Execution, ExecutionStatus
 from domain.findings import ConfigProblem
 from domain.json import JsonObject
@@ -149,6 +149,7 @@ async def bench(
     executions: ExecutionLedger | None = None,
     capacity: int = 1024,
     adapter_timeout: float = 60.0,
+    registry: PipelineAdapterRegistry | None = None,
 ) -> AsyncIterator[Bench]:
     """An open engine; over a ledger in memory unless one is given."""
     memory = executions if isinstance(executions, MemoryLedger) else MemoryLedger()
@@ -162,7 +163,7 @@ async def bench(
         storage=storage,
         lineage=lineage,
         events=events,
-        registry=Acts(acts),
+        registry=registry or Acts(acts),
         clock=SystemClock(),
         ids=ids,
         settings=EngineSettings(group_commit_linger=0.001, adapter_timeout=adapter_timeout),

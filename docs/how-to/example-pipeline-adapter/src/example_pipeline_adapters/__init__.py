@@ -1,0 +1,1 @@
+"""Two pipeline adapters, to copy from."""
