@@ -29,7 +29,7 @@ CHECK_AFTER_SECONDS = 1.0
 
 
 # Without these a connection whose peer has vanished would wait a quarter of an hour for the kernel to notice.
-_NOTICE_A_DEAD_PEER = {
+NOTICE_A_DEAD_PEER = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 5,
@@ -72,7 +72,7 @@ class Database:
             max_size=self._max_size,
             max_waiting=self._max_waiting,
             timeout=CONNECT_SECONDS,
-            kwargs={"autocommit": True, "application_name": "factflow", **_NOTICE_A_DEAD_PEER},
+            kwargs={"autocommit": True, "application_name": "factflow", **NOTICE_A_DEAD_PEER},
             configure=_configure,
             check=self._check_unless_just_used,
             reset=self._note_return,
