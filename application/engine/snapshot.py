@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from application.engine.replay_route import with_seeding
 from application.ports.pipeline_adapter import PipelineAdapterRegistry
-from domain.errors import Conflict, FactflowError
+from domain.errors import Conflict, FactflowError, Invalid
 from domain.execution import Execution
 from domain.json import JsonObject
 from domain.pipeline import Pipeline
 from domain.pipeline_config import PipelineConfig
+from domain.replay import replay_of
 from domain.validation import validate
 
 
@@ -35,6 +37,21 @@ def snapshot_of(
 
 
 def pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
+    """The pipeline that an execution runs, that of a replay with the route that seeds it.
+
+    Raises SnapshotNotRunnable when a pipeline adapter is gone or has changed.
+    """
+    pipeline = frozen_pipeline_of(execution, registry)
+    replay = execution.config_snapshot.get("replay")
+    if replay is None:
+        return pipeline
+    try:
+        return with_seeding(pipeline, replay_of(replay))
+    except Invalid as error:
+        raise SnapshotNotRunnable(error.message) from error
+
+
+def frozen_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
     """The pipeline of an execution's snapshot; raises SnapshotNotRunnable when an adapter is gone or has changed."""
     pipeline = readable_pipeline_of(execution, registry)
     frozen = execution.config_snapshot.get("pipeline_adapters")
