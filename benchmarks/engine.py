@@ -9,11 +9,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks import bare_pipeline
+from benchmarks.message_stack import ROUTES, WORKERS, Stack, message_stack
 from benchmarks.messages import BYTES
 from benchmarks.outcome import Figure, Outcome
 from benchmarks.printing import progress
 from benchmarks.stack import Cost
-from benchmarks.three_routes import ROUTES, WORKERS, Stack, three_routes
 
 NAME = "engine"
 MIN_RATIO = 0.2
@@ -30,7 +30,7 @@ def measure(*, messages: int | None, rounds: int) -> Outcome:
 async def _measured(data: Path, messages: int, rounds: int) -> Outcome:
     engine: list[Cost] = []
     bare: list[Cost] = []
-    async with three_routes(data) as stack:
+    async with message_stack(data) as stack:
         await stack.run(WARM_UP)
         await bare_pipeline.run(stack.postgres, WARM_UP, workers=WORKERS)
         for number in range(1, rounds + 1):
@@ -48,7 +48,7 @@ def _outcome(stack: Stack, engine: Sequence[Cost], bare: Sequence[Cost], message
         benchmark=NAME,
         columns=["run", "round", "seconds", "messages/s", "own µs/hop", "PostgreSQL µs/hop"],
         rows=[
-            [name, number, cost.seconds, messages / cost.seconds, *per_hop(cost, messages)]
+            [name, number, cost.seconds, messages / cost.seconds, *stack.per_hop(cost, messages)]
             for name, costs in (("engine", engine), ("bare pipeline", bare))
             for number, cost in enumerate(costs, start=1)
         ],
@@ -56,8 +56,8 @@ def _outcome(stack: Stack, engine: Sequence[Cost], bare: Sequence[Cost], message
             Figure(name="engine / bare pipeline", value=rates[0] / rates[1], unit="", at_least=MIN_RATIO),
             Figure(name="engine", value=rates[0], unit="messages a second"),
             Figure(name="bare pipeline", value=rates[1], unit="messages a second"),
-            *_hop_figures("engine", engine, messages),
-            *_hop_figures("bare pipeline", bare, messages),
+            *_hop_figures(stack, "engine", engine, messages),
+            *_hop_figures(stack, "bare pipeline", bare, messages),
         ],
         notes=[
             (
@@ -70,14 +70,8 @@ def _outcome(stack: Stack, engine: Sequence[Cost], bare: Sequence[Cost], message
     )
 
 
-def per_hop(cost: Cost, messages: int) -> tuple[float, float]:
-    """Microseconds of processor time: of this process, and of PostgreSQL."""
-    hops = ROUTES * messages
-    return cost.cpu / hops * 1e6, cost.postgres_cpu / hops * 1e6
-
-
-def _hop_figures(name: str, costs: Sequence[Cost], messages: int) -> Sequence[Figure]:
-    own, postgres = zip(*(per_hop(cost, messages) for cost in costs), strict=True)
+def _hop_figures(stack: Stack, name: str, costs: Sequence[Cost], messages: int) -> Sequence[Figure]:
+    own, postgres = zip(*(stack.per_hop(cost, messages) for cost in costs), strict=True)
     return [
         Figure(name=f"{name}, processor time of this process", value=median(own), unit="µs a hop"),
         Figure(name=f"{name}, processor time of PostgreSQL", value=median(postgres), unit="µs a hop"),

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from benchmarks.engine import MESSAGES, WARM_UP, per_hop
-from benchmarks.three_routes import WORKERS, three_routes
+from benchmarks.engine import MESSAGES, WARM_UP
+from benchmarks.message_stack import WORKERS, message_stack
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,11 +29,11 @@ def main(messages: int, rounds: int, workers: int) -> None:
 
 
 async def _rounds(data: Path, messages: int, rounds: int, workers: int) -> None:
-    async with three_routes(data, workers=workers) as stack:
+    async with message_stack(data, workers=workers) as stack:
         await stack.run(min(WARM_UP, messages))
         for _ in range(rounds):
             cost = await stack.run(messages)
-            own, postgres = per_hop(cost, messages)
+            own, postgres = stack.per_hop(cost, messages)
             print(
                 f"{messages / cost.seconds:.0f} messages a second; a hop: {own:.1f} µs of this process, "
                 f"{postgres:.1f} µs of PostgreSQL",

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import msgspec
 
@@ -14,6 +15,8 @@ from application.ports.pipeline_adapter import AdapterResult, Emission, Pipeline
 from domain.json import JsonObject
 
 BYTES = 512
+LEAD_IN_SECONDS = 1.0
+"""How long after its first message a paced run begins, so that the messages to be sent first are there."""
 _FILLING = "".join(f"{number * 2654435761 % (1 << 32):08x}" for number in range(BYTES // 8))
 """Text that looks like nothing in particular, so that compressing it would not pay."""
 
@@ -26,53 +29,63 @@ def payload(number: int) -> JsonObject:
 
 
 @dataclass(slots=True, kw_only=True)
-class Schedule:
-    """When each message is due, by ``time.perf_counter``, and when the last route was done with it.
+class Course:
+    """When the messages of a run are due, and what became of them so far; moments by ``time.perf_counter``.
 
-    ``rate`` is in messages a second; 0 emits as fast as there is room. Filled by the pipeline adapters themselves.
+    ``rate`` is in messages a second; 0 is as fast as it goes. ``arriving`` maps the last route's messages to their
+    numbers until they are settled, and ``settled`` the numbers to the moment of that, where anyone notes it.
     """
 
     rate: float = 0.0
-    started: float = 0.0
-    emitted: int = 0
-    arrived: dict[int, float] = field(default_factory=dict)
-    is_noted: bool = False
-    """Whether arrivals are noted one by one."""
+    begins_at: float | None = None
+    arrivals: int = 0
+    arriving: dict[UUID, int] = field(default_factory=dict)
+    settled: dict[int, float] = field(default_factory=dict)
 
-    async def until_due(self, number: int) -> None:
-        """Return when a message is due, at once when that moment has passed."""
-        if self.rate:
-            late = time.perf_counter() - self.due(number)
-            if late < 0:
-                await asyncio.sleep(-late)
+    def begin(self, rate: float = 0.0) -> None:
+        """Forget the run before."""
+        self.rate, self.begins_at, self.arrivals = rate, None, 0
+        self.arriving, self.settled = {}, {}
 
     def due(self, number: int) -> float:
-        """The moment at which a message ought to be emitted, whatever holds up the emitter."""
-        return self.started + number / self.rate
+        """The moment at which a message ought to set out, whatever holds it up."""
+        if self.begins_at is None:
+            self.begins_at = time.perf_counter() + LEAD_IN_SECONDS
+        return self.begins_at + number / self.rate
+
+    def latencies(self) -> list[float]:
+        """Seconds from the moment at which each settled message was due, in no order."""
+        return [at - self.due(number) for number, at in self.settled.items()]
 
 
-class SourceConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """The source takes no config; the init message says how many ``messages`` to emit."""
+class NoConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """There is nothing to configure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Fans one message out into as many as it says, as a stream."""
-
-    schedule: Schedule
+    """Fans its one message, ``{"messages": how many}``, out as a stream."""
 
     async def process(self, context: PipelineContext) -> AdapterResult:
-        """Emit ``{"messages": how many}``."""
+        """Emit as many messages as the message says."""
         count = context.message["messages"]
         assert isinstance(count, int)
-        return AdapterResult(message={}, emitted=self._stream(count))
+        return AdapterResult(message={}, emitted=_stream(count))
 
-    async def _stream(self, count: int) -> AsyncIterator[Emission]:
-        self.schedule.started = time.perf_counter()
-        for number in range(count):
-            await self.schedule.until_due(number)
-            self.schedule.emitted = number + 1
-            yield Emission(payload=payload(number))
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Holds each message until it is due, and so lets them set out at a fixed rate whatever comes after."""
+
+    course: Course
+
+    async def process(self, context: PipelineContext) -> AdapterResult:
+        """The same message, when it is time for it."""
+        if self.course.rate:
+            early = self.course.due(_number(context)) - time.perf_counter()
+            if early > 0:
+                await asyncio.sleep(early)
+        return AdapterResult(message=context.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +99,40 @@ class PassOn:
 
 @dataclass(frozen=True, slots=True)
 class Arrive:
-    """The last adapter: notes when a message came here."""
+    """Counts what comes to the last route, and of paced runs notes which message it is."""
 
-    schedule: Schedule
+    course: Course
 
     async def process(self, context: PipelineContext) -> AdapterResult:
         """The same message."""
-        if self.schedule.is_noted:
-            self.schedule.arrived[int(str(context.message["number"]))] = time.perf_counter()
+        self.course.arrivals += 1
+        if self.course.rate:
+            self.course.arriving[context.message_id] = _number(context)
         return AdapterResult(message=context.message)
 
 
-def registry(schedule: Schedule) -> PipelineAdapters:
-    """The pipeline adapters ``source``, ``pass_on`` and ``arrive`` over one schedule."""
+def registry(course: Course) -> PipelineAdapters:
+    """The pipeline adapters ``source``, ``pace``, ``pass_on`` and ``arrive`` over one course."""
     return PipelineAdapters(
         [
-            _registration("source", "Fans one message out.", lambda _: Source(schedule)),
+            _registration("source", "Fans one message out.", lambda _: Source()),
+            _registration("pace", "Holds a message until it is due.", lambda _: Pace(course)),
             _registration("pass_on", "Sends a message on.", lambda _: PassOn()),
-            _registration("arrive", "Notes that a message came.", lambda _: Arrive(schedule)),
+            _registration("arrive", "Counts what comes.", lambda _: Arrive(course)),
         ]
     )
 
 
 def _registration(
-    name: str, description: str, build: Callable[[object], Source | PassOn | Arrive]
+    name: str, description: str, build: Callable[[object], Source | Pace | PassOn | Arrive]
 ) -> Registration:
-    return Registration(type=name, description=description, version="1", config=SourceConfig, build=build)
+    return Registration(type=name, description=description, version="1", config=NoConfig, build=build)
+
+
+def _number(context: PipelineContext) -> int:
+    return int(str(context.message["number"]))
+
+
+async def _stream(count: int) -> AsyncIterator[Emission]:
+    for number in range(count):
+        yield Emission(payload=payload(number))
