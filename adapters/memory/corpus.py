@@ -44,7 +44,7 @@ class Corpus:
         """Open the version after the newest, or the newest again when it is the same."""
         held = self.versions.setdefault(document.document_id, {})
         newest = self.newest.get(document.document_id, 0)
-        if (known := held.get(newest)) and _is_same(known.document, document):
+        if (known := held.get(newest)) and _is_same(known, document):
             return known.document
         opened = replace(document, version=newest + 1, indexed_at=None)
         self.newest[document.document_id] = opened.version
@@ -84,5 +84,10 @@ class Corpus:
         }
 
 
-def _is_same(known: Document, document: Document) -> bool:
-    return (known.fingerprint, known.segments) == (document.fingerprint, document.segments)
+def _is_same(held: HeldVersion, document: Document) -> bool:
+    known = held.document
+    is_another_run = held.is_current and known.execution_id != document.execution_id
+    return not is_another_run and (known.fingerprint, known.segments) == (
+        document.fingerprint,
+        document.segments,
+    )

@@ -46,7 +46,7 @@ _ROW = """
 """
 
 # The update changes nothing but takes the row's lock, whether or not the document is new. A version is there already
-# if it is the newest and the same.
+# if it is the newest and the same, unless another execution has completed it: this one means to make it anew.
 _HOLD = f"""
     WITH given AS MATERIALIZED (
         SELECT * FROM json_to_recordset(%s::json) AS g ({_ROW})
@@ -59,6 +59,7 @@ _HOLD = f"""
     FROM given JOIN held USING (document_id)
     LEFT JOIN document_version v ON v.document_id = held.document_id AND v.version = held.newest
         AND v.fingerprint = given.fingerprint AND v.expected = given.expected
+        AND (NOT v.is_current OR v.execution_id IS NOT DISTINCT FROM given.execution_id)
 """  # noqa: S608 - constants
 
 _OPEN = f"""

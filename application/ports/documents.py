@@ -28,7 +28,8 @@ class Documents(Protocol):
     async def begin(self, document: Document, *, expected: int) -> Document:
         """Open the version that will hold ``expected`` segments; returns it with its ``version`` number.
 
-        Opening the newest version again with the same fingerprint returns the same number. The version becomes
+        Opening the newest version again with the same fingerprint returns the same number, unless it is current and
+        another execution had opened it: who opens a document that is unchanged wants it made anew. The version becomes
         current in the transaction that indexes its last segment, at once when it expects none; until then readers
         see the one before, afterwards nothing of the one before remains.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -44,6 +45,18 @@ async def test_opening_the_same_again_is_the_same_version(indexes: Indexes) -> N
     await indexes.indexed("d", "zebra")
     again = await indexes.opened("d")
     assert (again.version, again.indexed_at is not None) == (1, True)
+
+
+async def test_another_execution_makes_a_current_version_anew(indexes: Indexes) -> None:
+    """A replay does so; while a version is open, whoever comes helps to complete it."""
+    first, second = uuid4(), uuid4()
+    assert (await indexes.opened("d", execution_id=first)).version == 1
+    assert (await indexes.opened("d", execution_id=second)).version == 1
+    await indexes.segments.index(embedded(await indexes.opened("d", execution_id=second), "zebra"))
+    assert (await indexes.opened("d", execution_id=first)).version == 1
+    assert (await indexes.opened("d", execution_id=second)).version == 2
+    assert (await indexes.opened("d", execution_id=second)).version == 2
+    assert (await indexes.documents.current("d")).version == 1
 
 
 async def test_another_fingerprint_is_the_next_version(indexes: Indexes) -> None:
