@@ -39,7 +39,7 @@ class Upkeep:
                 await self._worker
 
     async def _work(self, listening: asyncio.Event) -> None:
-        async with self.events.listen() as events:
+        async with self.events.listen(with_messages=False) as events:
             listening.set()
             async for event in events:
                 if event.type == "execution.completed":

@@ -22,3 +22,8 @@ class Event:
     execution_id: UUID
     at: datetime
     data: JsonObject = field(default_factory=dict)
+
+    @property
+    def is_of_message(self) -> bool:
+        """Whether it happened to one message rather than to the execution."""
+        return self.type.startswith("message.")

@@ -6,6 +6,8 @@ import hashlib
 from uuid import UUID
 
 _VARIANT = 0b10 << 62
+_VERSION_8 = 0x8 << 76 | 0b10 << 62
+_FREE_BITS = ~(0xF << 76 | 0b11 << 62)
 
 
 def uuid7(unix_milliseconds: int, randomness: bytes) -> UUID:
@@ -28,11 +30,9 @@ def derived_id(*parts: str | int | UUID) -> UUID:
 
     Parts are length-prefixed, so ``("ab", "c")`` and ``("a", "bc")`` differ.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    pieces = []
     for part in parts:
         encoded = part.bytes if isinstance(part, UUID) else str(part).encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    number = int.from_bytes(digest.digest(), "big")
-    number = number & ~(0xF << 76) | 0x8 << 76
-    number = number & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=number)
+        pieces += (len(encoded).to_bytes(4, "big"), encoded)
+    number = int.from_bytes(hashlib.blake2b(b"".join(pieces), digest_size=16).digest(), "big")
+    return UUID(int=number & _FREE_BITS | _VERSION_8)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domain.digest import Encoded
 from domain.errors import Conflict, Invalid
 from domain.identity import derived_id
 from domain.json import JsonObject
@@ -53,6 +54,7 @@ class Message:
 
     ``metadata`` is the provenance accumulated on the way (origin, url, title, document_id);
     ``parent_correlation_id`` is the lineage key of the attempt that emitted it, None for an init message.
+    ``encoded`` is the payload as JSON when that is at hand, so that it is encoded once on its way.
     """
 
     id: UUID
@@ -62,6 +64,7 @@ class Message:
     metadata: JsonObject = field(default_factory=dict)
     parent_id: UUID | None = None
     parent_correlation_id: UUID | None = None
+    encoded: Encoded | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,7 @@ class Outcome(StrEnum):
     DEAD = "dead"
     RETRY = "retry"
     RELEASE = "release"
+    HAND_BACK = "hand_back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,7 @@ class Settlement:
     """What is to become of a claimed message, with the children that come into being with it.
 
     ``RETRY`` and ``RELEASE`` put it back in the queue not before ``not_before``; only ``RETRY`` uses up a retry.
+    ``HAND_BACK`` does so with a message that was claimed and never begun: its attempt does not count.
     """
 
     message_id: UUID

@@ -17,11 +17,17 @@ class InProcessEventBus:
     """
 
     def __init__(self, *, capacity: int = 1024) -> None:
-        self._listeners: Listeners[UUID | None, Event] = Listeners(capacity)
+        self._listeners: Listeners[tuple[UUID | None, bool], Event] = Listeners(capacity)
 
     def publish(self, event: Event) -> None:
-        for audience in (event.execution_id, None):
+        of_whole = () if event.is_of_message else ((event.execution_id, False), (None, False))
+        for audience in ((event.execution_id, True), (None, True), *of_whole):
             self._listeners.tell(audience, event)
 
-    def listen(self, execution_id: UUID | None = None) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        return self._listeners.listen(execution_id)
+    def listen(
+        self, execution_id: UUID | None = None, *, with_messages: bool = True
+    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        return self._listeners.listen((execution_id, with_messages))
+
+    def is_followed(self, execution_id: UUID) -> bool:
+        return self._listeners.has((execution_id, True)) or self._listeners.has((None, True))

@@ -8,12 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from adapters.memory.storable import require_storable
-from application.ports.ledger import ClaimRequest, DeadMessage, Recovered, Settled
+from application.ports.ledger import ClaimRequest, DeadMessage, Handover, Recovered, Settled
 from domain.execution import (
     Execution,
     ExecutionNotFound,
     ExecutionStatus,
-    MessageCounts,
     TagTaken,
     TooManyConcurrentExecutions,
 )
@@ -44,6 +43,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.executions: dict[UUID, Execution] = {}
         self._rows: dict[UUID, _Row] = {}
+        self._of: dict[UUID, dict[UUID, _Row]] = {}
 
     async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
         """See the port."""
@@ -53,7 +53,8 @@ class MemoryLedger:
             if row is None:
                 continue
             if row.is_due(now) and not self._status(row).is_terminal:
-                row.state, row.token, row.owner = MessageState.CLAIMED, request.token, owner
+                self._move(row, MessageState.CLAIMED)
+                row.token, row.owner = request.token, owner
                 row.attempt += 1
             if row.state is MessageState.CLAIMED and row.token == request.token:
                 claims.append(
@@ -61,35 +62,59 @@ class MemoryLedger:
                 )
         return claims
 
-    async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> Sequence[Settled]:
+    async def settle(
+        self, settlements: Sequence[Settlement], *, now: datetime, handover: Handover | None = None
+    ) -> Sequence[Settled]:
         """See the port."""
         for settlement in settlements:
             require_storable(settlement.error)
             self._require_same(settlement.children)
-        return [self._settle_one(settlement, now) for settlement in settlements]
+        return [self._settle_one(settlement, now, handover) for settlement in settlements]
 
-    def _settle_one(self, settlement: Settlement, now: datetime) -> Settled:
+    def _settle_one(self, settlement: Settlement, now: datetime, handover: Handover | None) -> Settled:
         row = self._rows.get(settlement.message_id)
         if row is None or row.token != settlement.token:
             return Settled(message_id=settlement.message_id, accepted=False)
         if row.state is MessageState.CLAIMED:
-            self._write(row, settlement, now)
+            self._write(row, settlement, now, handover)
         status = self._status(row)
-        return Settled(
-            message_id=settlement.message_id,
-            accepted=True,
-            published=() if row.state is MessageState.CANCELLED else settlement.children,
-            finished=status if status.is_terminal else None,
+        settled = Settled(
+            message_id=settlement.message_id, accepted=True, finished=status if status.is_terminal else None
+        )
+        if row.state is MessageState.CANCELLED:
+            return settled
+        return self._with_children(settled, settlement.children, settlement.token, handover)
+
+    def _with_children(
+        self, settled: Settled, children: Sequence[Message], token: UUID, handover: Handover | None
+    ) -> Settled:
+        handed_over = {
+            child.id
+            for child in children
+            if handover
+            and child.id in handover.message_ids
+            and self._is_claimed(child.id, handover.owner, token)
+        }
+        return replace(
+            settled,
+            published=[child for child in children if child.id not in handed_over],
+            handed_over=[child for child in children if child.id in handed_over],
         )
 
-    def _write(self, row: _Row, settlement: Settlement, now: datetime) -> None:
+    def _is_claimed(self, message_id: UUID, owner: UUID, token: UUID) -> bool:
+        row = self._rows[message_id]
+        return (row.state, row.owner, row.token) == (MessageState.CLAIMED, owner, token)
+
+    def _write(self, row: _Row, settlement: Settlement, now: datetime, handover: Handover | None) -> None:
         has_ended = self._status(row).is_terminal
-        row.state = MessageState.CANCELLED if has_ended else _STATE[settlement.outcome]
+        state = MessageState.CANCELLED if has_ended else _STATE[settlement.outcome]
+        self._move(row, state)
         row.retries += settlement.outcome is Outcome.RETRY
+        row.attempt -= settlement.outcome is Outcome.HAND_BACK
         row.not_before, row.error = settlement.not_before, settlement.error
         row.settled_at = now if row.state.is_settled else None
         if not has_ended:
-            self._insert(settlement.children)
+            self._insert(settlement.children, settlement.token, handover)
         execution_id = row.message.execution_id
         if row.state is MessageState.DEAD and row.message.parent_id is None:
             failed = self.executions[execution_id].becoming(
@@ -99,18 +124,24 @@ class MemoryLedger:
         self._complete_if_settled(execution_id, now)
 
     async def extend(
-        self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime
-    ) -> bool:
+        self,
+        message_id: UUID,
+        token: UUID,
+        children: Sequence[Message],
+        *,
+        now: datetime,
+        handover: Handover | None = None,
+    ) -> Settled:
         """See the port."""
         del now
         row = self._rows.get(message_id)
-        if row is None or row.state is not MessageState.CLAIMED or row.token != token:
-            return False
-        if self._status(row).is_terminal:
-            return False
+        holds = row is not None and row.state is MessageState.CLAIMED and row.token == token
+        if row is None or not holds or self._status(row).is_terminal:
+            return Settled(message_id=message_id, accepted=False)
         self._require_same(children)
-        self._insert(children)
-        return True
+        self._insert(children, token, handover)
+        settled = Settled(message_id=message_id, accepted=True)
+        return self._with_children(settled, children, token, handover)
 
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
@@ -164,8 +195,8 @@ class MemoryLedger:
         """See the port."""
         queued = [row for row in self._of_execution(execution_id) if row.state is MessageState.QUEUED]
         for row in queued[:limit]:
-            row.state, row.settled_at = MessageState.CANCELLED, now
-        self._recount(execution_id)
+            self._move(row, MessageState.CANCELLED)
+            row.settled_at = now
         return len(queued[:limit])
 
     async def sweep(self, *, live_owners: Sequence[UUID], now: datetime) -> Sequence[Recovered]:
@@ -176,11 +207,10 @@ class MemoryLedger:
                 continue
             execution_id = row.message.execution_id
             has_ended = self._status(row).is_terminal
-            row.state = MessageState.CANCELLED if has_ended else MessageState.QUEUED
+            self._move(row, MessageState.CANCELLED if has_ended else MessageState.QUEUED)
             row.token, row.settled_at = None, now if has_ended else None
             if not has_ended:
                 returned[execution_id] = returned.get(execution_id, 0) + 1
-            self._recount(execution_id)
         return [Recovered(execution_id=one, messages=count) for one, count in sorted(returned.items())]
 
     async def unfinished(self) -> Sequence[Execution]:
@@ -203,8 +233,8 @@ class MemoryLedger:
     def _status(self, row: _Row) -> ExecutionStatus:
         return self.executions[row.message.execution_id].status
 
-    def _of_execution(self, execution_id: UUID) -> list[_Row]:
-        return [row for row in self._rows.values() if row.message.execution_id == execution_id]
+    def _of_execution(self, execution_id: UUID) -> Sequence[_Row]:
+        return list(self._of.get(execution_id, {}).values())
 
     def _of_route(self, execution_id: UUID, route_id: str) -> list[_Row]:
         return [row for row in self._of_execution(execution_id) if row.message.route_id == route_id]
@@ -219,28 +249,35 @@ class MemoryLedger:
             if before != message.payload:
                 raise EmissionChanged(f"message {message.id} was emitted again with another payload")
 
-    def _insert(self, messages: Sequence[Message]) -> None:
+    def _insert(
+        self, messages: Sequence[Message], token: UUID | None = None, handover: Handover | None = None
+    ) -> None:
         for message in messages:
-            self._rows.setdefault(message.id, _Row(message=message, position=len(self._rows)))
-        for execution_id in {message.execution_id for message in messages}:
-            self._recount(execution_id)
+            if message.id in self._rows:
+                continue
+            row = _Row(message=message, position=len(self._rows))
+            self._rows[message.id] = row
+            self._of.setdefault(message.execution_id, {})[message.id] = row
+            self._count(message.execution_id, MessageState.QUEUED, 1)
+            if handover and message.id in handover.message_ids:
+                self._move(row, MessageState.CLAIMED)
+                row.token, row.owner, row.attempt = token, handover.owner, 1
 
     def _complete_if_settled(self, execution_id: UUID, now: datetime) -> None:
-        self._recount(execution_id)
         execution = self.executions[execution_id]
         if not execution.status.is_terminal and not execution.counts.outstanding:
             self.executions[execution_id] = execution.becoming(ExecutionStatus.COMPLETED, at=now)
 
-    def _recount(self, execution_id: UUID) -> None:
-        states = [row.state for row in self._of_execution(execution_id)]
-        counts = MessageCounts(
-            outstanding=sum(not state.is_settled for state in states),
-            done=states.count(MessageState.DONE),
-            skipped=states.count(MessageState.SKIPPED),
-            dead=states.count(MessageState.DEAD),
-            cancelled=states.count(MessageState.CANCELLED),
-        )
-        self.executions[execution_id] = replace(self.executions[execution_id], counts=counts)
+    def _move(self, row: _Row, state: MessageState) -> None:
+        self._count(row.message.execution_id, row.state, -1)
+        self._count(row.message.execution_id, state, 1)
+        row.state = state
+
+    def _count(self, execution_id: UUID, state: MessageState, change: int) -> None:
+        execution = self.executions[execution_id]
+        counter = state.value if state.is_settled else "outstanding"
+        counts = replace(execution.counts, **{counter: getattr(execution.counts, counter) + change})
+        self.executions[execution_id] = replace(execution, counts=counts)
 
 
 _STATE = {
@@ -249,4 +286,5 @@ _STATE = {
     Outcome.DEAD: MessageState.DEAD,
     Outcome.RETRY: MessageState.QUEUED,
     Outcome.RELEASE: MessageState.QUEUED,
+    Outcome.HAND_BACK: MessageState.QUEUED,
 }

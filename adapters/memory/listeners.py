@@ -25,6 +25,10 @@ class Listeners(Generic[Subject, Item]):
     def __len__(self) -> int:
         return sum(map(len, self._mailboxes.values()))
 
+    def has(self, subject: Subject) -> bool:
+        """Whether anybody listens to the subject."""
+        return subject in self._mailboxes
+
     def tell(self, subject: Subject, item: Item) -> None:
         """Put the item into every mailbox of the subject; never waits."""
         for mailbox in self._mailboxes.get(subject, ()):

@@ -21,6 +21,7 @@ class InProcessMessageQueue:
     """
 
     component = "queue"
+    is_private = True
 
     def __init__(self, *, capacity: int = 1024, topic_capacity: int = 256) -> None:
         self._capacity = capacity

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from adapters.postgres import ledger_settling as settling
 from adapters.postgres.database import Database
-from adapters.postgres.messages import insert_messages, message_of
-from application.ports.ledger import ClaimRequest, Settled
+from adapters.postgres.messages import Newborn, message_of
+from application.ports.ledger import ClaimRequest, Handover, Settled
 from domain.message import Claim, Message, Settlement
 
 _CLAIM = """
@@ -69,8 +71,8 @@ class PostgresLedger:
     async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
         """See the port."""
         values = {
-            "ids": [request.message_id for request in requests],
-            "tokens": [request.token for request in requests],
+            "ids": settling.array_text(request.message_id for request in requests),
+            "tokens": settling.array_text(request.token for request in requests),
             "owner": owner,
             "now": now,
         }
@@ -81,29 +83,47 @@ class PostgresLedger:
             Claim(message=message_of(row[:7]), token=row[7], attempt=row[8], retries=row[9]) for row in rows
         ]
 
-    async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> Sequence[Settled]:
+    async def settle(
+        self, settlements: Sequence[Settlement], *, now: datetime, handover: Handover | None = None
+    ) -> Sequence[Settled]:
         """See the port."""
         with settling.naming_rejected_payloads():
             async with self._database.transaction() as connection:
                 held = await settling.lock(connection, settlements)
                 rulings = settling.rule(settlements, held)
-                born = await insert_messages(connection, _children(rulings))
+                newborn = Newborn(_children(rulings), handover)
+                born = await newborn.insert(connection)
                 finished = await settling.write(connection, rulings, born, now)
-        return [_settled(settlement, rulings, held, finished) for settlement in settlements]
+                are_all_new = sum(born.values()) == newborn.count and len(rulings) == len(settlements)
+                if not are_all_new:
+                    newborn = Newborn(_all_children(settlements), handover)
+                handed_over = await newborn.handed_over(connection, are_all_new=are_all_new)
+        return [
+            _settled(settlement, one, rulings.get(settlement.message_id), finished, handed_over)
+            for settlement, one in zip(settlements, held, strict=True)
+        ]
 
     async def extend(
-        self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime
-    ) -> bool:
+        self,
+        message_id: UUID,
+        token: UUID,
+        children: Sequence[Message],
+        *,
+        now: datetime,
+        handover: Handover | None = None,
+    ) -> Settled:
         """See the port."""
         del now
+        newborn = Newborn(((child, token) for child in children), handover)
         with settling.naming_rejected_payloads():
             async with self._database.transaction() as connection:
                 row = await (await connection.execute(_HELD_PARENT, (message_id, token))).fetchone()
                 if row is None or not await settling.is_running(connection, row[0]):
-                    return False
-                born = await insert_messages(connection, children)
-                await connection.execute(_ADD_OUTSTANDING, (len(born), row[0]))
-        return True
+                    return Settled(message_id=message_id, accepted=False)
+                born = (await newborn.insert(connection)).get(row[0], 0)
+                await connection.execute(_ADD_OUTSTANDING, (born, row[0]))
+                handed_over = await newborn.handed_over(connection, are_all_new=born == newborn.count)
+        return _with_children(Settled(message_id=message_id, accepted=True), children, handed_over)
 
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
@@ -121,29 +141,43 @@ class PostgresLedger:
         return row[0] if row else None
 
 
-def _children(rulings: Mapping[UUID, settling.Ruling]) -> Sequence[Message]:
-    return [child for ruling in rulings.values() for child in ruling.children]
+def _children(rulings: Mapping[UUID, settling.Ruling]) -> Iterator[tuple[Message, UUID]]:
+    for ruling in rulings.values():
+        for child in ruling.children:
+            yield child, ruling.settlement.token
+
+
+def _all_children(settlements: Sequence[Settlement]) -> Iterator[tuple[Message, UUID]]:
+    for settlement in settlements:
+        for child in settlement.children:
+            yield child, settlement.token
 
 
 def _settled(
     settlement: Settlement,
-    rulings: Mapping[UUID, settling.Ruling],
-    held: Mapping[UUID, settling.Held],
+    held: settling.Held | None,
+    ruling: settling.Ruling | None,
     finished: settling.Finished,
+    handed_over: AbstractSet[UUID],
 ) -> Settled:
-    message_id = settlement.message_id
-    if message_id in rulings:
-        ruling = rulings[message_id]
-        return Settled(
-            message_id=message_id,
-            accepted=True,
-            published=ruling.children,
-            finished=finished.get(settlement.execution_id),
-        )
-    accepted_before = message_id in held
-    return Settled(
-        message_id=message_id,
-        accepted=accepted_before,
-        published=settlement.children if accepted_before and not held[message_id].is_cancelled else (),
-        finished=held[message_id].ended if accepted_before else None,
+    if held is None:
+        return Settled(message_id=settlement.message_id, accepted=False)
+    is_ruled = ruling is not None and ruling.settlement is settlement
+    settled = Settled(
+        message_id=settlement.message_id,
+        accepted=True,
+        finished=finished.get(settlement.execution_id) if is_ruled else held.ended,
+    )
+    if ruling is not None and is_ruled:
+        return _with_children(settled, ruling.children, handed_over)
+    return settled if held.is_cancelled else _with_children(settled, settlement.children, handed_over)
+
+
+def _with_children(settled: Settled, children: Sequence[Message], handed_over: AbstractSet[UUID]) -> Settled:
+    if not children:
+        return settled
+    return replace(
+        settled,
+        published=[child for child in children if child.id not in handed_over],
+        handed_over=[child for child in children if child.id in handed_over],
     )

@@ -3,33 +3,102 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from adapters.postgres.database import Connection
+from application.ports.ledger import Handover
 from domain.message import EmissionChanged, Message, PayloadRejected
 
 # One parameter of JSON costs this process much less than an array for each column.
 _ROWS = """
     SELECT * FROM json_to_recordset(%(rows)s::json) AS child (
         id uuid, execution_id uuid, route_id text, payload jsonb, metadata jsonb,
-        parent_id uuid, parent_correlation_id uuid
+        parent_id uuid, parent_correlation_id uuid, token uuid
     )
 """
 
 _INSERT = f"""
-    INSERT INTO message (id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id)
-    SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id
-    FROM ({_ROWS}) AS child
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id, execution_id
+    WITH born AS (
+        INSERT INTO message (
+            id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id,
+            state, claim_token, claimed_by, attempt
+        )
+        SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id,
+               CASE WHEN token IS NULL THEN 'queued' ELSE 'claimed' END, token,
+               CASE WHEN token IS NOT NULL THEN %(owner)s::uuid END, CASE WHEN token IS NULL THEN 0 ELSE 1 END
+        FROM ({_ROWS}) AS child
+        ON CONFLICT (id) DO NOTHING
+        RETURNING execution_id
+    )
+    SELECT execution_id, count(*) FROM born GROUP BY execution_id
 """  # noqa: S608 (only our own constants are joined)
 
 _CHANGED = f"""
     SELECT child.id FROM ({_ROWS}) AS child JOIN message m USING (id)
     WHERE m.payload IS DISTINCT FROM child.payload LIMIT 1
 """  # noqa: S608
+
+_HANDED_OVER = f"""
+    SELECT child.id FROM ({_ROWS}) AS child JOIN message m USING (id)
+    WHERE m.state = 'claimed' AND m.claim_token = child.token AND m.claimed_by = %(owner)s
+"""  # noqa: S608
+
+
+class _Row(msgspec.Struct):
+    id: UUID
+    execution_id: UUID
+    route_id: str
+    payload: msgspec.Raw
+    metadata: msgspec.Raw
+    parent_id: UUID | None
+    parent_correlation_id: UUID | None
+    token: UUID | None
+
+
+class Newborn:
+    """Messages to bring into being, some of them claimed for an owner under a token from the start.
+
+    ``children`` come as ``(message, token)``; the token counts for those that the handover names.
+    """
+
+    def __init__(self, children: Iterable[tuple[Message, UUID | None]], handover: Handover | None) -> None:
+        chosen = handover.message_ids if handover else frozenset()
+        rows = [_row(child, token if child.id in chosen else None) for child, token in children]
+        self.count = len(rows)
+        self._claimed = {row.id for row in rows if row.token is not None}
+        self._values = {
+            "rows": msgspec.json.encode(rows).decode(),
+            "owner": handover.owner if handover else None,
+        }
+
+    async def insert(self, connection: Connection) -> Mapping[UUID, int]:
+        """Insert those that are not there yet; returns how many came into being, ``{execution id: count}``.
+
+        Raises EmissionChanged when one is there with another payload.
+        """
+        if not self.count:
+            return {}
+        rows = await (await connection.execute(_INSERT, self._values)).fetchall()
+        born: dict[UUID, int] = dict(rows)
+        if sum(born.values()) < self.count:
+            await self._require_unchanged(connection)
+        return born
+
+    async def handed_over(self, connection: Connection, *, are_all_new: bool) -> set[UUID]:
+        """Those of the messages named in the handover that are indeed claimed for its owner."""
+        if are_all_new or not self._claimed:
+            return self._claimed
+        rows = await (await connection.execute(_HANDED_OVER, self._values)).fetchall()
+        return {message_id for (message_id,) in rows}
+
+    async def _require_unchanged(self, connection: Connection) -> None:
+        changed = await (await connection.execute(_CHANGED, self._values)).fetchone()
+        if changed is not None:
+            raise EmissionChanged(f"message {changed[0]} was emitted again with another payload")
 
 
 def message_of(row: Sequence[Any]) -> Message:
@@ -45,34 +114,22 @@ def message_of(row: Sequence[Any]) -> Message:
     )
 
 
-async def insert_messages(connection: Connection, messages: Sequence[Message]) -> dict[UUID, UUID]:
-    """Insert those that are not there yet; returns the new ones as ``{id: execution id}``.
-
-    Raises EmissionChanged when one is there with another payload.
-    """
-    if not messages:
-        return {}
-    values = {"rows": f"[{','.join(map(_row, messages))}]"}
-    rows = await (await connection.execute(_INSERT, values)).fetchall()
-    if len(rows) < len(messages):
-        changed = await (await connection.execute(_CHANGED, values)).fetchone()
-        if changed is not None:
-            raise EmissionChanged(f"message {changed[0]} was emitted again with another payload")
-    return {row[0]: row[1] for row in rows}
+async def insert_messages(connection: Connection, messages: Sequence[Message]) -> Mapping[UUID, int]:
+    """Insert those that are not there yet, queued; see ``Newborn.insert``."""
+    return await Newborn(((message, None) for message in messages), None).insert(connection)
 
 
-def _row(message: Message) -> str:
-    parent_id, correlation_id = message.parent_id, message.parent_correlation_id
-    return json_text(
-        {
-            "id": str(message.id),
-            "execution_id": str(message.execution_id),
-            "route_id": message.route_id,
-            "payload": message.payload,
-            "metadata": message.metadata,
-            "parent_id": None if parent_id is None else str(parent_id),
-            "parent_correlation_id": None if correlation_id is None else str(correlation_id),
-        }
+def _row(message: Message, token: UUID | None) -> _Row:
+    encoded = message.encoded
+    return _Row(
+        message.id,
+        message.execution_id,
+        message.route_id,
+        msgspec.Raw((encoded.text if encoded else json_text(message.payload)).encode()),
+        msgspec.Raw(json_text(message.metadata).encode()) if message.metadata else _EMPTY,
+        message.parent_id,
+        message.parent_correlation_id,
+        token,
     )
 
 
@@ -80,6 +137,12 @@ def json_text(value: object) -> str:
     """A value as JSON text; raises PayloadRejected for what JSON cannot hold."""
     try:
         # Strict where msgspec would write NaN as null and a set as a list.
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = _STRICT.encode(value)
+        text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadRejected(f"a payload cannot be stored as JSON: {error}") from error
+    return text
+
+
+_STRICT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_EMPTY = msgspec.Raw(b"{}")

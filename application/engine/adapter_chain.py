@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from application.engine.deadlines import Deadlines
 from application.engine.failures import described
 from application.engine.stage import MessageStage
 from application.ports.clock import Clock
@@ -24,51 +24,54 @@ from domain.pipeline import AdapterStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """One pipeline adapter's handling of a message: what its lineage entry will be made of."""
+
+    claim: Claim
+    index: int
+    adapter_name: str
+    correlation_id: UUID
+    parent_id: UUID | None
+    started_at: datetime
+    input_hash: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far an attempt has come: the message and provenance so far, and the entry of the adapter that ran last."""
+    """How far an attempt has come: the message and provenance so far, and the handling that came last."""
 
     message: JsonObject
     metadata: JsonObject
     correlation_id: UUID | None
     emitted: Sequence[Emission] | AsyncIterator[Emission] | None = None
-    entry: LineageEntry | None = None
+    stage: str | None = None
+    last: Handling | None = None
     is_skipped: bool = False
 
 
 class AdapterFailed(Exception):
-    """A pipeline adapter raised; the cause says what."""
+    """A pipeline adapter raised; the cause says what, ``index`` which step of the route it was."""
 
-    def __init__(self, cause: Exception) -> None:
+    def __init__(self, cause: Exception, index: int) -> None:
         super().__init__(str(cause))
         self.cause = cause
-
-
-class WorkCancelled(Exception):
-    """The pipeline adapter's own work was cancelled, by nobody who asked for the message to stop."""
-
-
-@contextmanager
-def own_cancellation_only() -> Iterator[None]:
-    """Let a CancelledError through only when this task was cancelled; one that an adapter brings along is its failure."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and not task.cancelling():
-            raise WorkCancelled(WorkCancelled.__doc__) from error
-        raise
+        self.index = index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterChain:
-    """The pipeline adapters of one route in one execution."""
+    """The pipeline adapters of one route in one execution.
+
+    An adapter's lineage entry is recorded when it has ended; the last one's only by ``ended`` or ``failed``, when its
+    emissions have been read too.
+    """
 
     route_id: str
     steps: Sequence[tuple[AdapterStep, PipelineAdapter]]
     storage: ObjectStorage
     lineage: LineageSink
     clock: Clock
-    timeout_seconds: float
+    deadlines: Deadlines
 
     async def run(self, claim: Claim) -> Progress:
         """Take one message through the adapters; raises AdapterFailed. A false condition skips its adapter alone."""
@@ -79,98 +82,126 @@ class AdapterChain:
         for index, (step, adapter) in enumerate(self.steps):
             if step.condition is not None and not holds(step.condition, progress.message):
                 continue
-            progress = await self._step(claim, index, step.type, adapter, progress)
+            if progress.last is not None:
+                self._record(progress.last, progress, StageStatus.COMPLETED)
+            progress = await self._step(self._begun(claim, index, step.type, progress), adapter, progress)
             if progress.is_skipped:
                 break
         return progress
 
-    async def _step(
-        self, claim: Claim, index: int, name: str, adapter: PipelineAdapter, before: Progress
-    ) -> Progress:
-        entry = self._begun(claim, index, name, before)
+    async def _step(self, handling: Handling, adapter: PipelineAdapter, before: Progress) -> Progress:
         try:
-            async with asyncio.timeout(self.timeout_seconds):
-                with own_cancellation_only():
-                    result = await adapter.process(self._context(claim, entry, before))
-            return self._after(entry, before, result, is_last=index == len(self.steps) - 1)
+            result = await self.deadlines.keep(adapter.process(self._context(handling, before)))
+            return _after(handling, before, result)
         except asyncio.CancelledError:
-            self._record(entry, StageStatus.CANCELLED)
+            self._record(handling, before, StageStatus.CANCELLED)
             raise
         except Exception as error:
-            self.failed(entry, error)
-            raise AdapterFailed(error) from error
+            self._record(handling, before, StageStatus.FAILED, error=error)
+            raise AdapterFailed(error, handling.index) from error
 
-    def failed(self, entry: LineageEntry, error: Exception) -> None:
-        """Record that an adapter failed, also when that shows only while its emissions are read."""
-        self._record(replace(entry, error=described(error)), StageStatus.FAILED)
+    def ended(self, progress: Progress, output_hash: str | None) -> None:
+        """Record that the last adapter's work is done; ``output_hash`` is that of the message that leaves the route."""
+        if progress.last is not None:
+            self._record(progress.last, progress, StageStatus.COMPLETED, output_hash=output_hash)
 
-    def _begun(self, claim: Claim, index: int, name: str, before: Progress) -> LineageEntry:
-        return LineageEntry(
-            id=correlation_id(claim.message.id, index, claim.attempt),
-            parent_id=before.correlation_id,
-            execution_id=claim.message.execution_id,
-            message_id=claim.message.id,
-            route_id=self.route_id,
+    def failed(self, progress: Progress, error: Exception) -> None:
+        """Record that the last adapter failed, when that shows only while its emissions are read."""
+        if progress.last is not None:
+            self._record(progress.last, progress, StageStatus.FAILED, error=error)
+
+    def cancelled(self, progress: Progress) -> None:
+        """Record that the message was cancelled while the last adapter's emissions were read."""
+        if progress.last is not None:
+            self._record(progress.last, progress, StageStatus.CANCELLED)
+
+    def _begun(self, claim: Claim, index: int, name: str, before: Progress) -> Handling:
+        return Handling(
+            claim=claim,
+            index=index,
             adapter_name=name,
-            adapter_index=index,
-            attempt=claim.attempt,
-            stage_name=name,
-            status=StageStatus.PROCESSING,
+            correlation_id=correlation_id(claim.message.id, index, claim.attempt),
+            parent_id=before.correlation_id,
             started_at=self.clock.now(),
             # What passes from adapter to adapter in memory is never stored, and hashing all of it would cost more than
             # everything else the engine does for a message: hashes are taken where a message enters and leaves.
-            input_hash=None if before.entry else digest(before.message).hash,
-            metadata=before.metadata,
+            input_hash=None if before.last else _input_hash(claim),
         )
 
-    def _context(self, claim: Claim, entry: LineageEntry, before: Progress) -> PipelineContext:
-        message = claim.message
+    def _context(self, handling: Handling, before: Progress) -> PipelineContext:
+        message = handling.claim.message
         return PipelineContext(
             message=before.message,
             metadata=before.metadata,
             execution_id=message.execution_id,
             route_id=self.route_id,
             message_id=message.id,
-            correlation_id=entry.id,
-            attempt=claim.attempt,
+            correlation_id=handling.correlation_id,
+            attempt=handling.claim.attempt,
             stage=MessageStage(
                 storage=self.storage,
                 execution_id=message.execution_id,
                 route_id=self.route_id,
                 message_id=message.id,
-                adapter_name=entry.adapter_name,
-                correlation_id=entry.id,
-                at=entry.started_at,
+                adapter_name=handling.adapter_name,
+                correlation_id=handling.correlation_id,
+                at=handling.started_at,
                 provenance=before.metadata,
             ),
         )
 
-    def _after(
-        self, entry: LineageEntry, before: Progress, result: AdapterResult | None, *, is_last: bool
-    ) -> Progress:
-        if result is None:
-            self._record(entry, StageStatus.COMPLETED)
-            return replace(before, correlation_id=entry.id, emitted=(), entry=entry, is_skipped=True)
-        metadata = {**before.metadata, **result.metadata}
-        completed = self._record(
-            replace(
-                entry,
-                metadata=metadata,
-                stage_name=result.stage or entry.stage_name,
-                output_hash=digest(result.message).hash if is_last else None,
-            ),
-            StageStatus.COMPLETED,
-        )
-        return Progress(
-            message=result.message,
-            metadata=metadata,
-            correlation_id=entry.id,
-            emitted=result.emitted,
-            entry=completed,
+    def _record(
+        self,
+        handling: Handling,
+        progress: Progress,
+        status: StageStatus,
+        *,
+        output_hash: str | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        message = handling.claim.message
+        self.lineage.record(
+            LineageEntry(
+                id=handling.correlation_id,
+                parent_id=handling.parent_id,
+                execution_id=message.execution_id,
+                message_id=message.id,
+                route_id=self.route_id,
+                adapter_name=handling.adapter_name,
+                adapter_index=handling.index,
+                attempt=handling.claim.attempt,
+                stage_name=progress.stage or handling.adapter_name,
+                status=status,
+                started_at=handling.started_at,
+                completed_at=self.clock.now(),
+                input_hash=handling.input_hash,
+                output_hash=output_hash,
+                metadata=progress.metadata,
+                error=None if error is None else described(error),
+            )
         )
 
-    def _record(self, entry: LineageEntry, status: StageStatus) -> LineageEntry:
-        ended: datetime = self.clock.now()
-        settled = replace(entry, status=status, completed_at=ended)
-        self.lineage.record(settled)
-        return settled
+
+def _after(handling: Handling, before: Progress, result: AdapterResult | None) -> Progress:
+    if result is None:
+        return replace(
+            before,
+            correlation_id=handling.correlation_id,
+            emitted=(),
+            stage=None,
+            last=handling,
+            is_skipped=True,
+        )
+    return Progress(
+        message=result.message,
+        metadata={**before.metadata, **result.metadata} if result.metadata else before.metadata,
+        correlation_id=handling.correlation_id,
+        emitted=result.emitted,
+        stage=result.stage,
+        last=handling,
+    )
+
+
+def _input_hash(claim: Claim) -> str:
+    encoded = claim.message.encoded
+    return encoded.digest.hash if encoded else digest(claim.message.payload).hash

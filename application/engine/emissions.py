@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from application.ports.pipeline_adapter import Emission
 from domain.conditions import holds
-from domain.digest import digest
+from domain.digest import Encoded, digest, encode
 from domain.json import JsonObject
-from domain.message import Message, MessageTooLarge, child_id
+from domain.message import Message, MessageTooLarge, PayloadRejected, child_id
 from domain.pipeline import Outbound, Pipeline, Route
 
 MESSAGE_LIMIT_CHARACTERS = 1 << 20
@@ -29,26 +30,30 @@ class Emitter:
     destinations: tuple[tuple[Outbound, str], ...]
 
     def children(self, emissions: Iterable[tuple[int, Emission]]) -> list[Message]:
-        """The messages for emissions numbered by position; raises MessageTooLarge."""
-        return [
-            self._child(out.queue, route_id, position, emission)
-            for position, emission in emissions
-            if _is_small_enough(emission)
-            for out, route_id in self.destinations
-            if out.condition is None or holds(out.condition, emission.payload)
-        ]
+        """The messages for emissions numbered by position; raises MessageTooLarge, PayloadRejected.
 
-    def _child(self, queue: str, route_id: str, position: int, emission: Emission) -> Message:
+        Their payloads are what their JSON says, as the ledger would give them back: a tuple has become a list, and
+        nothing that the pipeline adapter still holds is shared.
+        """
+        return [child for position, emission in emissions for child in self._children(position, emission)]
+
+    def _children(self, position: int, emission: Emission) -> Iterable[Message]:
+        encoded = encoded_within_limit(emission.payload, emission.metadata)
+        payload = json.loads(encoded.text)
+        metadata = {**self.metadata, **emission.metadata} if emission.metadata else self.metadata
         key = f"#{position}" if emission.key is None else emission.key
-        return Message(
-            id=child_id(self.parent.id, queue, key),
-            execution_id=self.parent.execution_id,
-            route_id=route_id,
-            payload=emission.payload,
-            metadata={**self.metadata, **emission.metadata},
-            parent_id=self.parent.id,
-            parent_correlation_id=self.correlation_id,
-        )
+        for out, route_id in self.destinations:
+            if out.condition is None or holds(out.condition, payload):
+                yield Message(
+                    id=child_id(self.parent.id, out.queue, key),
+                    execution_id=self.parent.execution_id,
+                    route_id=route_id,
+                    payload=payload,
+                    metadata=metadata,
+                    parent_id=self.parent.id,
+                    parent_correlation_id=self.correlation_id,
+                    encoded=encoded,
+                )
 
 
 def destinations_of(route: Route, pipeline: Pipeline) -> tuple[tuple[Outbound, str], ...]:
@@ -60,16 +65,21 @@ def destinations_of(route: Route, pipeline: Pipeline) -> tuple[tuple[Outbound, s
     )
 
 
-def require_within_limit(*parts: JsonObject) -> None:
-    """Raise MessageTooLarge for a payload and metadata that are to travel by storage key instead."""
-    size = sum(digest(part).size for part in parts if part)
+def encoded_within_limit(payload: JsonObject, metadata: JsonObject) -> Encoded:
+    """The payload as JSON; raises MessageTooLarge for one that is to travel by storage key instead, PayloadRejected."""
+    try:
+        encoded = encode(payload)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadRejected(f"a payload cannot be stored as JSON: {error}") from error
+    size = encoded.digest.size + (digest(metadata).size if metadata else 0)
     if size > MESSAGE_LIMIT_CHARACTERS:
         raise MessageTooLarge(
             f"a message of {size:,} characters is over the limit of {MESSAGE_LIMIT_CHARACTERS:,}; "
             "keep it in a stage and send its key"
         )
+    return encoded
 
 
-def _is_small_enough(emission: Emission) -> bool:
-    require_within_limit(emission.payload, emission.metadata)
-    return True
+def require_within_limit(payload: JsonObject) -> None:
+    """Raise MessageTooLarge or PayloadRejected for a payload that cannot be a message."""
+    encoded_within_limit(payload, {})

@@ -12,9 +12,12 @@ from typing import Self
 from uuid import UUID
 
 from application.engine.availability import until_available
-from application.engine.execution_run import ExecutionRun, assemble_run, prepare_routes, scoped_queue
+from application.engine.assembly import Assembly
+from application.engine.deadlines import Deadlines
+from application.engine.execution_run import ExecutionRun, scoped_queue
 from application.engine.failures import described
 from application.engine.group_commit import GroupCommit
+from application.engine.handovers import Taker, reserve
 from application.engine.ports import EnginePorts
 from application.ports.ledger import ClaimRequest, Settled
 from domain.errors import FactflowError, Unavailable
@@ -42,10 +45,12 @@ class Engine:
     _ending: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     _claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
     _settlements: GroupCommit[Settlement, Settled] = field(init=False)
+    _deadlines: Deadlines = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
         settings, sleep = self.ports.settings, self.ports.clock.sleep
+        self._deadlines = Deadlines(seconds=settings.adapter_timeout)
         self._claims = GroupCommit(
             commit=self._commit_claims,
             sleep=sleep,
@@ -62,6 +67,8 @@ class Engine:
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._claims)
         await self._stack.enter_async_context(self._settlements)
+        watch = asyncio.create_task(self._deadlines.watch(), name="deadlines")
+        self._stack.callback(watch.cancel)
         return self
 
     async def __aexit__(
@@ -166,16 +173,16 @@ class Engine:
             await asyncio.shield(task)
 
     def _assembled(self, execution_id: UUID, pipeline: Pipeline) -> ExecutionRun:
-        return assemble_run(
-            execution_id,
-            pipeline,
-            prepare_routes(pipeline, self.ports),
+        return Assembly(
             ports=self.ports,
+            execution_id=execution_id,
+            pipeline=pipeline,
+            deadlines=self._deadlines,
             claims=self._claims,
             settlements=self._settlements,
             finished=self.end,
             crashed=self._fail,
-        )
+        ).run()
 
     async def _close(self, execution_id: UUID) -> None:
         run = self._runs.pop(execution_id, None)
@@ -186,6 +193,8 @@ class Engine:
             # Claims are committed in order: when this one has been answered, none of theirs is still to come.
             await self._claims.ask(ClaimRequest(message_id=execution_id, token=self.ports.ids.new_id()))
         await asyncio.gather(*map(self._settlements.ask, handed_back), return_exceptions=True)
+        # Children that were born claimed for this run meanwhile have been handed back behind these.
+        await self._settlements.drained()
         for processor in run.processors.values():
             await self.ports.queue.delete(scoped_queue(execution_id, processor.route.inbound.queue))
 
@@ -228,7 +237,24 @@ class Engine:
         return [by_token.get(request.token) for request in requests]
 
     async def _commit_settlements(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        return await self.ports.ledger.settle(settlements, now=self.ports.clock.now())
+        self.ports.at("settling")
+        born = (child for settlement in settlements for child in settlement.children)
+        reservation = reserve(born, self._taker)
+        try:
+            answers = await self.ports.ledger.settle(
+                settlements, now=self.ports.clock.now(), handover=reservation.handover(self.ports.owner)
+            )
+        except BaseException:
+            reservation.cancel()
+            raise
+        self.ports.at("settled")
+        tokens = (settlement.token for settlement in settlements)
+        reservation.fulfil(zip(answers, tokens, strict=True))
+        return answers
+
+    def _taker(self, message: Message) -> Taker | None:
+        run = self._runs.get(message.execution_id) if self.ports.queue.is_private else None
+        return run.processors.get(message.route_id) if run else None
 
     def _tell(self, kind: str, execution_id: UUID) -> None:
         self.ports.events.publish(

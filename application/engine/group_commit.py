@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar
 
 from application.engine.availability import until_available
 
@@ -17,12 +17,7 @@ LONGEST_LINGER_SECONDS = 0.025
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Item, Answer]):
-    item: Item
-    answer: asyncio.Future[Answer]
+Done: TypeAlias = "Callable[[Answer | Exception], None]"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,21 +26,24 @@ class GroupCommit(Generic[Item, Answer]):
 
     ``commit`` takes up to ``largest`` items and answers in their order. After the first item of a group comes it
     waits ``linger_seconds`` for more, and longer when commits are slow: a commit costs the same for few as for many,
-    so a fifth of the time at most goes into committing while messages come one by one. Unavailable is tried again until it passes, with growing pauses, because the
-    outcome of a commit may be unknown and the commit may be repeated; any other error spoils only the item
-    to which it belongs: the group is halved until the culprit stands alone.
+    so a fifth of the time at most goes into committing while messages come one by one. Unavailable is tried again
+    until it passes, with growing pauses, because the outcome of a commit may be unknown and the commit may be
+    repeated; any other error spoils only the item to which it belongs: the group is halved until the culprit stands
+    alone. Groups are committed one after the other, so an item is committed after all that came before it.
     """
 
     commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
     sleep: Callable[[float], Awaitable[None]]
     linger_seconds: float = 0.005
     largest: int = 500
-    _waiting: list[_Waiting[Item, Answer]] = field(default_factory=list)
+    _waiting: list[tuple[Item, Done[Answer]]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _worker: asyncio.Task[None] | None = None
     _last_commit: float = 0.0
 
     async def __aenter__(self) -> Self:
+        self._idle.set()
         self._worker = asyncio.create_task(self._work(), name="group commit")
         return self
 
@@ -56,16 +54,36 @@ class GroupCommit(Generic[Item, Answer]):
             self._worker.cancel()
             with suppress(asyncio.CancelledError):
                 await self._worker
-        for waiting in self._waiting:
-            waiting.answer.cancel()
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
+        _tell_all(waiting, GroupClosed())
+
+    def hand_in(self, item: Item, done: Done[Answer]) -> None:
+        """Have an item committed; ``done`` is told the answer or the error, and must not raise."""
+        if not self._waiting:
+            self._arrived.set()
+            self._idle.clear()
+        self._waiting.append((item, done))
 
     async def ask(self, item: Item) -> Answer:
         """The answer for one item. Cancelling the caller does not withdraw the item from its group."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(item, answer))
-        self._arrived.set()
+
+        def done(told: Answer | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(told, GroupClosed):
+                answer.cancel()
+            elif isinstance(told, Exception):
+                answer.set_exception(told)
+            else:
+                answer.set_result(told)
+
+        self.hand_in(item, done)
         return await answer
+
+    async def drained(self) -> None:
+        """Return when nothing waits and nothing is being committed."""
+        await self._idle.wait()
 
     async def _work(self) -> None:
         while True:
@@ -76,15 +94,21 @@ class GroupCommit(Generic[Item, Answer]):
             if not self._waiting:
                 self._arrived.clear()
             began = time.perf_counter()
-            await self._answer(group)
+            try:
+                await self._answer(group)
+            except asyncio.CancelledError:
+                self._waiting = group + self._waiting
+                raise
             self._last_commit = time.perf_counter() - began
+            if not self._waiting:
+                self._idle.set()
 
     def _linger(self) -> float:
         return max(self.linger_seconds, min(LINGER_PER_COMMIT * self._last_commit, LONGEST_LINGER_SECONDS))
 
-    async def _answer(self, group: Sequence[_Waiting[Item, Answer]]) -> None:
+    async def _answer(self, group: Sequence[tuple[Item, Done[Answer]]]) -> None:
         try:
-            items = [waiting.item for waiting in group]
+            items = [item for item, _ in group]
             answers = await until_available(lambda: self.commit(items), self.sleep)
             if len(answers) != len(group):
                 raise ValueError(f"{len(answers)} answers to {len(group)} requests")
@@ -94,22 +118,16 @@ class GroupCommit(Generic[Item, Answer]):
                 await self._answer(group[:middle])
                 await self._answer(group[middle:])
             else:
-                _fail(group, error)
-        except asyncio.CancelledError:
-            _cancel(group)
-            raise
+                _tell_all(group, error)
         else:
-            for waiting, answer in zip(group, answers, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(answer)
+            for (_, done), answer in zip(group, answers, strict=True):
+                done(answer)
 
 
-def _fail(group: Sequence[_Waiting[Item, Answer]], error: Exception) -> None:
-    for waiting in group:
-        if not waiting.answer.done():
-            waiting.answer.set_exception(error)
+class GroupClosed(Exception):
+    """The group was closed before the item was committed, or before its outcome was known."""
 
 
-def _cancel(group: Sequence[_Waiting[Item, Answer]]) -> None:
-    for waiting in group:
-        waiting.answer.cancel()
+def _tell_all(group: Sequence[tuple[Item, Done[Answer]]], error: Exception) -> None:
+    for _, done in group:
+        done(error)

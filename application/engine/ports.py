@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,17 +19,26 @@ from application.ports.pipeline_adapter import PipelineAdapterRegistry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """How the engine behaves; times in seconds."""
+    """How the engine behaves; times in seconds. ``max_dead_letters`` counts where a pipeline has no such limit."""
 
     group_commit_linger: float = 0.005
     group_commit_largest: int = 500
     adapter_timeout: float = 300.0
     lease: float = 15.0
+    max_dead_letters: int | None = None
+
+
+def nothing(point: str) -> None:
+    """What happens at a fault point outside of tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnginePorts:
-    """Every port that running an execution needs. ``owner`` is this process in claims and leases."""
+    """Every port that running an execution needs. ``owner`` is this process in claims and leases.
+
+    ``at`` is called by the name of each point at which a death of the process would leave another state behind:
+    started, claimed, processed, chunk_committed, settling, settled, published, acknowledged. Tests die there.
+    """
 
     owner: UUID
     ledger: Ledger
@@ -41,3 +51,4 @@ class EnginePorts:
     clock: Clock
     ids: IdSource
     settings: EngineSettings = EngineSettings()
+    at: Callable[[str], None] = nothing

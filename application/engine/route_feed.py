@@ -34,6 +34,11 @@ class RouteFeed:
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing of the route waits in its queue, nor in the ledger for want of room in it."""
+        return not self._is_behind and not self._out
+
     async def offer(self, message_ids: Sequence[UUID]) -> None:
         """Publish messages that are in the ledger; those that find no room are fed in later."""
         if not message_ids:

@@ -3,202 +3,164 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress, own_cancellation_only
-from application.engine.emissions import Emitter
-from application.engine.failures import described, failure_of
-from application.engine.group_commit import GroupCommit
+from application.engine.attempt import Attempt
+from application.engine.follow_up import FollowUp
+from application.engine.group_commit import GroupClosed, GroupCommit
+from application.engine.inbox import Inbox, Work, handed_back
 from application.engine.ports import EnginePorts
 from application.engine.route_feed import RouteFeed
-from application.engine.streaming import ClaimLost, StreamingFanOut
 from application.ports.ledger import ClaimRequest, Settled
 from application.ports.message_queue import Delivery, Envelope
-from application.ports.pipeline_adapter import Emission
-from domain.errors import FactflowError
-from domain.event import Event
 from domain.execution import ExecutionStatus
-from domain.json import JsonObject
 from domain.message import Claim, Message, Outcome, Settlement
-from domain.pipeline import Outbound, Route
+from domain.pipeline import Route
+
+LONGEST_STRETCH_SECONDS = 0.005
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class RouteProcessor:
     """Takes a route's messages as they come, up to ``concurrency`` at a time, and settles each.
 
-    ``destinations`` pairs the outbounds with the routes that consume them; ``leading_back`` names the
-    routes from which messages can come back to this one: waiting for room there could be waiting for ourselves.
-    ``finished`` is told when a settlement ends the execution.
+    ``finished`` is told when a settlement ends the execution, ``crashed`` when a task here ends by an error, which only
+    a defect can bring about.
     """
 
     ports: EnginePorts
     route: Route
-    chain: AdapterChain
+    attempt: Attempt
     feeds: Mapping[str, RouteFeed]
-    destinations: tuple[tuple[Outbound, str], ...]
-    leading_back: frozenset[str]
     claims: GroupCommit[ClaimRequest, Claim | None]
     settlements: GroupCommit[Settlement, Settled]
     finished: Callable[[UUID, ExecutionStatus], None]
-    held: dict[UUID, Envelope] = field(default_factory=dict)
+    crashed: Callable[[BaseException], None]
+    inbox: Inbox = field(default_factory=Inbox)
     is_subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+    follow_up: FollowUp = field(init=False)
+    _asked: dict[UUID, Envelope] = field(default_factory=dict)
+    _workers: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.follow_up = FollowUp(feeds=self.feeds, route_id=self.route.id, at=self.ports.at)
+
+    @property
+    def takes_over(self) -> bool:
+        """See ``Taker``: what waits in the queue or in the ledger comes before what is born now."""
+        return self.feeds[self.route.id].is_clear
+
+    def take_over(self, messages: Sequence[Message], token: UUID) -> None:
+        """See ``Taker``; what comes after the end is put back."""
+        for message in messages:
+            work = Work(claim=Claim(message=message, token=token, attempt=1))
+            if self.inbox.is_closed:
+                self.settlements.hand_in(work.given_up(), _ignore)
+            else:
+                self.inbox.put(work)
+        self._staff()
 
     async def run(self) -> None:
-        """Process until cancelled."""
-        inbound = self.route.inbound
-        slots = asyncio.Semaphore(inbound.concurrency)
+        """Consume the queue until cancelled."""
         name = self.feeds[self.route.id].queue_name
-        prefetch = max(inbound.prefetch, inbound.concurrency)
-        async with (
-            self.ports.queue.subscribe(name, prefetch=prefetch) as subscription,
-            asyncio.TaskGroup() as group,
-        ):
+        prefetch = max(self.route.inbound.prefetch, self.route.inbound.concurrency)
+        async with self.ports.queue.subscribe(name, prefetch=prefetch) as subscription:
             self.is_subscribed.set()
             while True:
-                await slots.acquire()
-                delivery = await subscription.receive()
-                task = group.create_task(self._handle(delivery))
-                task.add_done_callback(lambda _: slots.release())
+                self._claim(await subscription.receive())
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def close(self) -> Sequence[Settlement]:
+        """Stop the work in progress at its next await; returns the settlements that put back what was claimed."""
+        settlements = self.inbox.close()
+        asked = [
+            handed_back(envelope.message_id, envelope.execution_id, token, has_begun=False)
+            for token, envelope in self._asked.items()
+        ]
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        return [*settlements, *asked]
+
+    def _claim(self, delivery: Delivery) -> None:
         envelope, token = delivery.envelope, self.ports.ids.new_id()
-        # Noted before it is asked for: a claim may be committed while its asker is being cancelled.
-        self.held[token] = envelope
-        claim = await self.claims.ask(ClaimRequest(message_id=envelope.message_id, token=token))
-        returns_at = None if claim is None else await self._process(claim)
-        del self.held[token]
-        await delivery.acknowledge()
-        feed = self.feeds[self.route.id]
-        feed.consumed(envelope.message_id)
-        if returns_at is not None:
-            # Only now: a queue that still counts the message as out would not take it again.
-            feed.expect(returns_at)
+        # Noted before it is asked for: a claim may be committed after all of this has been closed.
+        self._asked[token] = envelope
+        request = ClaimRequest(message_id=envelope.message_id, token=token)
+        self.claims.hand_in(request, partial(self._claimed, delivery, token))
 
-    async def _process(self, claim: Claim) -> datetime | None:
-        """Settle one message; returns the moment from which it waits again, if it does."""
-        self._tell("message.initiated", claim, {})
-        settlement = await self._attempt(claim)
-        settlement, settled = await self._settle(claim, settlement)
-        await self._publish(settled.published)
+    def _claimed(self, delivery: Delivery, token: UUID, claim: Claim | Exception | None) -> None:
+        if self.inbox.is_closed or isinstance(claim, GroupClosed):
+            return
+        del self._asked[token]
+        if isinstance(claim, Exception):
+            self.crashed(claim)
+        elif claim is None:
+            self.follow_up.after((), delivery)
+        else:
+            self.inbox.put(Work(claim=claim, delivery=delivery))
+            self._staff()
+
+    def _staff(self) -> None:
+        """Begin one more worker if there is work for it, and look again when it has begun."""
+        if len(self.inbox) and len(self._workers) < self.route.inbound.concurrency:
+            self._begin(self._work())
+            asyncio.get_running_loop().call_soon(self._staff)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        worker = asyncio.create_task(work, name=f"worker {self.route.id}")
+        self._workers.add(worker)
+        worker.add_done_callback(self._leave)
+
+    def _leave(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        error = None if worker.cancelled() else worker.exception()
+        if error is not None:
+            self.crashed(error)
+        else:
+            self._staff()
+
+    async def _work(self) -> None:
+        time = asyncio.get_running_loop().time
+        until = time() + LONGEST_STRETCH_SECONDS
+        while (work := self.inbox.next()) is not None:
+            self.ports.at("claimed")
+            settlement = await self.attempt.settlement(work.claim)
+            self.ports.at("processed")
+            self.settlements.hand_in(settlement, partial(self._settled, work, settlement))
+            if time() > until:
+                # Pipeline adapters that never wait must not keep everything else from its turn.
+                await asyncio.sleep(0)
+                until = time() + LONGEST_STRETCH_SECONDS
+
+    def _settled(self, work: Work, settlement: Settlement, settled: Settled | Exception) -> None:
+        if isinstance(settled, GroupClosed):
+            return
+        if isinstance(settled, Exception):
+            self._settle_otherwise(work, settlement, settled)
+            return
+        self.inbox.settled(work)
         goes_back = settlement.outcome in {Outcome.RETRY, Outcome.RELEASE}
+        self.follow_up.after(
+            settled.published,
+            work.delivery,
+            returns_at=(settlement.not_before or self.ports.clock.now()) if goes_back else None,
+        )
         if settled.accepted and not goes_back:
-            kind = "message.failed" if settlement.outcome is Outcome.DEAD else "message.completed"
-            self._tell(kind, claim, {"outcome": settlement.outcome.value, "error": settlement.error})
+            self.attempt.tell_settled(work.claim, settlement)
         if settled.finished is not None:
-            self.finished(claim.message.execution_id, settled.finished)
-        return (settlement.not_before or self.ports.clock.now()) if goes_back else None
+            self.finished(settlement.execution_id, settled.finished)
 
-    async def _settle(self, claim: Claim, settlement: Settlement) -> tuple[Settlement, Settled]:
-        try:
-            return settlement, await self.settlements.ask(settlement)
-        except FactflowError as error:
-            dead = _settlement(claim, Outcome.DEAD, error=described(error))
-            return dead, await self.settlements.ask(dead)
-
-    async def _attempt(self, claim: Claim) -> Settlement:
-        try:
-            progress = await self.chain.run(claim)
-        except AdapterFailed as failed:
-            return self._failed(claim, failed.cause)
-        if progress.is_skipped:
-            return _settlement(claim, Outcome.SKIPPED)
-        try:
-            with own_cancellation_only():
-                children = await self._children(claim, progress)
-        except ClaimLost:
-            return _settlement(claim, Outcome.RELEASE)
-        except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
-            if progress.entry is not None:
-                self.chain.failed(progress.entry, error)
-            return self._failed(claim, error)
-        return _settlement(claim, Outcome.DONE, children=children)
-
-    def _failed(self, claim: Claim, error: Exception) -> Settlement:
-        failure = failure_of(
-            error,
-            claim,
-            self.route.error_handling,
-            now=self.ports.clock.now(),
-            randomness=self.ports.ids.randomness(),
-        )
-        return _settlement(claim, failure.outcome, error=failure.error, not_before=failure.not_before)
-
-    async def _children(self, claim: Claim, progress: Progress) -> Sequence[Message]:
-        emitted = progress.emitted
-        emitter = Emitter(
-            parent=claim.message,
-            metadata=progress.metadata,
-            correlation_id=progress.correlation_id,
-            destinations=self.destinations,
-        )
-        if emitted is None and self.destinations:
-            return emitter.children([(0, Emission(payload=progress.message))])
-        if isinstance(emitted, AsyncIterator):
-            fan_out = StreamingFanOut(
-                ports=self.ports,
-                claim=claim,
-                emitter=emitter,
-                publish=self._publish,
-                wait_for_room=self._wait_for_room,
-            )
-            return await fan_out.last_chunk(emitted)
-        return emitter.children(enumerate(emitted or ()))
-
-    async def _publish(self, messages: Sequence[Message]) -> None:
-        by_route: defaultdict[str, list[UUID]] = defaultdict(list)
-        for message in messages:
-            by_route[message.route_id].append(message.id)
-        for route_id, message_ids in by_route.items():
-            await self.feeds[route_id].offer(message_ids)
-
-    async def _wait_for_room(self) -> None:
-        for _, route_id in self.destinations:
-            if route_id not in self.leading_back:
-                await self.feeds[route_id].wait_for_room()
-
-    def _tell(self, kind: str, claim: Claim, data: JsonObject) -> None:
-        message = claim.message
-        about = {"message_id": str(message.id), "route_id": self.route.id, "attempt": claim.attempt, **data}
-        self.ports.events.publish(
-            Event(
-                id=self.ports.ids.new_id(),
-                type=kind,
-                execution_id=message.execution_id,
-                at=self.ports.clock.now(),
-                data=about,
-            )
-        )
+    def _settle_otherwise(self, work: Work, settlement: Settlement, error: Exception) -> None:
+        """The ledger refuses the settlement: the message is dead, unless that is refused as well."""
+        dead = self.attempt.refused(work.claim, error)
+        if dead is None or settlement.outcome is Outcome.DEAD:
+            self.crashed(error)
+        else:
+            self.settlements.hand_in(dead, partial(self._settled, work, dead))
 
 
-def released(token: UUID, envelope: Envelope) -> Settlement:
-    """The settlement that hands a message back which may have been claimed under a token."""
-    return Settlement(
-        message_id=envelope.message_id,
-        execution_id=envelope.execution_id,
-        token=token,
-        outcome=Outcome.RELEASE,
-    )
-
-
-def _settlement(
-    claim: Claim,
-    outcome: Outcome,
-    *,
-    children: Sequence[Message] = (),
-    error: JsonObject | None = None,
-    not_before: datetime | None = None,
-) -> Settlement:
-    return Settlement(
-        message_id=claim.message.id,
-        execution_id=claim.message.execution_id,
-        token=claim.token,
-        outcome=outcome,
-        children=children,
-        error=error,
-        not_before=not_before,
-    )
+def _ignore(_: object) -> None:
+    """Whether a message could be put back shows in the ledger, where the sweep finds it if not."""

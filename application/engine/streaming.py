@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from application.engine.availability import until_available
+from application.engine.deadlines import Deadlines
 from application.engine.emissions import Emitter
+from application.engine.handovers import Reservation
 from application.engine.ports import EnginePorts
 from application.ports.pipeline_adapter import Emission
 from domain.message import Claim, Message
@@ -27,6 +28,8 @@ class StreamingFanOut:
     ports: EnginePorts
     claim: Claim
     emitter: Emitter
+    deadlines: Deadlines
+    reserve: Callable[[Sequence[Message]], Reservation]
     publish: Callable[[Sequence[Message]], Awaitable[None]]
     wait_for_room: Callable[[], Awaitable[None]]
 
@@ -38,7 +41,7 @@ class StreamingFanOut:
         chunk: list[tuple[int, Emission]] = []
         position = 0
         async with aclosing(_closable(emissions)) as iterator:
-            while (emission := await self._next(iterator)) is not None:
+            while (emission := await self.deadlines.keep(anext(iterator, None))) is not None:
                 if len(chunk) == CHUNK:
                     await self._commit(self.emitter.children(chunk))
                     chunk = []
@@ -46,20 +49,27 @@ class StreamingFanOut:
                 position += 1
         return self.emitter.children(chunk)
 
-    async def _next(self, iterator: AsyncIterator[Emission]) -> Emission | None:
-        async with asyncio.timeout(self.ports.settings.adapter_timeout):
-            return await anext(iterator, None)
-
     async def _commit(self, children: Sequence[Message]) -> None:
-        claim, now = self.claim, self.ports.clock.now()
-        holds = await until_available(
-            lambda: self.ports.ledger.extend(claim.message.id, claim.token, children, now=now),
-            self.ports.clock.sleep,
-        )
-        if not holds:
-            raise ClaimLost
-        await self.publish(children)
         await self.wait_for_room()
+        claim, now = self.claim, self.ports.clock.now()
+        reservation = self.reserve(children)
+        handover = reservation.handover(self.ports.owner)
+        try:
+            settled = await until_available(
+                lambda: self.ports.ledger.extend(
+                    claim.message.id, claim.token, children, now=now, handover=handover
+                ),
+                self.ports.clock.sleep,
+            )
+        except BaseException:
+            reservation.cancel()
+            raise
+        if not settled.accepted:
+            reservation.cancel()
+            raise ClaimLost
+        self.ports.at("chunk_committed")
+        reservation.fulfil([(settled, claim.token)])
+        await self.publish(settled.published)
 
 
 async def _closable(emissions: AsyncIterator[Emission]) -> AsyncGenerator[Emission, None]:

@@ -17,9 +17,15 @@ class EventBus(Protocol):
         """Give the event to every listener; never blocks, never raises."""
         ...
 
-    def listen(self, execution_id: UUID | None = None) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+    def listen(
+        self, execution_id: UUID | None = None, *, with_messages: bool = True
+    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Events from the moment of entering, of one execution or of all, in the order published.
 
-        A listener that falls far behind loses the oldest events.
+        Without messages only what happens to executions as a whole. A listener that falls far behind loses the oldest.
         """
+        ...
+
+    def is_followed(self, execution_id: UUID) -> bool:
+        """Whether anybody listens to the messages of an execution now: nobody else need be told of them."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -22,17 +23,31 @@ class ClaimRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """Children that the owner will process itself: they are claimed for it as they come into being.
+
+    Each is under the token of the settlement that emits it, and in its first attempt. It saves the claim's own
+    transaction where nobody else could take the message from the queue anyway.
+    """
+
+    owner: UUID
+    message_ids: AbstractSet[UUID]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of one settlement.
+    """What became of one settlement, or of one chunk of a fan-out.
 
     ``accepted``: the claim still held, or this very settlement had been accepted before. When not, nothing changed.
     ``published``: the children that now exist, to be handed to the queue (none when the execution was cancelled).
+    ``handed_over``: those that exist and are claimed for the owner instead; no child is in both.
     ``finished``: the terminal status that this settlement brought the execution to, else None.
     """
 
     message_id: UUID
     accepted: bool
     published: Sequence[Message] = ()
+    handed_over: Sequence[Message] = ()
     finished: ExecutionStatus | None = None
 
 
@@ -52,8 +67,13 @@ class Ledger(Protocol):
         """
         ...
 
-    async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> Sequence[Settled]:
+    async def settle(
+        self, settlements: Sequence[Settlement], *, now: datetime, handover: Handover | None = None
+    ) -> Sequence[Settled]:
         """Settle claimed messages and bring their children into being; answers in the order asked.
+
+        Children named in the handover are born claimed; one that exists already stays as it is, and is handed over
+        only if it is claimed by that owner under that very token (the call is a repetition).
 
         A settlement whose token is not the message's changes nothing (``accepted`` is False); one that was accepted
         before is accepted again and its children are in ``published`` again. Settling a message of a cancelled
@@ -64,11 +84,17 @@ class Ledger(Protocol):
         ...
 
     async def extend(
-        self, message_id: UUID, token: UUID, children: Sequence[Message], *, now: datetime
-    ) -> bool:
+        self,
+        message_id: UUID,
+        token: UUID,
+        children: Sequence[Message],
+        *,
+        now: datetime,
+        handover: Handover | None = None,
+    ) -> Settled:
         """Bring a chunk of children into being while their parent is still being processed.
 
-        False, and nothing is done, when the claim no longer holds or the execution is not running.
+        Not accepted, and nothing is done, when the claim no longer holds or the execution is not running.
         """
         ...
 

@@ -62,6 +62,11 @@ class MessageQueue(Protocol):
     Within one queue deliveries come in the order published, except after a release.
     """
 
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody outside of this process consumes its queues, so that messages may pass them by."""
+        ...
+
     async def publish(self, queue: str, envelopes: Sequence[Envelope]) -> int:
         """Append envelopes; returns how many of them, from the front, were taken for good.
 

@@ -151,10 +151,10 @@ async def test_chunks_of_a_fan_out_are_there_before_their_parent_is_settled(ledg
     execution = await ledgers.started()
     claim = await ledgers.claimed_init(execution)
     first, second = children(claim, "a", "b"), children(claim, "c")
-    assert await ledgers.messages.extend(claim.message.id, claim.token, first, now=NOW)
+    assert (await ledgers.messages.extend(claim.message.id, claim.token, first, now=NOW)).accepted
     for child in await ledgers.claimed(*(child.id for child in first)):
         assert (await ledgers.settled(child)).finished is None
-    assert await ledgers.messages.extend(claim.message.id, claim.token, first + second, now=NOW)
+    assert (await ledgers.messages.extend(claim.message.id, claim.token, first + second, now=NOW)).accepted
     assert (await ledgers.settled(claim, children=second)).finished is None
     assert (await ledgers.seen(execution.id)).counts.outstanding == 1
 
@@ -164,9 +164,9 @@ async def test_a_chunk_is_refused_without_the_claim_or_after_the_end(ledgers: Le
     execution = await ledgers.started()
     claim = await ledgers.claimed_init(execution)
     chunk = children(claim, "a")
-    assert not await ledgers.messages.extend(claim.message.id, uuid4(), chunk, now=NOW)
+    assert not (await ledgers.messages.extend(claim.message.id, uuid4(), chunk, now=NOW)).accepted
     await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
-    assert not await ledgers.messages.extend(claim.message.id, claim.token, chunk, now=NOW)
+    assert not (await ledgers.messages.extend(claim.message.id, claim.token, chunk, now=NOW)).accepted
     assert (await ledgers.seen(execution.id)).counts.total == 1
 
 

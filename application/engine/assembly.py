@@ -1,0 +1,131 @@
+"""Puts an execution's processors and feeds together; nothing runs yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from application.engine.adapter_chain import AdapterChain
+from application.engine.attempt import Attempt
+from application.engine.deadlines import Deadlines
+from application.engine.emissions import Emitter, destinations_of
+from application.engine.execution_run import ExecutionRun, scoped_queue
+from application.engine.follow_up import publish
+from application.engine.group_commit import GroupCommit
+from application.engine.handovers import Reservation, reserve
+from application.engine.ports import EnginePorts
+from application.engine.route_feed import RouteFeed
+from application.engine.route_processor import RouteProcessor
+from application.engine.streaming import StreamingFanOut
+from application.ports.ledger import ClaimRequest, Settled
+from application.ports.pipeline_adapter import PipelineAdapter
+from domain.execution import ExecutionStatus
+from domain.message import Claim, Message, Settlement
+from domain.pipeline import AdapterStep, Pipeline, Route
+
+
+@dataclass(slots=True, kw_only=True)
+class Assembly:
+    """What all routes of an execution share."""
+
+    ports: EnginePorts
+    execution_id: UUID
+    pipeline: Pipeline
+    deadlines: Deadlines
+    claims: GroupCommit[ClaimRequest, Claim | None]
+    settlements: GroupCommit[Settlement, Settled]
+    finished: Callable[[UUID, ExecutionStatus], None]
+    crashed: Callable[[UUID, BaseException], None]
+
+    def run(self) -> ExecutionRun:
+        """The run, with every pipeline adapter built; raises UnknownPipelineAdapter, InvalidAdapterConfig."""
+        routes = self.pipeline.routes.values()
+        built = {route.id: self._steps(route) for route in routes}
+        feeds = {route.id: self._feed(route) for route in routes}
+        processors: dict[str, RouteProcessor] = {}
+        for route in routes:
+            processors[route.id] = self._processor(route, built[route.id], feeds, processors)
+        return ExecutionRun(
+            execution_id=self.execution_id, processors=processors, feeds=feeds, crashed=self.crashed
+        )
+
+    def _steps(self, route: Route) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:
+        return [(step, self.ports.registry.build(step.type, step.config)) for step in route.adapters]
+
+    def _feed(self, route: Route) -> RouteFeed:
+        return RouteFeed(
+            ports=self.ports,
+            execution_id=self.execution_id,
+            route_id=route.id,
+            queue_name=scoped_queue(self.execution_id, route.inbound.queue),
+        )
+
+    def _processor(
+        self,
+        route: Route,
+        steps: Sequence[tuple[AdapterStep, PipelineAdapter]],
+        feeds: Mapping[str, RouteFeed],
+        processors: Mapping[str, RouteProcessor],
+    ) -> RouteProcessor:
+        chain = AdapterChain(
+            route_id=route.id,
+            steps=steps,
+            storage=self.ports.storage,
+            lineage=self.ports.lineage,
+            clock=self.ports.clock,
+            deadlines=self.deadlines,
+        )
+        return RouteProcessor(
+            ports=self.ports,
+            route=route,
+            attempt=Attempt(
+                ports=self.ports,
+                route=route,
+                chain=chain,
+                destinations=destinations_of(route, self.pipeline),
+                fan_out=partial(self._fan_out, self._ahead(route), feeds, processors),
+            ),
+            feeds=feeds,
+            claims=self.claims,
+            settlements=self.settlements,
+            finished=self.finished,
+            crashed=partial(self.crashed, self.execution_id),
+        )
+
+    def _ahead(self, route: Route) -> Sequence[str]:
+        """The routes that a route feeds and that do not lead back to it.
+
+        Waiting for room in one that leads back could be waiting for ourselves.
+        """
+        leading_back = self.pipeline.routes_leading_to(route.id)
+        fed = {route_id for _, route_id in destinations_of(route, self.pipeline)}
+        return sorted(fed - leading_back)
+
+    def _fan_out(
+        self,
+        ahead: Sequence[str],
+        feeds: Mapping[str, RouteFeed],
+        processors: Mapping[str, RouteProcessor],
+        claim: Claim,
+        emitter: Emitter,
+    ) -> StreamingFanOut:
+        async def wait_for_room() -> None:
+            for route_id in ahead:
+                await feeds[route_id].wait_for_room()
+                await processors[route_id].inbox.wait_for_room()
+
+        def reserve_room(children: Sequence[Message]) -> Reservation:
+            takes = self.ports.queue.is_private
+            return reserve(children, lambda child: processors.get(child.route_id) if takes else None)
+
+        return StreamingFanOut(
+            ports=self.ports,
+            claim=claim,
+            emitter=emitter,
+            deadlines=self.deadlines,
+            reserve=reserve_room,
+            publish=lambda messages: publish(messages, feeds),
+            wait_for_room=wait_for_room,
+        )

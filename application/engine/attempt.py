@@ -1,0 +1,141 @@
+"""One attempt at a message: its pipeline adapters, its children, and how it is to be settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress
+from application.engine.emissions import Emitter
+from application.engine.failures import described, failure_of
+from application.engine.ports import EnginePorts
+from application.engine.streaming import ClaimLost, StreamingFanOut
+from application.ports.pipeline_adapter import Emission
+from domain.digest import digest
+from domain.errors import FactflowError
+from domain.event import Event
+from domain.json import JsonObject
+from domain.message import Claim, Message, Outcome, Settlement
+from domain.pipeline import Outbound, Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Attempts of one route in one execution.
+
+    ``destinations`` pairs the route's outbounds with the routes that consume them.
+    """
+
+    ports: EnginePorts
+    route: Route
+    chain: AdapterChain
+    destinations: tuple[tuple[Outbound, str], ...]
+    fan_out: Callable[[Claim, Emitter], StreamingFanOut]
+
+    async def settlement(self, claim: Claim) -> Settlement:
+        """Process a message; whatever its pipeline adapters raise is in the settlement."""
+        self._tell("message.initiated", claim)
+        try:
+            progress = await self.chain.run(claim)
+        except AdapterFailed as failed:
+            return self._failed(claim, failed.cause)
+        if progress.is_skipped:
+            self.chain.ended(progress, None)
+            return settlement_of(claim, Outcome.SKIPPED)
+        try:
+            children, output_hash = await self._children(claim, progress)
+        except asyncio.CancelledError:
+            self.chain.cancelled(progress)
+            raise
+        except ClaimLost:
+            self.chain.cancelled(progress)
+            return settlement_of(claim, Outcome.RELEASE)
+        except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
+            self.chain.failed(progress, error)
+            return self._failed(claim, error)
+        self.chain.ended(progress, output_hash)
+        return settlement_of(claim, Outcome.DONE, children=children)
+
+    def refused(self, claim: Claim, error: Exception) -> Settlement | None:
+        """The settlement of a message whose settlement the ledger refuses; None when that is not the message's fault."""
+        if not isinstance(error, FactflowError):
+            return None
+        return settlement_of(claim, Outcome.DEAD, error=described(error))
+
+    def tell_settled(self, claim: Claim, settlement: Settlement) -> None:
+        """Tell whoever listens how a message has ended."""
+        kind = "message.failed" if settlement.outcome is Outcome.DEAD else "message.completed"
+        self._tell(kind, claim, outcome=settlement.outcome.value, error=settlement.error)
+
+    async def _children(self, claim: Claim, progress: Progress) -> tuple[Sequence[Message], str]:
+        """The children, and the hash of the message as it leaves the route."""
+        emitted = progress.emitted
+        emitter = Emitter(
+            parent=claim.message,
+            metadata=progress.metadata,
+            correlation_id=progress.correlation_id,
+            destinations=self.destinations,
+        )
+        if isinstance(emitted, AsyncIterator):
+            children = await self.fan_out(claim, emitter).last_chunk(emitted)
+        elif emitted is not None:
+            children = emitter.children(enumerate(emitted))
+        elif self.destinations:
+            children = emitter.children([(0, Emission(payload=progress.message))])
+            if children and children[0].encoded:
+                return children, children[0].encoded.digest.hash
+        else:
+            children = ()
+        return children, digest(progress.message).hash
+
+    def _failed(self, claim: Claim, error: Exception) -> Settlement:
+        failure = failure_of(
+            error,
+            claim,
+            self.route.error_handling,
+            now=self.ports.clock.now(),
+            randomness=self.ports.ids.randomness(),
+        )
+        return settlement_of(claim, failure.outcome, error=failure.error, not_before=failure.not_before)
+
+    def _tell(self, kind: str, claim: Claim, **data: object) -> None:
+        message = claim.message
+        if not self.ports.events.is_followed(message.execution_id):
+            return
+        about: JsonObject = {
+            "message_id": str(message.id),
+            "route_id": self.route.id,
+            "attempt": claim.attempt,
+            **data,  # type: ignore[dict-item]  # they are JSON
+        }
+        self.ports.events.publish(
+            Event(
+                id=self.ports.ids.new_id(),
+                type=kind,
+                execution_id=message.execution_id,
+                at=self.ports.clock.now(),
+                data=about,
+            )
+        )
+
+
+def settlement_of(
+    claim: Claim,
+    outcome: Outcome,
+    *,
+    children: Sequence[Message] = (),
+    error: JsonObject | None = None,
+    not_before: datetime | None = None,
+) -> Settlement:
+    """The settlement of a claim."""
+    return Settlement(
+        message_id=claim.message.id,
+        execution_id=claim.message.execution_id,
+        token=claim.token,
+        outcome=outcome,
+        children=children,
+        error=error,
+        not_before=not_before,
+    )

@@ -1,0 +1,73 @@
+"""What follows a commit: children to their queues, then the acknowledgement, then the look-out for retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from application.engine.route_feed import RouteFeed
+from application.ports.message_queue import Delivery
+from domain.message import Message
+
+
+@dataclass(slots=True, kw_only=True)
+class FollowUp:
+    """Of one route, for all its messages in the order in which they settle, and in batches.
+
+    A message's delivery is acknowledged only when its children are with the queue: after a crash in between it comes
+    again, and with it they do.
+    """
+
+    feeds: Mapping[str, RouteFeed]
+    route_id: str
+    at: Callable[[str], None]
+    _published: list[Message] = field(default_factory=list)
+    _deliveries: list[tuple[Delivery, datetime | None]] = field(default_factory=list)
+    _awake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def after(
+        self, published: Sequence[Message], delivery: Delivery | None, *, returns_at: datetime | None = None
+    ) -> None:
+        """See to a message that is settled, or was not to be claimed; ``returns_at`` is when it waits again."""
+        if delivery is None and returns_at is not None:
+            self.feeds[self.route_id].expect(returns_at)
+        if published:
+            self._published.extend(published)
+        if delivery is not None:
+            self._deliveries.append((delivery, returns_at))
+        if published or delivery is not None:
+            self._awake.set()
+
+    async def run(self) -> None:
+        """See to what comes until cancelled."""
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            published, self._published = self._published, []
+            deliveries, self._deliveries = self._deliveries, []
+            await publish(published, self.feeds)
+            self.at("published")
+            for delivery, returns_at in deliveries:
+                await self._acknowledge(delivery, returns_at)
+
+    async def _acknowledge(self, delivery: Delivery, returns_at: datetime | None) -> None:
+        await delivery.acknowledge()
+        self.at("acknowledged")
+        feed = self.feeds[self.route_id]
+        feed.consumed(delivery.envelope.message_id)
+        if returns_at is not None:
+            # Only now: a queue that still counts the message as out would not take it again.
+            feed.expect(returns_at)
+
+
+async def publish(messages: Sequence[Message], feeds: Mapping[str, RouteFeed]) -> None:
+    """Offer messages that are in the ledger to the queues of their routes."""
+    by_route: defaultdict[str, list[UUID]] = defaultdict(list)
+    for message in messages:
+        by_route[message.route_id].append(message.id)
+    for route_id, message_ids in by_route.items():
+        await feeds[route_id].offer(message_ids)

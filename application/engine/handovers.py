@@ -1,0 +1,71 @@
+"""Hands children on to the routes of this process as they come into being, where these have room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from application.engine.inbox import Inbox
+from application.ports.ledger import Handover, Settled
+from domain.message import Message
+
+
+class Taker(Protocol):
+    """A route of an execution that takes over what it can."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Its window on the ledger."""
+        ...
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether nothing that was there before would be overtaken."""
+        ...
+
+    def take_over(self, messages: Sequence[Message], token: UUID) -> None:
+        """Take in messages that were claimed under a token as they were born."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Reservation:
+    """Room kept for children that are about to be born, by message id and by taker."""
+
+    by_id: dict[UUID, Taker] = field(default_factory=dict)
+
+    def handover(self, owner: UUID) -> Handover | None:
+        """What to ask the ledger for."""
+        return Handover(owner=owner, message_ids=self.by_id.keys()) if self.by_id else None
+
+    def fulfil(self, answers: Iterable[tuple[Settled, UUID]]) -> None:
+        """Give what was born claimed, under the token beside it, to those who kept room."""
+        for settled, token in answers:
+            for taker, messages in self._by_taker(settled.handed_over):
+                taker.take_over(messages, token)
+        self.cancel()
+
+    def cancel(self) -> None:
+        """Give the room back."""
+        for taker in self.by_id.values():
+            taker.inbox.unreserve(1)
+        self.by_id = {}
+
+    def _by_taker(self, messages: Sequence[Message]) -> Iterable[tuple[Taker, Sequence[Message]]]:
+        grouped: dict[int, tuple[Taker, list[Message]]] = {}
+        for message in messages:
+            taker = self.by_id[message.id]
+            grouped.setdefault(id(taker), (taker, []))[1].append(message)
+        return grouped.values()
+
+
+def reserve(children: Iterable[Message], taker_of: Callable[[Message], Taker | None]) -> Reservation:
+    """Keep room for those of the children that can be handed over."""
+    reservation = Reservation()
+    for child in children:
+        taker = taker_of(child)
+        if taker is not None and taker.takes_over and taker.inbox.reserve():
+            reservation.by_id[child.id] = taker
+    return reservation

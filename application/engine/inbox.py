@@ -1,0 +1,120 @@
+"""What a route of one execution has claimed in this process and not yet settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from application.ports.message_queue import Delivery
+from domain.message import Claim, Message, Outcome, Settlement
+
+WINDOW = 1024
+WINDOW_CHARACTERS = 4 << 20
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Work:
+    """A claimed message in this process; ``delivery`` is what it came with unless it was handed over at birth."""
+
+    claim: Claim
+    delivery: Delivery | None = None
+    has_begun: bool = False
+
+    def given_up(self) -> Settlement:
+        """The settlement that puts the message back."""
+        return handed_back(
+            self.claim.message.id, self.claim.message.execution_id, self.claim.token, has_begun=self.has_begun
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Inbox:
+    """A window of ``WINDOW`` messages, or 4 MiB of their payloads, on the route's part of the ledger.
+
+    ``held`` is everything claimed here by message id, whether it waits, is worked on or is being settled.
+    """
+
+    held: dict[UUID, Work] = field(default_factory=dict)
+    is_closed: bool = False
+    _waiting: deque[Work] = field(default_factory=deque)
+    _reserved: int = 0
+    _characters: int = 0
+    _room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it would take one more."""
+        is_full = len(self.held) + self._reserved >= WINDOW or self._characters >= WINDOW_CHARACTERS
+        return not is_full and not self.is_closed
+
+    def reserve(self) -> bool:
+        """Keep room for one message that may be about to come; False when there is none."""
+        if not self.has_room:
+            return False
+        self._reserved += 1
+        return True
+
+    def unreserve(self, count: int) -> None:
+        """Give reserved room back, or make use of it."""
+        self._reserved -= count
+        self._tell_of_room()
+
+    def put(self, work: Work) -> None:
+        """Take a claimed message in."""
+        message = work.claim.message
+        self.held[message.id] = work
+        self._characters += _size(message)
+        self._waiting.append(work)
+
+    def next(self) -> Work | None:
+        """The claim that waits longest, taken out to be worked on."""
+        if not self._waiting or self.is_closed:
+            return None
+        work = self._waiting.popleft()
+        work.has_begun = True
+        return work
+
+    def settled(self, work: Work) -> None:
+        """Forget a message that is settled."""
+        message = work.claim.message
+        if self.held.pop(message.id, None) is not None:
+            self._characters -= _size(message)
+        self._tell_of_room()
+
+    async def wait_for_room(self) -> None:
+        """Return when there is room again, or when it is closed."""
+        while not self.has_room and not self.is_closed:
+            self._room.clear()
+            await self._room.wait()
+
+    def close(self) -> Sequence[Settlement]:
+        """Give out no more; returns the settlements that put back all that is held."""
+        self.is_closed = True
+        self._waiting.clear()
+        self._room.set()
+        return [work.given_up() for work in self.held.values()]
+
+    def _tell_of_room(self) -> None:
+        # Late, so that who waits for room finds enough of it to be worth the wait.
+        if len(self.held) + self._reserved <= WINDOW // 2:
+            self._room.set()
+
+
+def handed_back(message_id: UUID, execution_id: UUID, token: UUID, *, has_begun: bool) -> Settlement:
+    """The settlement that puts a message back which is, or may be, claimed under a token."""
+    return Settlement(
+        message_id=message_id,
+        execution_id=execution_id,
+        token=token,
+        outcome=Outcome.RELEASE if has_begun else Outcome.HAND_BACK,
+    )
+
+
+def _size(message: Message) -> int:
+    return message.encoded.digest.size if message.encoded else 0
