@@ -9,6 +9,7 @@ from application.configs import Configs
 from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
+from application.pipeline_adapters import Catalogue
 from application.search import Search
 from application.stored_objects import StoredObjects
 
@@ -23,4 +24,5 @@ class Application:
     lineage: Lineage
     search: Search
     chat: Chat
+    catalogue: Catalogue
     health: SystemHealth

@@ -39,6 +39,7 @@ from application.engine.ports import EnginePorts
 from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
+from application.pipeline_adapters import Catalogue
 from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
@@ -187,6 +188,7 @@ class World:
                 reader=FormatDocumentReader(),
                 language_model=self.language_model,
             ),
+            catalogue=Catalogue(adapters=self.registry()),
             health=SystemHealth(components=[self.component], clock=ports.clock, started_at=ports.clock.now()),
         )
 

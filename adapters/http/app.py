@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
 from adapters.http.bodies import JsonRequest
+from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
@@ -35,6 +36,7 @@ CONTROLLERS = (
     StorageController,
     LineageController,
     MonitoringController,
+    AdaptersController,
     SystemController,
 )
 

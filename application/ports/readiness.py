@@ -36,5 +36,7 @@ class Readiness(Protocol):
 
     @property
     def component(self) -> str:
-        """The name under which it appears: ``database``, ``queue``, ``storage``, ``orchestrator``, ``models``."""
+        """The name under which it appears: ``database``, ``queue``, ``storage``, ``orchestrator``, ``models``,
+        ``pipeline_adapters``.
+        """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from entrypoints.cli import reporting
+from entrypoints.cli.commands.adapter import adapter
 from entrypoints.cli.commands.chat import chat
 from entrypoints.cli.commands.config import config
 from entrypoints.cli.commands.execution import execution
@@ -36,5 +37,5 @@ def factflow(context: click.Context) -> None:
 
 
 factflow.params += global_options(is_hidden=False)
-for _command in (search, chat, config, execution, storage, lineage, system):
+for _command in (search, chat, config, execution, storage, lineage, adapter, system):
     factflow.add_command(_command)

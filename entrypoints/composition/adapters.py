@@ -16,6 +16,7 @@ from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.openai.language_model import OpenAiLanguageModel
 from adapters.pipeline.discovery import installed
+from adapters.pipeline.registry import PipelineAdapters
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
 from adapters.postgres.database import Database
@@ -47,7 +48,7 @@ from application.ports.ledger import Ledger
 from application.ports.lineage import LineageReader, LineageSink
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
-from application.ports.pipeline_adapter import PipelineAdapterRegistry
+from application.ports.pipeline_adapter import PipelineAdapterCatalogue, PipelineAdapterRegistry
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
 from application.ports.unit_of_work import UnitOfWork
@@ -102,6 +103,7 @@ class Adapters(containers.DeclarativeContainer):
     model: providers.Provider[EmbeddingModel] = providers.AbstractSingleton()
     language_model: providers.Provider[LanguageModel | None] = providers.AbstractSingleton()
     registry: providers.Provider[PipelineAdapterRegistry] = providers.AbstractSingleton()
+    catalogue: providers.Provider[PipelineAdapterCatalogue] = providers.AbstractSingleton()
 
 
 def _postgres(settings: Settings, folder: DataFolder) -> EmbeddedPostgres | None:
@@ -129,6 +131,10 @@ def _model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -
 
 def _administration(index: PostgresSegmentIndex) -> PostgresSegmentIndex:
     return index
+
+
+def _catalogue(registry: PipelineAdapters) -> PipelineAdapters:
+    return registry
 
 
 def _language_model(settings: Settings) -> OpenAiLanguageModel | None:
@@ -186,3 +192,4 @@ class EmbeddedAdapters(Adapters):
         ),
         installed,
     )
+    catalogue = providers.Singleton(_catalogue, registry)

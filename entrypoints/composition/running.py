@@ -14,6 +14,7 @@ from application.engine.recovery import Recovery
 from application.executions import Executions
 from application.health import OrchestratorReadiness, SystemHealth
 from application.lineage import Lineage
+from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.readiness import Readiness
 from application.search import Search
 from application.shipped_configs import ShippedConfigs
@@ -86,6 +87,7 @@ def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Appl
         ids=adapters.ids(),
     )
     search = Search(index=adapters.index(), model=adapters.model())
+    catalogue = Catalogue(adapters=adapters.catalogue())
     return Application(
         configs=configs,
         executions=Executions(
@@ -104,8 +106,13 @@ def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Appl
             reader=adapters.reader(),
             language_model=adapters.language_model(),
         ),
+        catalogue=catalogue,
         health=SystemHealth(
-            components=[*_readiness(adapters), OrchestratorReadiness(engine=engine)],
+            components=[
+                *_readiness(adapters),
+                OrchestratorReadiness(engine=engine),
+                CatalogueReadiness(catalogue=catalogue),
+            ],
             clock=adapters.clock(),
             started_at=adapters.clock().now(),
         ),

@@ -11,13 +11,15 @@ import pytest
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.models.minilm import MiniLmEmbeddingModel
+from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from application.health import OrchestratorReadiness
+from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.readiness import Health, Readiness
 from tests.databases import fresh_database
 from tests.unit.engines import bench
 
-NAMES = {"database", "queue", "storage", "models", "orchestrator"}
+NAMES = {"database", "queue", "storage", "models", "orchestrator", "pipeline_adapters"}
 SLOW = pytest.mark.slow
 
 
@@ -31,6 +33,8 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
         elif kind == "orchestrator":
             on = await stack.enter_async_context(bench({}))
             yield OrchestratorReadiness(engine=on.engine)
+        elif kind == "pipeline_adapters":
+            yield CatalogueReadiness(catalogue=Catalogue(adapters=PipelineAdapters(())))
         elif kind == "models":
             yield await stack.enter_async_context(MiniLmEmbeddingModel(folder))
         else:
@@ -43,6 +47,7 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
         "queue",
         "storage",
         "orchestrator",
+        "pipeline_adapters",
         pytest.param("models", marks=SLOW),
         pytest.param("database", marks=SLOW),
     ]

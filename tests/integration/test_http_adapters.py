@@ -1,0 +1,67 @@
+"""The catalogue of pipeline adapters over HTTP and on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.pipeline.discovery import installed
+from adapters.pipeline.registry import PipelineAdapters
+from application.pipeline_adapters import Catalogue, CatalogueReadiness
+from application.ports.readiness import Health
+from tests.contracts.test_pipeline_adapter import SHOUT
+from tests.http_server import Api, serving
+from tests.integration.test_cli_with_api import factflow
+from tests.unit.test_discovery import GOOD, Packages, packages
+
+__all__ = ["packages"]
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with serving() as api:
+        yield api
+
+
+async def test_the_catalogue_is_listed_in_pages(api: Api) -> None:
+    """Each with what YAML calls it, its version, its package and its schema."""
+    status, page = await api.ask("GET", "/api/v1/adapters", params={"limit": "2"})
+    assert status == 200
+    assert [one["type"] for one in page["adapters"]] == ["echo", "reject"]
+    assert (page["total"], page["has_more"], page["unusable"]) == (3, True, [])
+    assert page["adapters"][0]["package"] == "factflow-server"
+    assert page["adapters"][0]["config_schema"]["type"] == "object"
+
+
+async def test_one_pipeline_adapter_is_described(api: Api) -> None:
+    """And an unknown one is a 404 with our code."""
+    status, one = await api.ask("GET", "/api/v1/adapters/echo")
+    assert (status, one["version"]) == (200, "1")
+    status, problem = await api.ask("GET", "/api/v1/adapters/nothing")
+    assert (status, problem["error_code"]) == (404, "pipeline_adapter_unknown")
+
+
+async def test_the_command_line_shows_the_catalogue(api: Api) -> None:
+    """As a table, as JSON, and one by one."""
+    code, out, _ = await factflow(api, "adapter", "list")
+    assert (code, "echo" in out, "factflow-server" in out) == (0, True, True)
+    code, out, _ = await factflow(api, "adapter", "get", "echo", "--output", "json")
+    assert (code, json.loads(out)["type"]) == (0, "echo")
+    code, _, err = await factflow(api, "adapter", "get", "nothing")
+    assert (code, "there is no pipeline adapter 'nothing'" in err) == (4, True)
+
+
+async def test_what_cannot_be_used_is_in_the_catalogue_with_its_reason(packages: Packages) -> None:
+    """It degrades the server's health, and nothing else."""
+    packages.add("soft-words", GOOD, whisper="whisper")
+    catalogue = Catalogue(adapters=PipelineAdapters((SHOUT,), installed))
+    assert (await CatalogueReadiness(catalogue=catalogue).check()).health is Health.HEALTHY
+    packages.add("bad-words", "1 / 0", curse="curse")
+    catalogue = Catalogue(adapters=PipelineAdapters((SHOUT,), installed))
+    (unusable,) = await catalogue.unusable()
+    assert (unusable.type, unusable.package) == ("curse", "bad-words")
+    answer = await CatalogueReadiness(catalogue=catalogue).check()
+    assert (answer.health, answer.message) == (Health.DEGRADED, "cannot be used: curse")
+    assert "ZeroDivisionError" in str(answer.details)
