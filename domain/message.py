@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from domain.digest import Encoded
 from domain.errors import Conflict, Invalid
-from domain.identity import derived_id
+from domain.identity import derived_id, masked_id
 from domain.json import JsonObject
 
 
@@ -119,5 +120,13 @@ def child_id(parent_id: UUID, queue: str, emission_key: str) -> UUID:
 
 
 def correlation_id(message_id: UUID, adapter_index: int, attempt: int) -> UUID:
-    """The lineage key of one pipeline adapter's handling of a message in one attempt."""
-    return derived_id("lineage", message_id, adapter_index, attempt)
+    """The lineage key of one pipeline adapter's handling of a message in one attempt.
+
+    Message ids are hashes or random already, so one mask for each place and attempt keeps the keys apart.
+    """
+    return masked_id(message_id, _mask(adapter_index, attempt))
+
+
+@lru_cache(maxsize=1024)
+def _mask(adapter_index: int, attempt: int) -> UUID:
+    return derived_id("lineage", adapter_index, attempt)

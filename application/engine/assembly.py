@@ -111,10 +111,10 @@ class Assembly:
         claim: Claim,
         emitter: Emitter,
     ) -> StreamingFanOut:
-        async def wait_for_room() -> None:
+        async def wait_for_room(count: int) -> None:
             for route_id in ahead:
                 await feeds[route_id].wait_for_room()
-                await processors[route_id].inbox.wait_for_room()
+                await processors[route_id].inbox.wait_for_room(count)
 
         def reserve_room(children: Sequence[Message]) -> Reservation:
             takes = self.ports.queue.is_private

@@ -6,18 +6,29 @@ import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.backoff import full_jitter
-from domain.errors import Conflict, FactflowError, Invalid, NotFound, Refused, Unavailable
+from domain.backoff import MAX_DELAY_SECONDS, full_jitter
+from domain.call_failure import classify_call_error, http_status
+from domain.errors import FactflowError
 from domain.json import JsonObject
 from domain.message import Claim, Outcome
 from domain.pipeline import ErrorHandling
+from domain.verdict import Verdict, verdict_on
 
-TERMINAL = (Invalid, NotFound, Conflict, Refused)
-
-# An outage of what we depend on is asked after at this pace, doubling up to the back-off's own cap.
+# An outage of what we depend on is asked after at this pace, doubling up to about a minute.
 OUTAGE_BASE_SECONDS = 1.0
+MOST_OUTAGE_DOUBLINGS = 6
 TRACEBACK_LINES = 20
+TRACEBACK_CHARACTERS = 16_000
 MESSAGE_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedStep:
+    """The pipeline adapter that failed: its type, its place in the route from 0, and the stage it was working at."""
+
+    adapter_name: str
+    adapter_index: int
+    stage_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,32 +41,74 @@ class Failure:
 
 
 def failure_of(
-    error: Exception, claim: Claim, handling: ErrorHandling, *, now: datetime, randomness: float
+    error: Exception,
+    claim: Claim,
+    handling: ErrorHandling,
+    *,
+    now: datetime,
+    randomness: float,
+    at: FailedStep | None = None,
 ) -> Failure:
-    """The failure for an error: terminal kinds go dead at once, outages wait without using up retries."""
-    told = described(error)
-    if isinstance(error, Unavailable):
-        pause = full_jitter(OUTAGE_BASE_SECONDS, claim.attempt, randomness)
-        return Failure(outcome=Outcome.RELEASE, error=told, not_before=now + timedelta(seconds=pause))
-    if isinstance(error, TERMINAL) or claim.retries >= handling.max_retries:
-        return Failure(outcome=Outcome.DEAD, error={**told, "attempts": claim.attempt})
+    """The failure for an error: a terminal one goes dead at once, an outage waits without using up retries.
+
+    Its ``error`` is ``{"code", "message", "type", "attempts"}``, with ``adapter_name``, ``adapter_index`` and
+    ``stage_name`` of the step, ``http_status`` where the error has one, and ``traceback`` unless it is one of ours.
+    """
+    told = {**described(error), "attempts": claim.attempt, **_place(at)}
+    verdict = verdict_on(error)
+    if verdict is Verdict.OUTAGE:
+        doublings = min(claim.attempt, MOST_OUTAGE_DOUBLINGS)
+        pause = full_jitter(OUTAGE_BASE_SECONDS, doublings, randomness)
+        return Failure(outcome=Outcome.RELEASE, error=told, not_before=_due(now, pause, error))
+    if verdict is Verdict.TERMINAL or claim.retries >= handling.max_retries:
+        return Failure(outcome=Outcome.DEAD, error=told)
     pause = full_jitter(handling.retry_delay_seconds, claim.retries, randomness)
-    return Failure(outcome=Outcome.RETRY, error=told, not_before=now + timedelta(seconds=pause))
+    return Failure(outcome=Outcome.RETRY, error=told, not_before=_due(now, pause, error))
 
 
 def described(error: BaseException) -> JsonObject:
-    """An error as JSON: ``code``, ``message``, ``type``, and a traceback when it is not one of ours."""
-    message = _storable(str(error) or type(error).__name__)[:MESSAGE_CHARACTERS]
+    """An error as JSON: ``code``, ``message``, ``type``, and a traceback when it is not one of ours.
+
+    A group of one error is described as that one.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    message, kind = _storable(_text(error))[:MESSAGE_CHARACTERS], type(error).__name__
     if isinstance(error, FactflowError):
-        return {"code": error.code, "message": message, "type": type(error).__name__}
+        return {"code": error.code, "message": message, "type": kind}
     code = "timeout" if isinstance(error, TimeoutError) else "pipeline_adapter_failed"
-    lines = traceback.format_exception(error)[-TRACEBACK_LINES:]
+    status = http_status(error)
     return {
         "code": code,
         "message": message,
-        "type": type(error).__name__,
-        "traceback": _storable("".join(lines)),
+        "type": kind,
+        **({} if status is None else {"http_status": status}),
+        "traceback": _traceback(error),
     }
+
+
+def _place(at: FailedStep | None) -> JsonObject:
+    if at is None:
+        return {}
+    return {"adapter_name": at.adapter_name, "adapter_index": at.adapter_index, "stage_name": at.stage_name}
+
+
+def _due(now: datetime, pause: float, error: Exception) -> datetime:
+    """After the pause, and not before the moment that the service which failed has asked for."""
+    asked = min(classify_call_error(error).retry_after or 0.0, MAX_DELAY_SECONDS)
+    return now + timedelta(seconds=max(pause, asked))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 (an error that cannot even be printed must not keep its message from settling)
+        return f"{type(error).__name__}, which cannot be printed"
+
+
+def _traceback(error: BaseException) -> str:
+    lines = traceback.format_exception(error)[-TRACEBACK_LINES:]
+    return _storable("".join(lines))[-TRACEBACK_CHARACTERS:]
 
 
 def _storable(text: str) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 from application.ports.message_queue import Delivery
 from domain.message import Claim, Message, Outcome, Settlement
 
-WINDOW = 1024
+WINDOW = 2048
 WINDOW_CHARACTERS = 4 << 20
 
 
@@ -87,9 +87,10 @@ class Inbox:
             self._characters -= _size(message)
         self._tell_of_room()
 
-    async def wait_for_room(self) -> None:
-        """Return when there is room again, or when it is closed."""
-        while not self.has_room and not self.is_closed:
+    async def wait_for_room(self, count: int) -> None:
+        """Return when there is room for that many messages, half a window at most, or when it is closed."""
+        most = WINDOW - min(count, WINDOW // 2)
+        while not self.is_closed and not (self.has_room and len(self.held) + self._reserved <= most):
             self._room.clear()
             await self._room.wait()
 

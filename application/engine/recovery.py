@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from application.engine.availability import until_available
 from application.engine.engine import Engine
@@ -16,9 +18,13 @@ from application.engine.failures import described
 from application.engine.snapshot import pipeline_of
 from application.ports.leases import Leases
 from domain.errors import Unavailable
+from domain.event import Event
 from domain.execution import Execution, ExecutionStatus, StatusChangeNotAllowed
 
 log = logging.getLogger(__name__)
+
+RENEWALS_PER_LEASE = 3
+LEASES_REMEMBERED = timedelta(days=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,12 +32,18 @@ class Recovery:
     """Holds this process's lease while ``async with`` lasts, and resumes executions from the ledger on entering.
 
     ``is_alone``: nobody else can be using the ledger (its folder is locked by us), so whoever holds a lease is dead.
+    Otherwise owners are gone when their lease has run out, but nobody judges that who could not renew its own lease
+    until a moment ago: then the database was away, and the others have had no chance to renew theirs either.
+    ``chores`` are done after every renewal; one that fails is logged and done again with the next.
     """
 
     engine: Engine
     leases: Leases
     is_alone: bool
+    chores: Sequence[Callable[[], Awaitable[object]]] = ()
     _keeper: asyncio.Task[None] | None = field(default=None)
+    _held_until: datetime | None = None
+    _held_since: datetime | None = None
 
     async def __aenter__(self) -> Self:
         await until_available(self._take_over, self.engine.ports.clock.sleep)
@@ -41,59 +53,97 @@ class Recovery:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        await self.stand_down()
+        with suppress(Unavailable):
+            await self.leases.give_up(self.engine.ports.owner)
+
+    async def stand_down(self) -> None:
+        """Renew, sweep and resume no more: the end has come, or another server has taken our place."""
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
                 await self._keeper
-        with suppress(Unavailable):
-            await self.leases.give_up(self.engine.ports.owner)
 
     async def _take_over(self) -> None:
         await self._renew()
         if self.is_alone:
             await self._forget_the_dead()
-        await self._sweep()
+        await self._sweep(grace_seconds=0.0)
         await self._resume_all()
+        await self._do_chores()
 
     async def _keep(self) -> None:
         ports = self.engine.ports
         while True:
-            await ports.clock.sleep(ports.settings.lease / 3)
+            await ports.clock.sleep(ports.settings.lease / RENEWALS_PER_LEASE)
             try:
                 await self._renew()
-                await self._sweep()
-                if self.is_alone:
-                    await self._resume_all()
+                await self._sweep(grace_seconds=ports.settings.lease)
+                await self._resume_all()
             except Unavailable as error:
                 log.warning("the lease could not be renewed: %s", error)
             except Exception:
                 log.exception("recovery failed and will be tried again")
+            await self._do_chores()
+
+    async def _do_chores(self) -> None:
+        for chore in self.chores:
+            try:
+                await chore()
+            except Unavailable as error:
+                log.warning("what is done with every renewal has to wait: %s", error)
+            except Exception:
+                log.exception("what is done with every renewal failed and will be tried again")
 
     async def _renew(self) -> None:
         ports = self.engine.ports
-        until = ports.clock.now() + timedelta(seconds=ports.settings.lease)
-        await self.leases.hold(ports.owner, until=until)
+        now = ports.clock.now()
+        until = now + timedelta(seconds=ports.settings.lease)
+        await self.leases.hold(ports.owner, until=until, executions=self.engine.running)
+        if self._held_until is None or self._held_until <= now:
+            self._held_since = now
+        self._held_until = until
 
     async def _forget_the_dead(self) -> None:
         ports = self.engine.ports
-        for holder in await self.leases.holders(now=ports.clock.now()):
-            if holder != ports.owner:
-                await self.leases.give_up(holder)
+        for lease in await self.leases.holders(now=ports.clock.now()):
+            if lease.owner != ports.owner:
+                await self.leases.give_up(lease.owner)
 
-    async def _sweep(self) -> None:
+    def _may_judge(self, now: datetime) -> bool:
+        lease = timedelta(seconds=self.engine.ports.settings.lease)
+        return self.is_alone or (self._held_since is not None and now - self._held_since >= lease)
+
+    async def _sweep(self, *, grace_seconds: float) -> None:
+        """Take from the dead what they had; executions younger than the grace may not be in a lease yet."""
         ports = self.engine.ports
         now = ports.clock.now()
-        live = await self.leases.holders(now=now)
-        for recovered in await ports.executions.sweep(live_owners=[*live, ports.owner], now=now):
-            log.info(
-                "%d messages of execution %s are queued again", recovered.messages, recovered.execution_id
-            )
-            self.engine.look_in_ledger(recovered.execution_id)
+        if not self._may_judge(now):
+            return
+        # Ours are looked up before anything is awaited, so none that began later is missing among those kept.
+        kept = set(self.engine.running)
+        leases = await self.leases.holders(now=now)
+        kept.update(*(lease.executions for lease in leases))
+        swept = await ports.executions.sweep(
+            live_owners=[*(lease.owner for lease in leases), ports.owner],
+            kept=list(kept),
+            begun_by=now - timedelta(seconds=grace_seconds),
+            now=now,
+        )
+        for recovered in swept:
+            if recovered.messages:
+                log.info(
+                    "%d messages of execution %s are queued again", recovered.messages, recovered.execution_id
+                )
+                self.engine.look_in_ledger(recovered.execution_id)
+            if recovered.is_interrupted:
+                self._tell_interrupted(recovered.execution_id, now)
+        await self.leases.forget(before=now - LEASES_REMEMBERED)
 
     async def _resume_all(self) -> None:
         """Take up what is not running here: after a crash, or when a start or an end had an unknown outcome."""
         for execution in await self.engine.ports.executions.unfinished():
-            if execution.id in self.engine.running:
+            if not self._is_ours_to_resume(execution):
                 continue
             try:
                 await self._resume(execution)
@@ -102,22 +152,48 @@ class Recovery:
             except Exception as error:  # noqa: BLE001 (a run that cannot go on never keeps the others from it)
                 await self._give_up(execution, error)
 
+    def _is_ours_to_resume(self, execution: Execution) -> bool:
+        if execution.status is ExecutionStatus.INTERRUPTED:
+            return True
+        is_here = execution.id in self.engine.running
+        # What is running elsewhere is somebody's, until a sweep finds that they are all gone.
+        return not is_here and (self.is_alone or execution.status.is_terminal)
+
     async def _resume(self, execution: Execution) -> None:
         if execution.status.is_terminal:
             await self.engine.discard(execution.id)
             return
         pipeline = pipeline_of(execution, self.engine.ports.registry)
-        if execution.status is ExecutionStatus.INTERRUPTED:
-            ports = self.engine.ports
+        if execution.status is ExecutionStatus.INTERRUPTED and not await self._is_running_again(execution):
+            return
+        if execution.id not in self.engine.running:
+            outstanding = execution.counts.outstanding
+            log.info("resuming execution %s: %d messages outstanding", execution.id, outstanding)
+            await self.engine.resume(execution, pipeline)
+
+    async def _is_running_again(self, execution: Execution) -> bool:
+        """Set the status back; False when another worker was quicker, or the execution has ended meanwhile."""
+        ports = self.engine.ports
+        try:
             await ports.executions.conclude(execution.id, ExecutionStatus.RUNNING, now=ports.clock.now())
-        log.info("resuming execution %s: %d messages outstanding", execution.id, execution.counts.outstanding)
-        await self.engine.resume(execution, pipeline)
+        except StatusChangeNotAllowed:
+            return False
+        return True
 
     async def _give_up(self, execution: Execution, error: Exception) -> None:
         log.error("execution %s cannot be resumed: %s", execution.id, error)
         ports = self.engine.ports
-        with suppress(StatusChangeNotAllowed):
+        try:
             await ports.executions.conclude(
                 execution.id, ExecutionStatus.FAILED, now=ports.clock.now(), error_info=described(error)
             )
+        except StatusChangeNotAllowed:
+            return
         await self.engine.stop(execution.id, ExecutionStatus.FAILED)
+
+    def _tell_interrupted(self, execution_id: UUID, now: datetime) -> None:
+        ports = self.engine.ports
+        log.info("execution %s is interrupted: whoever ran it is gone", execution_id)
+        ports.events.publish(
+            Event(id=ports.ids.new_id(), type="execution.interrupted", execution_id=execution_id, at=now)
+        )

@@ -44,6 +44,8 @@ class RouteProcessor:
     follow_up: FollowUp = field(init=False)
     _asked: dict[UUID, Envelope] = field(default_factory=dict)
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
+    _at_work: int = 0
+    _is_staffing: bool = False
 
     def __post_init__(self) -> None:
         self.follow_up = FollowUp(feeds=self.feeds, route_id=self.route.id, at=self.ports.at)
@@ -104,9 +106,16 @@ class RouteProcessor:
             self._staff()
 
     def _staff(self) -> None:
-        """Begin one more worker if there is work for it, and look again when it has begun."""
-        if len(self.inbox) and len(self._workers) < self.route.inbound.concurrency:
+        """Begin one more worker if there is work and nobody free to take it up."""
+        self._is_staffing = False
+        is_anybody_free = len(self._workers) > self._at_work
+        if len(self.inbox) and not is_anybody_free and len(self._workers) < self.route.inbound.concurrency:
             self._begin(self._work())
+
+    def _staff_soon(self) -> None:
+        """Look for more workers when the present one has come to its first wait, or to its end without any."""
+        if not self._is_staffing and len(self.inbox):
+            self._is_staffing = True
             asyncio.get_running_loop().call_soon(self._staff)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
@@ -127,7 +136,12 @@ class RouteProcessor:
         until = time() + LONGEST_STRETCH_SECONDS
         while (work := self.inbox.next()) is not None:
             self.ports.at("claimed")
-            settlement = await self.attempt.settlement(work.claim)
+            self._at_work += 1
+            self._staff_soon()
+            try:
+                settlement = await self.attempt.settlement(work.claim)
+            finally:
+                self._at_work -= 1
             self.ports.at("processed")
             self.settlements.hand_in(settlement, partial(self._settled, work, settlement))
             if time() > until:

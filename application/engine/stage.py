@@ -11,7 +11,7 @@ from domain.json import JsonObject
 from domain.storage import ObjectNotFound, stage_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class MessageStage:
     """The ``Stage`` of one message at one pipeline adapter.
 

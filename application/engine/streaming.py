@@ -31,7 +31,7 @@ class StreamingFanOut:
     deadlines: Deadlines
     reserve: Callable[[Sequence[Message]], Reservation]
     publish: Callable[[Sequence[Message]], Awaitable[None]]
-    wait_for_room: Callable[[], Awaitable[None]]
+    wait_for_room: Callable[[int], Awaitable[None]]
 
     async def last_chunk(self, emissions: AsyncIterator[Emission]) -> Sequence[Message]:
         """Commit all chunks but the last, which is to go with the settlement. Raises ClaimLost.
@@ -50,7 +50,7 @@ class StreamingFanOut:
         return self.emitter.children(chunk)
 
     async def _commit(self, children: Sequence[Message]) -> None:
-        await self.wait_for_room()
+        await self.wait_for_room(len(children))
         claim, now = self.claim, self.ports.clock.now()
         reservation = self.reserve(children)
         handover = reservation.handover(self.ports.owner)
