@@ -8,11 +8,20 @@ from pathlib import Path
 
 import click
 
-from benchmarks import engine, ingestion, peers, search, startup
+from benchmarks import engine, fan_out, ingestion, lineage_cost, lineage_locked, peers, search, startup
 from benchmarks.outcome import NotMeasurable, Outcome
 from benchmarks.printing import as_json, progress, table
 
-NAMES = (startup.NAME, search.NAME, ingestion.NAME, peers.NAME, engine.NAME)
+NAMES = (
+    startup.NAME,
+    search.NAME,
+    ingestion.NAME,
+    peers.NAME,
+    engine.NAME,
+    lineage_cost.NAME,
+    fan_out.NAME,
+    lineage_locked.NAME,
+)
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
 
@@ -24,6 +33,13 @@ NOT_MEASURED = 2
 )
 @click.option(
     "--messages", type=click.IntRange(1), help="How many messages; unset, as many as the limits are for."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    help="lineage-locked: how long each part lasts.",
 )
 @click.option(
     "--rounds", type=click.IntRange(1), default=3, show_default=True, help="How often both sides run."
@@ -38,6 +54,7 @@ def main(
     names: tuple[str, ...],
     documents: int | None,
     messages: int | None,
+    seconds: float,
     rounds: int,
     environment: Path | None,
     output: str,
@@ -52,6 +69,9 @@ def main(
         ingestion.NAME: lambda: ingestion.measure(count=documents, rounds=rounds),
         peers.NAME: lambda: peers.measure(count=documents, rounds=rounds),
         engine.NAME: lambda: engine.measure(messages=messages, rounds=rounds),
+        lineage_cost.NAME: lambda: lineage_cost.measure(messages=messages, rounds=rounds),
+        fan_out.NAME: lambda: fan_out.measure(messages=messages),
+        lineage_locked.NAME: lambda: lineage_locked.measure(seconds=seconds),
     }
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
