@@ -52,7 +52,7 @@ def classify_call_error(error: BaseException) -> CallFailure:
     retry_after = _seconds(_of(error, "retry_after"))
     if retry_after is None:
         retry_after = _asked_for(_of(error, "headers"))
-    return CallFailure(kind=_kind(error, _status(error)), retry_after=retry_after)
+    return CallFailure(kind=_kind(error, http_status(error)), retry_after=retry_after)
 
 
 def _kind(error: BaseException, status: int | None) -> CallFailureKind:
@@ -66,18 +66,23 @@ def _kind(error: BaseException, status: int | None) -> CallFailureKind:
     return CallFailureKind.TERMINAL
 
 
-def _status(error: BaseException) -> int | None:
+def http_status(error: BaseException) -> int | None:
+    """The HTTP status that an error carries, or its response; None when there is none."""
     for name in ("status", "status_code", "code"):
         status = _of(error, name)
-        if isinstance(status, int) and not isinstance(status, bool):
+        # Some errors have a code of another sort, such as that of a process or a socket.
+        if isinstance(status, int) and 100 <= status <= 599:
             return int(status)
     return None
 
 
 def _of(error: BaseException, name: str) -> object:
     """An attribute of the error, else of the response that it carries."""
-    own: object = getattr(error, name, None)
-    return own if own is not None else getattr(getattr(error, "response", None), name, None)
+    try:
+        own: object = getattr(error, name, None)
+        return own if own is not None else getattr(getattr(error, "response", None), name, None)
+    except Exception:  # noqa: BLE001 (a property of somebody else's error may raise anything)
+        return None
 
 
 def _asked_for(headers: object) -> float | None:

@@ -18,6 +18,8 @@ class FactflowError(Exception):
     """Something went wrong."""
 
     code = "internal_error"
+    is_passing = False
+    """Whether the same may well succeed a moment later, whatever the kind says."""
 
     def __init__(self, message: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]

@@ -105,11 +105,12 @@ class InitMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """A whole valid pipeline config."""
+    """A whole valid pipeline config. ``max_dead_letters`` is None where it leaves that to the server."""
 
     version: str
     routes: Mapping[str, Route]
     init_message: InitMessage | None = None
+    max_dead_letters: int | None = None
 
     def route_of_queue(self, queue: str) -> Route | None:
         """The one route that consumes a queue (validation refuses two), or None."""

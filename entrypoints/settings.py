@@ -123,6 +123,13 @@ class Settings:
     max_concurrent_executions: int = field(
         default=10, metadata=_about(whole_number(1, 10_000), "How many executions may run at once.")
     )
+    max_dead_letters: int | None = field(
+        default=None,
+        metadata=_about(
+            whole_number(0, 1_000_000_000),
+            "With more dead messages an execution fails, unless its pipeline says otherwise; unset, there is no limit.",
+        ),
+    )
     model_threads: int = field(
         default_factory=usable_cores,
         metadata=_about(

@@ -12,16 +12,18 @@ from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, Mess
 
 COLUMNS = """
     id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
-    root_correlation_id, metadata, error_info, generation, outstanding, done, skipped, dead, cancelled, paused_at
+    root_correlation_id, metadata, error_info, generation, outstanding, done, skipped, dead, cancelled, paused_at,
+    max_dead_letters
 """
 
 _INSERT = f"""
     INSERT INTO pipeline_execution (
         id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
-        root_correlation_id, metadata, outstanding
+        root_correlation_id, metadata, max_dead_letters, outstanding
     ) VALUES (
         %(id)s, %(config_id)s, %(config_snapshot)s::json, %(started_at)s, %(status)s, %(completed_at)s,
-        %(parent_execution_id)s, %(replay_source)s, %(tag)s, %(root_correlation_id)s, %(metadata)s::jsonb, %(outstanding)s
+        %(parent_execution_id)s, %(replay_source)s, %(tag)s, %(root_correlation_id)s, %(metadata)s::jsonb,
+        %(max_dead_letters)s, %(outstanding)s
     ) RETURNING {COLUMNS}
 """  # noqa: S608 (only our own constants are joined)
 
@@ -59,6 +61,7 @@ def execution_of(row: Sequence[Any]) -> Execution:
             outstanding=row[13], done=row[14], skipped=row[15], dead=row[16], cancelled=row[17]
         ),
         paused_at=row[18],
+        max_dead_letters=row[19],
     )
 
 
@@ -77,6 +80,7 @@ async def insert_execution(connection: Connection, execution: Execution, *, outs
         "tag": execution.tag,
         "root_correlation_id": execution.root_correlation_id,
         "metadata": json_text(execution.metadata),
+        "max_dead_letters": execution.max_dead_letters,
         "outstanding": outstanding,
     }
     row = await (await connection.execute(_INSERT, values)).fetchone()

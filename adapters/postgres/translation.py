@@ -39,6 +39,7 @@ class ConcurrentChange(Conflict):
     """Another transaction changed the same rows; try again."""
 
     code = "concurrent_change"
+    is_passing = True
 
 
 @contextmanager

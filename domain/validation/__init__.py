@@ -9,7 +9,7 @@ from domain.findings import Finding, ValidationReport
 from domain.json import Json
 from domain.pipeline import ErrorHandling, InitMessage, Pipeline, Route
 from domain.validation.collected import Collected
-from domain.validation.limits import read_backpressure, read_error_handling
+from domain.validation.limits import read_backpressure, read_error_handling, read_max_dead_letters
 from domain.validation.routes import AdapterCheck, Inherited, read_routes
 from domain.validation.section import Section, kind, shown
 from domain.validation.topology import check_consumers, check_flow
@@ -53,7 +53,12 @@ def _pipeline(root: Section, check: AdapterCheck) -> Pipeline:
     routes = read_routes(root, inherited, check)
     init = _init_message(root)
     _check_topology(root, routes, init)
-    return Pipeline(version=version, routes=routes, init_message=init)
+    return Pipeline(
+        version=version,
+        routes=routes,
+        init_message=init,
+        max_dead_letters=read_max_dead_letters(root),
+    )
 
 
 def _version(root: Section) -> str:

@@ -118,6 +118,16 @@ def test_routes_inherit_key_by_key() -> None:
     assert pipeline.routes["dead"].error_handling.dead_letter_queue is None
 
 
+@pytest.mark.parametrize("most", [None, 0, 7])
+def test_how_many_may_be_dead_is_said_for_the_whole(most: int | None) -> None:
+    """Nothing said is left to the server."""
+    handling: dict[str, Json] = {} if most is None else {"max_dead_letters": most}
+    pipeline, report = validate(with_route() | {"error_handling": handling}, check=no_problems)
+    assert report.findings == ()
+    assert pipeline is not None
+    assert pipeline.max_dead_letters == most
+
+
 def test_everything_is_found_at_once_with_its_line() -> None:
     """Errors first, each kind in the order of the file."""
     text = DOCUMENTED
@@ -200,6 +210,16 @@ def test_an_unknown_key_gets_a_suggestion() -> None:
             "routes.r.error_handling.dead_letter_queue",
         ),
         (with_route(error_handling={"max_retries": -1}), "E501", "routes.r.error_handling.max_retries"),
+        (
+            with_route(error_handling={"max_dead_letters": 1}),
+            "E104",
+            "routes.r.error_handling.max_dead_letters",
+        ),
+        (
+            with_route() | {"error_handling": {"max_dead_letters": -1}},
+            "E501",
+            "error_handling.max_dead_letters",
+        ),
         (
             with_route(error_handling={"retry_delay_seconds": float("nan")}),
             "E501",
