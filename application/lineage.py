@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from application.ports.lineage import LineageQuery, LineageReader, RouteStatistics
+from application.ports.lineage import LineageQuery, LineageReader
+from application.ports.lineage_statistics import LineageStatistics, RouteStatistics
 from application.ports.unit_of_work import UnitOfWork
 from domain.lineage import LineageEntry, StageStatus
 
@@ -34,6 +35,7 @@ class Lineage:
     """What can be asked of lineage. Executions are named by id or tag; ExecutionNotFound where there is none."""
 
     reader: LineageReader
+    statistics: LineageStatistics
     work: UnitOfWork
 
     async def list(self, query: LineageQuery) -> LineagePage:
@@ -71,7 +73,7 @@ class Lineage:
 
     async def route_statistics(self, id_or_tag: str) -> Sequence[RouteStatistics]:
         """How the messages of each route of an execution fared, by route id; a route without lineage is not there."""
-        return await self.reader.route_statistics(await self._id_of(id_or_tag))
+        return await self.statistics.routes(await self._id_of(id_or_tag))
 
     async def _id_of(self, id_or_tag: str) -> UUID:
         async with self.work.begin() as repositories:

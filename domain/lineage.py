@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,33 @@ class LineageEntryNotFound(NotFound):
     """There is no lineage entry with that correlation id."""
 
     code = "lineage_entry_not_found"
+
+
+class LineagePathNotFound(NotFound):
+    """No path joins the two lineage entries."""
+
+    code = "lineage_path_not_found"
+
+
+MESSAGE_CHARACTERS = 300
+NAMES_AND_NUMBERS = (
+    (r"https?://[^\s\"'<>]+", "<url>"),
+    (r'"[^"]*"', '"…"'),
+    (r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", "<id>"),
+    (r"0x[0-9a-fA-F]+|[0-9a-fA-F]{16,}", "<hex>"),
+    (r"[0-9]+", "<n>"),
+)
+"""What is peculiar to one failure in its message, and what stands for it: regular expressions, in this order.
+
+They are written so that Python and PostgreSQL read them alike.
+"""
+
+
+def normalised_message(message: str) -> str:
+    """What a failure's message has in common with its like: without addresses, quotations, ids and numbers."""
+    for pattern, placeholder in NAMES_AND_NUMBERS:
+        message = re.sub(pattern, placeholder, message)
+    return message[:MESSAGE_CHARACTERS]
 
 
 class StageStatus(StrEnum):

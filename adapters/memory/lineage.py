@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import UUID
 
-from adapters.memory.lineage_filter import matches
-from application.ports.lineage import LineageQuery, RouteStatistics
+from adapters.memory.lineage_filter import is_behind, matches
+from application.ports.lineage import LineagePlace, LineageQuery, LinkedEntry
 from domain.lineage import LineageEntry, LineageEntryNotFound, StageStatus
+
+PAGE = 500
 
 
 class MemoryLineage:
@@ -44,7 +46,11 @@ class MemoryLineage:
         found = [entry for entry in self._entries.values() if matches(entry, query)]
         found.sort(key=_sort_key(query.sort_by), reverse=query.descending)
         found.sort(key=lambda entry: getattr(entry, query.sort_by) is None)
-        return found[query.offset : query.offset + query.limit], len(found)
+        after = query.after
+        page = (
+            found if after is None else [one for one in found if is_behind(one, after, back=query.descending)]
+        )
+        return page[query.offset : query.offset + query.limit], len(found)
 
     async def get(self, correlation_id: UUID) -> LineageEntry:
         entry = self._entries.get(correlation_id)
@@ -62,33 +68,47 @@ class MemoryLineage:
 
     async def descendants(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
         await self.get(correlation_id)
-        found: Sequence[LineageEntry] = ()
-        seen, level = {correlation_id}, {correlation_id}
-        while level and len(found) < limit:
-            below = self._below(level, seen)
-            found = [*found, *below]
-            level = {entry.id for entry in below}
-            seen |= level
-        return found[:limit]
+        found: dict[UUID, None] = {correlation_id: None}
+        ahead = deque([correlation_id])
+        while ahead and len(found) <= limit:
+            below = [entry.id for entry in self._below(ahead.popleft()) if entry.id not in found]
+            found |= dict.fromkeys(below)
+            ahead.extend(below)
+        return [self._entries[one] for one in found][1 : limit + 1]
 
-    async def children(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
+    async def children(
+        self, correlation_id: UUID, *, limit: int = 1000, after: LineagePlace | None = None
+    ) -> Sequence[LineageEntry]:
         await self.get(correlation_id)
-        return self._below({correlation_id}, set())[:limit]
+        children = self._below(correlation_id)
+        return [entry for entry in children if after is None or is_behind(entry, after)][:limit]
 
-    async def route_statistics(self, execution_id: UUID) -> Sequence[RouteStatistics]:
-        attempts: defaultdict[tuple[str, UUID], defaultdict[int, list[LineageEntry]]]
-        attempts = defaultdict(lambda: defaultdict(list))
-        for entry in self._entries.values():
-            if entry.execution_id == execution_id:
-                attempts[entry.route_id, entry.message_id][entry.attempt].append(entry)
-        routes: defaultdict[str, list[list[LineageEntry]]] = defaultdict(list)
-        for (route_id, _), of_message in attempts.items():
-            routes[route_id].append(of_message[max(of_message)])
-        return [_statistics(route_id, routes[route_id]) for route_id in sorted(routes)]
+    async def linked(self, execution_id: UUID) -> AsyncIterator[Sequence[LinkedEntry]]:
+        entries = sorted(self.of(execution_id), key=lambda entry: (entry.started_at, entry.id))
+        for start in range(0, len(entries), PAGE):
+            yield [self._linked(entry) for entry in entries[start : start + PAGE]]
 
-    def _below(self, parents: Iterable[UUID], seen: set[UUID]) -> Sequence[LineageEntry]:
-        ids = {child for parent in parents for child in self._children.get(parent, ())} - seen
-        return sorted((self._entries[child] for child in ids), key=lambda entry: (entry.started_at, entry.id))
+    def of(self, execution_id: UUID) -> Sequence[LineageEntry]:
+        """Every entry of an execution."""
+        return [entry for entry in self._entries.values() if entry.execution_id == execution_id]
+
+    def failed(self) -> Sequence[LineageEntry]:
+        """Every entry that failed."""
+        return [entry for entry in self._entries.values() if entry.status is StageStatus.FAILED]
+
+    def has(self, correlation_id: UUID) -> bool:
+        """Whether there is such an entry."""
+        return correlation_id in self._entries
+
+    def _linked(self, entry: LineageEntry) -> LinkedEntry:
+        parent = None if entry.parent_id is None else self._entries.get(entry.parent_id)
+        if parent is None:
+            return LinkedEntry(entry=entry)
+        return LinkedEntry(entry=entry, parent_route_id=parent.route_id, parent_stage_name=parent.stage_name)
+
+    def _below(self, parent_id: UUID) -> Sequence[LineageEntry]:
+        children = [self._entries[child] for child in self._children.get(parent_id, ())]
+        return sorted(children, key=lambda entry: (entry.started_at, entry.id))
 
     def _forget(self, entry: LineageEntry) -> None:
         del self._entries[entry.id]
@@ -99,26 +119,3 @@ class MemoryLineage:
 def _sort_key(field: str) -> Callable[[LineageEntry], tuple[object, ...]]:
     """What is None must not be compared with what is not."""
     return lambda entry: (getattr(entry, field) is not None, getattr(entry, field), entry.id)
-
-
-def _statistics(route_id: str, messages: Sequence[Sequence[LineageEntry]]) -> RouteStatistics:
-    """Of the last attempt of each message."""
-    statuses = [{entry.status for entry in attempt} for attempt in messages]
-    durations = [
-        (max(ends) - min(entry.started_at for entry in attempt)).total_seconds() * 1000
-        for attempt in messages
-        if len(ends := [entry.completed_at for entry in attempt if entry.completed_at is not None])
-        == len(attempt)
-    ]
-    failed = sum(StageStatus.FAILED in each for each in statuses)
-    return RouteStatistics(
-        route_id=route_id,
-        total_messages=len(messages),
-        completed=sum(each == {StageStatus.COMPLETED} for each in statuses),
-        failed=failed,
-        in_progress=sum(
-            StageStatus.FAILED not in each and any(not status.is_final for status in each)
-            for each in statuses
-        ),
-        avg_duration_ms=sum(durations) / len(durations) if durations else None,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from application.ports.lineage import LineageQuery
+from application.ports.lineage import LineagePlace, LineageQuery
 from domain.lineage import LineageEntry
 
 _EXACT = ("execution_id", "route_id", "adapter_name", "replay_batch_id", "status")
@@ -19,6 +19,12 @@ def matches(entry: LineageEntry, query: LineageQuery) -> bool:
         and (query.started_after is None or entry.started_at > query.started_after)
         and (query.started_before is None or entry.started_at < query.started_before)
     )
+
+
+def is_behind(entry: LineageEntry, place: LineagePlace, *, back: bool = False) -> bool:
+    """Whether the entry comes after the place in the order of starts, or before it on the way back."""
+    own, given = (entry.started_at, entry.id), (place.started_at, place.id)
+    return own < given if back else own > given
 
 
 def _has_part(entry: LineageEntry, name: str, part: str | None) -> bool:

@@ -9,7 +9,7 @@ from struct import Struct
 
 from adapters.postgres.lineage_rows import storable, storable_json
 from domain.json import JsonObject
-from domain.lineage import LineageEntry
+from domain.lineage import LineageEntry, StageStatus
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -51,7 +51,7 @@ def _row(entry: LineageEntry) -> bytes:
             _name(entry.adapter_name),
             _TWO_INTEGERS(4, entry.adapter_index, 4, entry.attempt),
             _name(entry.stage_name),
-            _name(entry.status.value),
+            _COMPLETED if entry.status is StageStatus.COMPLETED else _name(entry.status.value),
             _text(entry.input_hash),
             _text(entry.output_hash),
             _MOMENT(8, (entry.started_at - _POSTGRES_EPOCH) // _MICROSECOND),
@@ -66,12 +66,13 @@ def _row(entry: LineageEntry) -> bytes:
 def _text(text: str | None) -> bytes:
     if text is None:
         return _NULL
-    encoded = (storable(text) or "").encode()
+    encoded = text.encode() if text.isascii() and "\0" not in text else (storable(text) or "").encode()
     return _LENGTH(len(encoded)) + encoded
 
 
 # The names of routes, pipeline adapters and stages, which come again and again.
 _name = lru_cache(maxsize=4096)(_text)
+_COMPLETED = _text(StageStatus.COMPLETED.value)
 
 
 def _jsonb(value: JsonObject) -> bytes:

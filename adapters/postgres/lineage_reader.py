@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.lineage_rows import COLUMNS, to_entry
-from application.ports.lineage import EXACT_TOTAL, LineageQuery, RouteStatistics
+from application.ports.lineage import EXACT_TOTAL, LineagePlace, LineageQuery, LinkedEntry
 from domain.lineage import LineageEntry, LineageEntryNotFound
+
+PAGE = 500
+_OF_ENTRY = ", ".join("e." + column for column in COLUMNS.split(", "))
+_BEFORE_ALL = LineagePlace(started_at=datetime.min.replace(tzinfo=UTC), id=UUID(int=0))
 
 _GET = f"SELECT {COLUMNS} FROM lineage_entry WHERE id = %s"  # noqa: S608 - constants
 
+# Breadth first, each level in the order of its parents: a recursive query hands its rows on as it finds them, parent
+# after parent, so the outer LIMIT ends the walk. The LIMIT inside keeps every step a short read of one index range;
+# UNION leaves out what has been seen, so that a circle ends.
 _BELOW = f"""
+    WITH RECURSIVE below AS (
+        SELECT id FROM lineage_entry WHERE id = %(id)s
+        UNION
+        SELECT child.id FROM below CROSS JOIN LATERAL (
+            SELECT e.id FROM lineage_entry e WHERE e.parent_id = below.id ORDER BY e.started_at, e.id LIMIT %(limit)s
+        ) child
+    ), found AS MATERIALIZED (
+        SELECT id, row_number() OVER () AS place FROM (SELECT id FROM below LIMIT %(limit)s + 1) first_ones
+    )
+    SELECT {COLUMNS} FROM found JOIN lineage_entry USING (id) ORDER BY place
+"""  # noqa: S608 - constants
+
+_CHILDREN = f"""
     SELECT {COLUMNS} FROM lineage_entry
-    WHERE parent_id = ANY(%s) AND NOT id = ANY(%s) ORDER BY started_at, id LIMIT %s
+    WHERE parent_id = %(id)s AND started_at >= %(at)s AND (started_at, id) > (%(at)s, %(after)s)
+    ORDER BY started_at, id LIMIT %(limit)s
+"""  # noqa: S608 - constants
+
+_LINKED = f"""
+    SELECT {_OF_ENTRY}, p.route_id, p.stage_name
+    FROM (
+        SELECT * FROM lineage_entry
+        WHERE execution_id = %s AND started_at >= %s AND (started_at, id) > (%s, %s)
+        ORDER BY started_at, id LIMIT {PAGE}
+    ) e LEFT JOIN lineage_entry p ON p.id = e.parent_id
+    ORDER BY e.started_at, e.id
 """  # noqa: S608 - constants
 
 # One row at a time, each found by its primary key; CYCLE stops at an entry that has been seen.
@@ -24,29 +56,12 @@ _ABOVE = f"""
     WITH RECURSIVE above AS (
         SELECT {COLUMNS}, 0 AS distance FROM lineage_entry WHERE id = %(id)s
         UNION ALL
-        SELECT {", ".join("e." + column for column in COLUMNS.split(", "))}, a.distance + 1
+        SELECT {_OF_ENTRY}, a.distance + 1
         FROM above a JOIN lineage_entry e ON e.id = a.parent_id
         WHERE a.distance < %(limit)s
     ) CYCLE id SET is_repeated USING path
     SELECT {COLUMNS} FROM above WHERE NOT is_repeated ORDER BY distance
 """  # noqa: S608 - constants
-
-_STATISTICS = """
-    WITH attempt AS (
-        SELECT route_id, message_id, attempt,
-            bool_or(status = 'failed') AS failed,
-            bool_and(status = 'completed') AS completed,
-            bool_or(status IN ('pending', 'initiated', 'processing')) AS open,
-            CASE WHEN count(*) = count(completed_at) THEN max(completed_at) - min(started_at) END AS duration
-        FROM lineage_entry WHERE execution_id = %s
-        GROUP BY route_id, message_id, attempt
-    ), last_attempt AS (
-        SELECT DISTINCT ON (route_id, message_id) * FROM attempt ORDER BY route_id, message_id, attempt DESC
-    )
-    SELECT route_id, count(*), count(*) FILTER (WHERE completed), count(*) FILTER (WHERE failed),
-        count(*) FILTER (WHERE open AND NOT failed), (1000 * extract(epoch FROM avg(duration)))::float8
-    FROM last_attempt GROUP BY route_id ORDER BY route_id COLLATE "C"
-"""
 
 _SORTS = {
     "started_at": "started_at",
@@ -65,10 +80,10 @@ class _Conditions:
     terms: list[str] = field(default_factory=lambda: ["TRUE"])
     values: list[object] = field(default_factory=list)
 
-    def add(self, term: str, value: object) -> None:
-        if value is not None:
+    def add(self, term: str, *values: object) -> None:
+        if None not in values:
             self.terms.append(term)
-            self.values.append(value)
+            self.values.extend(values)
 
 
 class PostgresLineageReader:
@@ -82,12 +97,14 @@ class PostgresLineageReader:
         clause = f"FROM lineage_entry WHERE {' AND '.join(where.terms)}"
         direction = "DESC" if query.descending else "ASC"
         nulls = " NULLS LAST" if query.sort_by == "completed_at" else ""
+        behind = _behind(query)
         page = (
-            f"SELECT {COLUMNS} {clause} ORDER BY {_SORTS[query.sort_by]} {direction}{nulls}, id {direction} "
+            f"SELECT {COLUMNS} {clause} AND {' AND '.join(behind.terms)} ORDER BY {_SORTS[query.sort_by]} {direction}{nulls}, id {direction} "
             "LIMIT %s OFFSET %s"
         )
         async with self._database.connection() as connection:
-            rows = await _rows(connection, page, [*where.values, query.limit, query.offset])
+            values = [*where.values, *behind.values, query.limit, query.offset]
+            rows = await _rows(connection, page, values)
             return [to_entry(row) for row in rows], await _total(connection, clause, where.values)
 
     async def get(self, correlation_id: UUID) -> LineageEntry:
@@ -102,37 +119,38 @@ class PostgresLineageReader:
         return [to_entry(row) for row in rows[1:]]
 
     async def descendants(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
-        found: list[LineageEntry] = []
         async with self._database.transaction() as connection:
-            level = [(await _get(connection, correlation_id)).id]
-            seen = list(level)
-            # Level by level, so that a root with a million descendants costs no more than what is asked for.
-            while level and len(found) < limit:
-                rows = await _rows(connection, _BELOW, (level, seen, limit - len(found)))
-                found += map(to_entry, rows)
-                level = [row[0] for row in rows]
-                seen += level
-        return found
+            # The planner takes a recursive query for a hundred times what is read; it would compile code for it.
+            await connection.execute("SET LOCAL jit = off")
+            rows = await _rows(connection, _BELOW, {"id": correlation_id, "limit": limit})
+        if not rows:
+            raise LineageEntryNotFound
+        return [to_entry(row) for row in rows[1:]]
 
-    async def children(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
+    async def children(
+        self, correlation_id: UUID, *, limit: int = 1000, after: LineagePlace | None = None
+    ) -> Sequence[LineageEntry]:
+        place = after or _BEFORE_ALL
+        values = {"id": correlation_id, "at": place.started_at, "after": place.id, "limit": limit}
         async with self._database.transaction() as connection:
             await _get(connection, correlation_id)
-            return [to_entry(row) for row in await _rows(connection, _BELOW, ([correlation_id], [], limit))]
+            return [to_entry(row) for row in await _rows(connection, _CHILDREN, values)]
 
-    async def route_statistics(self, execution_id: UUID) -> Sequence[RouteStatistics]:
-        async with self._database.connection() as connection:
-            rows = await _rows(connection, _STATISTICS, (execution_id,))
-        return [
-            RouteStatistics(
-                route_id=route_id,
-                total_messages=total,
-                completed=completed,
-                failed=failed,
-                in_progress=in_progress,
-                avg_duration_ms=duration,
-            )
-            for route_id, total, completed, failed, in_progress, duration in rows
-        ]
+    async def linked(self, execution_id: UUID) -> AsyncIterator[Sequence[LinkedEntry]]:
+        place = _BEFORE_ALL
+        while True:
+            values = (execution_id, place.started_at, place.started_at, place.id)
+            async with self._database.connection() as connection:
+                rows = await _rows(connection, _LINKED, values)
+            if rows:
+                entries = [to_entry(row) for row in rows]
+                place = LineagePlace(started_at=entries[-1].started_at, id=entries[-1].id)
+                yield [
+                    LinkedEntry(entry=entry, parent_route_id=row[-2], parent_stage_name=row[-1])
+                    for entry, row in zip(entries, rows, strict=True)
+                ]
+            if len(rows) < PAGE:
+                return
 
 
 def _conditions(query: LineageQuery) -> _Conditions:
@@ -150,6 +168,15 @@ def _conditions(query: LineageQuery) -> _Conditions:
     where.add("started_at > %s", query.started_after)
     where.add("started_at < %s", query.started_before)
     return where
+
+
+def _behind(query: LineageQuery) -> _Conditions:
+    behind = _Conditions()
+    if query.after is not None:
+        order = "<" if query.descending else ">"
+        behind.add(f"started_at {order}= %s", query.after.started_at)
+        behind.add(f"(started_at, id) {order} (%s, %s)", query.after.started_at, query.after.id)
+    return behind
 
 
 def _pattern(part: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -44,12 +44,21 @@ class LineageSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineagePlace:
+    """Where an entry stands in the order of starts: a page may begin behind it, however much is written meanwhile."""
+
+    started_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineageQuery:
     """Which entries to list; None restricts nothing.
 
     ``url``, ``origin`` and ``title`` match a part of the provenance without regard to case, the rest exactly.
     ``started_after`` and ``started_before`` exclude the moment itself. ``sort_by`` is one of ``LINEAGE_SORTS``; texts
-    are sorted by code points, what has not ended comes last, ties go by id.
+    are sorted by code points, what has not ended comes last, ties go by id. With ``after``, which goes with the order of
+    starts alone, the page begins behind that place; the total remains that of all pages.
     """
 
     execution_id: UUID | None = None
@@ -68,28 +77,24 @@ class LineageQuery:
     descending: bool = False
     limit: int = 100
     offset: int = 0
+    after: LineagePlace | None = None
 
     def __post_init__(self) -> None:
         if self.sort_by not in LINEAGE_SORTS:
             raise InvalidLineageQuery(f"lineage is sorted by one of {', '.join(LINEAGE_SORTS)}")
         if self.limit < 0 or self.offset < 0:
             raise InvalidLineageQuery("limit and offset are not negative")
+        if self.after is not None and self.sort_by != "started_at":
+            raise InvalidLineageQuery("a page begins behind an entry only in the order of started_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteStatistics:
-    """How a route's messages fared, each by its last attempt: numbers of messages, and milliseconds on average.
+class LinkedEntry:
+    """An entry with the route and stage of the entry it came from, None for a root or when that one is missing."""
 
-    A message failed when one of its adapters did; it is in progress when one has not ended. Those that were cancelled
-    are in the total alone. The duration runs from the first adapter's start to the last one's end.
-    """
-
-    route_id: str
-    total_messages: int = 0
-    completed: int = 0
-    failed: int = 0
-    in_progress: int = 0
-    avg_duration_ms: float | None = None
+    entry: LineageEntry
+    parent_route_id: str | None = None
+    parent_stage_name: str | None = None
 
 
 class LineageReader(Protocol):
@@ -108,13 +113,25 @@ class LineageReader(Protocol):
         ...
 
     async def descendants(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
-        """The entries that came from it, near ones before far ones; raises LineageEntryNotFound."""
+        """The entries that came from it, near ones before far ones; raises LineageEntryNotFound.
+
+        Within a level they come in the order of their parents, those of one parent by start. It costs what is asked
+        for, whatever else came from the entry.
+        """
         ...
 
-    async def children(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
-        """The entries whose parent it is, by start; raises LineageEntryNotFound."""
+    async def children(
+        self, correlation_id: UUID, *, limit: int = 1000, after: LineagePlace | None = None
+    ) -> Sequence[LineageEntry]:
+        """The entries whose parent it is, by start, those behind a place if one is given.
+
+        Raises LineageEntryNotFound.
+        """
         ...
 
-    async def route_statistics(self, execution_id: UUID) -> Sequence[RouteStatistics]:
-        """Per route of an execution, by route id."""
+    def linked(self, execution_id: UUID) -> AsyncIterator[Sequence[LinkedEntry]]:
+        """All entries of an execution by start, some hundreds at a time; none for an execution without lineage.
+
+        Nothing is held open between two pages; what is written meanwhile is there if it comes behind.
+        """
         ...

@@ -2,109 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from adapters.memory.lineage import MemoryLineage
-from adapters.postgres.lineage_reader import PostgresLineageReader
-from adapters.postgres.lineage_sink import PostgresLineageSink
-from application.ports.lineage import (
-    LINEAGE_SORTS,
-    InvalidLineageQuery,
-    LineageQuery,
-    LineageReader,
-    LineageSink,
-    RouteStatistics,
-)
-from domain.lineage import LineageEntry, LineageEntryNotFound, StageStatus
+from application.ports.lineage import LINEAGE_SORTS, InvalidLineageQuery, LineagePlace, LineageQuery
+from domain.lineage import LineageEntryNotFound, StageStatus
+from tests.contracts.lineages import EXECUTION, START, Lineage, backend, chain, entry, lineage
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-EXECUTION = uuid4()
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """A sink, and the reader of what it writes."""
-
-    sink: LineageSink
-    reader: LineageReader
-
-    async def record(self, *entries: LineageEntry) -> None:
-        for entry in entries:
-            self.sink.record(entry)
-        await self.sink.flush()
-
-    async def ids(self, **query: Any) -> list[UUID]:
-        entries, total = await self.reader.list(LineageQuery(**query))
-        assert total >= len(entries)
-        return [entry.id for entry in entries]
-
-
-@asynccontextmanager
-async def memory(request: pytest.FixtureRequest) -> AsyncIterator[Lineage]:
-    lineage = MemoryLineage()
-    yield Lineage(lineage, lineage)
-
-
-@asynccontextmanager
-async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[Lineage]:
-    database = request.getfixturevalue("database")
-    async with PostgresLineageSink(database, flush_seconds=0.01) as sink:
-        yield Lineage(sink, PostgresLineageReader(database))
-
-
-BACKENDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Lineage]]] = {
-    "memory": memory,
-    "postgres": postgres,
-}
-
-
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
-def backend(request: pytest.FixtureRequest) -> Callable[[], AbstractAsyncContextManager[Lineage]]:
-    if request.param == "postgres":
-        request.getfixturevalue("database")
-    return lambda: BACKENDS[request.param](request)
-
-
-@pytest.fixture
-async def lineage(backend: Callable[[], AbstractAsyncContextManager[Lineage]]) -> AsyncIterator[Lineage]:
-    async with backend() as opened:
-        yield opened
-
-
-def entry(**fields: Any) -> LineageEntry:
-    """A completed entry, half a second long."""
-    started_at = fields.pop("started_at", START)
-    defaults: dict[str, Any] = {
-        "id": uuid4(),
-        "parent_id": None,
-        "execution_id": EXECUTION,
-        "message_id": uuid4(),
-        "route_id": "ingest",
-        "adapter_name": "html_to_markdown",
-        "adapter_index": 0,
-        "attempt": 1,
-        "stage_name": "markdown",
-        "status": StageStatus.COMPLETED,
-        "started_at": started_at,
-        "completed_at": started_at + timedelta(milliseconds=500),
-    }
-    return LineageEntry(**{**defaults, **fields})
-
-
-def chain(length: int) -> list[LineageEntry]:
-    """Entries of which each is the parent of the next, a second later."""
-    entries: list[LineageEntry] = []
-    for number in range(length):
-        parent_id = entries[-1].id if entries else None
-        entries.append(entry(parent_id=parent_id, started_at=START + timedelta(seconds=number)))
-    return entries
+__all__ = ["backend", "lineage"]  # fixtures
 
 
 async def test_an_entry_is_read_as_it_was_recorded(lineage: Lineage) -> None:
@@ -251,7 +160,10 @@ async def test_a_list_is_sorted_both_ways(lineage: Lineage, sort_by: str) -> Non
     assert await lineage.ids(sort_by=sort_by, descending=True) == backwards
 
 
-@pytest.mark.parametrize("wrong", [{"sort_by": "id; DROP TABLE"}, {"limit": -1}, {"offset": -1}])
+BEHIND = {"sort_by": "route_id", "after": LineagePlace(started_at=START, id=EXECUTION)}
+
+
+@pytest.mark.parametrize("wrong", [{"sort_by": "id; DROP TABLE"}, {"limit": -1}, {"offset": -1}, BEHIND])
 def test_a_query_that_cannot_be_answered_is_refused(wrong: dict[str, Any]) -> None:
     """Before anyone is asked."""
     with pytest.raises(InvalidLineageQuery):
@@ -270,7 +182,7 @@ async def test_ancestors_come_nearest_first(lineage: Lineage) -> None:
 
 
 async def test_descendants_come_near_ones_before_far_ones(lineage: Lineage) -> None:
-    """A tree of threes: by level, within a level by start; up to the limit; without its neighbours."""
+    """A tree of threes: by level, within a level by parent, then by start; up to the limit; without its neighbours."""
     root, neighbour = chain(2)
     neighbour = replace(neighbour, parent_id=None)
     levels = [[root]]
@@ -279,19 +191,66 @@ async def test_descendants_come_near_ones_before_far_ones(lineage: Lineage) -> N
             [
                 entry(
                     parent_id=parent.id,
-                    started_at=START + timedelta(seconds=100 * depth + number * 3 + position),
+                    started_at=START + timedelta(seconds=100 * depth + number * 3 - position),
                 )
                 for position, parent in enumerate(levels[-1])
                 for number in range(3)
             ]
         )
     await lineage.record(neighbour, *(each for level in reversed(levels) for each in level))
-    expected = [each.id for level in levels[1:] for each in sorted(level, key=lambda e: (e.started_at, e.id))]
+    expected = [each.id for level in levels[1:] for each in level]
     assert [each.id for each in await lineage.reader.descendants(root.id)] == expected
     assert [each.id for each in await lineage.reader.descendants(root.id, limit=7)] == expected[:7]
     assert [each.id for each in await lineage.reader.children(root.id)] == expected[:3]
     assert [each.id for each in await lineage.reader.children(root.id, limit=2)] == expected[:2]
     assert await lineage.reader.descendants(levels[3][0].id) == []
+
+
+async def test_a_long_chain_is_followed_to_the_limit(lineage: Lineage) -> None:
+    """Both ways."""
+    entries = chain(1200)
+    await lineage.record(*entries)
+    below = await lineage.reader.descendants(entries[0].id, limit=1100)
+    assert [each.id for each in below] == [each.id for each in entries[1:1101]]
+    above = await lineage.reader.ancestors(entries[-1].id, limit=1100)
+    assert [each.id for each in above] == [each.id for each in entries[-2:-1102:-1]]
+
+
+async def test_a_page_begins_behind_the_entry_before(lineage: Lineage) -> None:
+    """Forwards, backwards and among children; entries of the very same moment are told apart; the total is of all."""
+    root = entry()
+    entries = [
+        entry(parent_id=root.id, started_at=START + timedelta(seconds=number // 3)) for number in range(9)
+    ]
+    await lineage.record(root, *entries)
+    entries.sort(key=lambda each: (each.started_at, each.id))
+    for descending in (False, True):
+        expected = [each.id for each in (entries[::-1] if descending else entries)]
+        place, found = None, []
+        while True:
+            query = LineageQuery(is_root=False, limit=4, descending=descending, after=place)
+            page, total = await lineage.reader.list(query)
+            assert total == 9
+            found += [each.id for each in page]
+            if len(page) < 4:
+                break
+            place = LineagePlace(started_at=page[-1].started_at, id=page[-1].id)
+        assert found == expected
+    behind = LineagePlace(started_at=entries[4].started_at, id=entries[4].id)
+    children = await lineage.reader.children(root.id, limit=3, after=behind)
+    assert [each.id for each in children] == [each.id for each in entries[5:8]]
+
+
+async def test_an_execution_is_read_through_with_what_each_entry_came_from(lineage: Lineage) -> None:
+    """By start, over several pages, nothing twice; an entry whose parent was dropped came from nowhere."""
+    entries = chain(1203)
+    orphan = entry(parent_id=uuid4(), started_at=START - timedelta(seconds=1))
+    await lineage.record(*entries, orphan, entry(execution_id=uuid4()))
+    found = [linked async for page in lineage.reader.linked(EXECUTION) for linked in page]
+    assert [each.entry for each in found] == [orphan, *entries]
+    assert [each.parent_stage_name for each in found[:3]] == [None, None, "markdown"]
+    assert found[-1].parent_route_id == "ingest"
+    assert [page async for page in lineage.reader.linked(uuid4())] == []
 
 
 async def test_a_circle_in_the_chain_ends(lineage: Lineage) -> None:
@@ -311,30 +270,6 @@ async def test_an_entry_whose_parent_was_dropped_has_no_ancestors(lineage: Linea
     orphan = entry(parent_id=uuid4())
     await lineage.record(orphan)
     assert await lineage.reader.ancestors(orphan.id) == []
-
-
-async def test_a_route_counts_each_message_by_its_last_attempt(lineage: Lineage) -> None:
-    """Over all of the attempt's adapters."""
-    recovered, broken, running, cancelled = (uuid4() for _ in range(4))
-    await lineage.record(
-        entry(message_id=recovered, attempt=1, status=StageStatus.FAILED),
-        entry(message_id=recovered, attempt=2, adapter_index=0),
-        entry(message_id=recovered, attempt=2, adapter_index=1, started_at=START + timedelta(seconds=1)),
-        entry(message_id=broken, attempt=1),
-        entry(message_id=broken, attempt=2, adapter_index=0),
-        entry(message_id=broken, attempt=2, adapter_index=1, status=StageStatus.FAILED),
-        entry(message_id=running, adapter_index=0),
-        entry(message_id=running, adapter_index=1, status=StageStatus.PROCESSING, completed_at=None),
-        entry(message_id=cancelled, status=StageStatus.CANCELLED),
-        entry(route_id="Åpen", message_id=uuid4()),
-        entry(route_id="ingest", execution_id=uuid4()),
-    )
-    ingest, other = await lineage.reader.route_statistics(EXECUTION)
-    assert (ingest.route_id, other.route_id) == ("ingest", "Åpen")
-    assert (ingest.total_messages, ingest.completed, ingest.failed, ingest.in_progress) == (4, 1, 1, 1)
-    assert ingest.avg_duration_ms == pytest.approx((1500 + 500 + 500) / 3)
-    assert other == RouteStatistics(route_id="Åpen", total_messages=1, completed=1, avg_duration_ms=500.0)
-    assert await lineage.reader.route_statistics(uuid4()) == []
 
 
 async def test_flushing_with_nothing_to_write_returns(lineage: Lineage) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
+from adapters.memory.lineage_statistics import MemoryLineageStatistics
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from application.lineage import Lineage
 from application.ports.lineage import LineageQuery
@@ -48,7 +49,8 @@ async def lineage_of_two_runs() -> tuple[Lineage, list[LineageEntry]]:
     entries = [root, child, grandchild, entry(uuid4(), status=StageStatus.FAILED)]
     for each in entries:
         records.record(each)
-    return Lineage(reader=records, work=MemoryUnitOfWork(ledger)), entries
+    statistics = MemoryLineageStatistics(records)
+    return Lineage(reader=records, statistics=statistics, work=MemoryUnitOfWork(ledger)), entries
 
 
 async def test_an_execution_is_named_by_id_or_tag() -> None:

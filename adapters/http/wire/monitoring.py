@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.http.wire.executions import ExecutionDetailResponse, execution_detail_response
-from application.ports.lineage import RouteStatistics
+from application.ports.lineage_statistics import RouteStatistics
 from domain.execution import Execution
 from domain.pipeline import Pipeline
 
