@@ -22,6 +22,7 @@ from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
+from adapters.memory.lineage_statistics import MemoryLineageStatistics
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.memory.segment_index import MemorySegmentIndex
@@ -179,7 +180,9 @@ class World:
             configs=configs,
             executions=Executions(configs=configs, work=work, engine=engine, limit=3),
             stored_objects=StoredObjects(storage=self.storage),
-            lineage=Lineage(reader=self.lineage, work=work),
+            lineage=Lineage(
+                reader=self.lineage, statistics=MemoryLineageStatistics(self.lineage), work=work
+            ),
             search=search,
             chat=Chat(
                 search=search,

@@ -26,6 +26,7 @@ from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_reader import PostgresLineageReader
 from adapters.postgres.lineage_sink import PostgresLineageSink
+from adapters.postgres.lineage_statistics import PostgresLineageStatistics
 from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.sole_use import SoleUse
@@ -46,6 +47,7 @@ from application.ports.language_model import LanguageModel
 from application.ports.leases import Leases
 from application.ports.ledger import Ledger
 from application.ports.lineage import LineageReader, LineageSink
+from application.ports.lineage_statistics import LineageStatistics
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import PipelineAdapterCatalogue, PipelineAdapterRegistry
@@ -93,6 +95,7 @@ class Adapters(containers.DeclarativeContainer):
     leases: providers.Provider[Leases] = providers.AbstractSingleton()
     lineage: providers.Provider[LineageSink] = providers.AbstractSingleton()
     lineage_reader: providers.Provider[LineageReader] = providers.AbstractSingleton()
+    lineage_statistics: providers.Provider[LineageStatistics] = providers.AbstractSingleton()
     work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
@@ -169,6 +172,7 @@ class EmbeddedAdapters(Adapters):
     leases = providers.Singleton(PostgresLeases, database)
     lineage = providers.Singleton(PostgresLineageSink, database)
     lineage_reader = providers.Singleton(PostgresLineageReader, database)
+    lineage_statistics = providers.Singleton(PostgresLineageStatistics, database)
     work = providers.Singleton(PostgresUnitOfWork, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)

@@ -97,7 +97,9 @@ def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Appl
             limit=settings.max_concurrent_executions,
         ),
         stored_objects=StoredObjects(storage=adapters.storage()),
-        lineage=Lineage(reader=adapters.lineage_reader(), work=adapters.work()),
+        lineage=Lineage(
+            reader=adapters.lineage_reader(), statistics=adapters.lineage_statistics(), work=adapters.work()
+        ),
         search=search,
         chat=Chat(
             search=search,
