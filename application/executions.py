@@ -115,7 +115,7 @@ class Executions:
         before = await ports.executions.conclude(
             execution.id, status, now=ports.clock.now(), error_info=error_info
         )
-        await self.engine.stop(execution.id, status)
+        await self.engine.stop(execution.id, status, generation=execution.generation)
         return before, await self.get(str(execution.id))
 
     async def pipeline(self, id_or_tag: str) -> tuple[Execution, Pipeline]:
@@ -156,6 +156,7 @@ class Executions:
             type=f"execution.{execution.status}",
             execution_id=execution.id,
             at=execution.completed_at or ports.clock.now(),
+            data={"generation": execution.generation},
         )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress
 from application.engine.emissions import Emitter
-from application.engine.failures import described, failure_of
+from application.engine.failures import FailedStep, described, failure_of
 from application.engine.ports import EnginePorts
 from application.engine.streaming import ClaimLost, StreamingFanOut
 from application.ports.pipeline_adapter import Emission
@@ -40,7 +40,7 @@ class Attempt:
         try:
             progress = await self.chain.run(claim)
         except AdapterFailed as failed:
-            return self._failed(claim, failed.cause)
+            return self._failed(claim, failed.cause, failed.index)
         if progress.is_skipped:
             self.chain.ended(progress, None)
             return settlement_of(claim, Outcome.SKIPPED)
@@ -54,7 +54,7 @@ class Attempt:
             return settlement_of(claim, Outcome.RELEASE)
         except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
             self.chain.failed(progress, error)
-            return self._failed(claim, error)
+            return self._failed(claim, error, progress.last.index if progress.last else None, progress.stage)
         self.chain.ended(progress, output_hash)
         return settlement_of(claim, Outcome.DONE, children=children)
 
@@ -90,15 +90,22 @@ class Attempt:
             children = ()
         return children, digest(progress.message).hash
 
-    def _failed(self, claim: Claim, error: Exception) -> Settlement:
+    def _failed(
+        self, claim: Claim, error: Exception, index: int | None, stage: str | None = None
+    ) -> Settlement:
         failure = failure_of(
             error,
             claim,
             self.route.error_handling,
             now=self.ports.clock.now(),
             randomness=self.ports.ids.randomness(),
+            at=None if index is None else self._step(index, stage),
         )
         return settlement_of(claim, failure.outcome, error=failure.error, not_before=failure.not_before)
+
+    def _step(self, index: int, stage: str | None) -> FailedStep:
+        name = self.chain.steps[index][0].type
+        return FailedStep(adapter_name=name, adapter_index=index, stage_name=stage or name)
 
     def _tell(self, kind: str, claim: Claim, **data: object) -> None:
         message = claim.message

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -43,6 +43,7 @@ class Engine:
     ports: EnginePorts
     _runs: dict[UUID, ExecutionRun] = field(default_factory=dict)
     _ending: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    _generations: dict[UUID, int] = field(default_factory=dict)
     _claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
     _settlements: GroupCommit[Settlement, Settled] = field(init=False)
     _deadlines: Deadlines = field(init=False)
@@ -96,6 +97,7 @@ class Engine:
 
         Raises what building its pipeline adapters raises, and what ``ExecutionLedger.start`` raises.
         """
+        execution = replace(execution, max_dead_letters=self._max_dead_letters(pipeline))
         run = self._assembled(execution.id, pipeline)
         # Ours from now on: recovery must not take up a row that it finds between the commit and the opening.
         self._runs[execution.id] = run
@@ -119,11 +121,20 @@ class Engine:
                 lambda: self.ports.executions.start(execution, init, limit=limit), self.ports.clock.sleep
             )
 
+    def _max_dead_letters(self, pipeline: Pipeline) -> int | None:
+        own = pipeline.max_dead_letters
+        return self.ports.settings.max_dead_letters if own is None else own
+
     async def resume(self, execution: Execution, pipeline: Pipeline) -> None:
         """Take up an execution that is in the ledger already; raises what building its pipeline adapters raises."""
         if execution.id not in self.running:
+            self._generations[execution.id] = execution.generation
             run = self._runs[execution.id] = self._assembled(execution.id, pipeline)
             await run.open()
+
+    def generation_here(self, execution_id: UUID) -> int:
+        """Which generation of an execution was last begun here, the first one unless it was taken up."""
+        return self._generations.get(execution_id, 1)
 
     def look_in_ledger(self, execution_id: UUID) -> None:
         """Messages of an execution may have come back to the ledger: let its feeds see."""
@@ -131,12 +142,17 @@ class Engine:
             for feed in self._runs[execution_id].feeds.values():
                 feed.look_in_ledger()
 
-    async def stop(self, execution_id: UUID, status: ExecutionStatus) -> None:
+    async def stop(self, execution_id: UUID, status: ExecutionStatus, *, generation: int = 1) -> None:
         """Follow up on a terminal status that someone has given an execution, whether it runs here or not."""
         if execution_id in self._runs:
             self.end(execution_id, status)
-        else:
+            return
+        self._generations[execution_id] = generation
+        try:
             await self._end(execution_id, status)
+        finally:
+            if execution_id not in self._runs:
+                self._generations.pop(execution_id, None)
 
     async def discard(self, execution_id: UUID) -> None:
         """Stop an execution that has ended here, and settle as cancelled what is left of it."""
@@ -163,14 +179,15 @@ class Engine:
 
     def _forget(self, execution_id: UUID, task: asyncio.Task[None]) -> None:
         self._ending.pop(execution_id, None)
+        self._generations.pop(execution_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the end of execution %s was not followed up", execution_id, exc_info=error)
 
     async def ended(self, execution_id: UUID) -> None:
-        """Return when an ending that is under way is over."""
+        """Return when an ending that is under way is over, however it went."""
         task = self._ending.get(execution_id)
         if task is not None:
-            await asyncio.shield(task)
+            await asyncio.wait([task])
 
     def _assembled(self, execution_id: UUID, pipeline: Pipeline) -> ExecutionRun:
         return Assembly(
@@ -257,8 +274,11 @@ class Engine:
         return run.processors.get(message.route_id) if run else None
 
     def _tell(self, kind: str, execution_id: UUID) -> None:
-        self.ports.events.publish(
-            Event(id=self.ports.ids.new_id(), type=kind, execution_id=execution_id, at=self.ports.clock.now())
+        ports, data = self.ports, {"generation": self.generation_here(execution_id)}
+        ports.events.publish(
+            Event(
+                id=ports.ids.new_id(), type=kind, execution_id=execution_id, at=ports.clock.now(), data=data
+            )
         )
 
 

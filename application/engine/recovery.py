@@ -189,7 +189,7 @@ class Recovery:
             )
         except StatusChangeNotAllowed:
             return
-        await self.engine.stop(execution.id, ExecutionStatus.FAILED)
+        await self.engine.stop(execution.id, ExecutionStatus.FAILED, generation=execution.generation)
 
     def _tell_interrupted(self, execution_id: UUID, now: datetime) -> None:
         ports = self.engine.ports
