@@ -39,7 +39,9 @@ def encode(value: object) -> Encoded:
 
 
 def _digest(text: str) -> Digest:
-    return Digest(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(), len(text))
+    return Digest(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(), len(text)
+    )
 
 
 def _stand_in(value: object) -> str:
