@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
+
+from application.ports.leases import Lease
 
 
 class MemoryLeases:
     """The ``Leases`` port over a dictionary."""
 
     def __init__(self) -> None:
-        self._until: dict[UUID, datetime] = {}
+        self._held: dict[UUID, tuple[datetime, Lease]] = {}
 
-    async def hold(self, owner: UUID, *, until: datetime) -> None:
+    async def hold(self, owner: UUID, *, until: datetime, executions: Collection[UUID] = ()) -> None:
         """See the port."""
-        self._until[owner] = until
+        self._held[owner] = until, Lease(owner=owner, executions=frozenset(executions))
 
     async def give_up(self, owner: UUID) -> None:
         """See the port."""
-        self._until.pop(owner, None)
+        self._held.pop(owner, None)
 
-    async def holders(self, *, now: datetime) -> Sequence[UUID]:
+    async def holders(self, *, now: datetime) -> Sequence[Lease]:
         """See the port."""
-        return [owner for owner, until in self._until.items() if until > now]
+        return [lease for until, lease in self._held.values() if until > now]
+
+    async def forget(self, *, before: datetime) -> None:
+        """See the port."""
+        self._held = {owner: held for owner, held in self._held.items() if held[0] >= before}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from adapters.memory import sweeping
 from adapters.memory.storable import require_storable
-from application.ports.ledger import ClaimRequest, DeadMessage, Handover, Recovered, Settled
+from application.ports.execution_ledger import Recovered
+from application.ports.ledger import ClaimRequest, DeadMessage, Handover, Settled
+from domain.crash import SUSPECT_FROM, Suspect
 from domain.execution import (
     Execution,
     ExecutionNotFound,
@@ -27,6 +30,7 @@ class _Row:
     state: MessageState = MessageState.QUEUED
     attempt: int = 0
     retries: int = 0
+    crashes: int = 0
     token: UUID | None = None
     owner: UUID | None = None
     not_before: datetime | None = None
@@ -52,7 +56,8 @@ class MemoryLedger:
             row = self._rows.get(request.message_id)
             if row is None:
                 continue
-            if row.is_due(now) and not self._status(row).is_terminal:
+            is_free = row.crashes < SUSPECT_FROM or request.alone
+            if is_free and row.is_due(now) and not self._status(row).is_terminal:
                 self._move(row, MessageState.CLAIMED)
                 row.token, row.owner = request.token, owner
                 row.attempt += 1
@@ -148,7 +153,7 @@ class MemoryLedger:
     ) -> Sequence[UUID]:
         """See the port."""
         rows = sorted(self._of_route(execution_id, route_id), key=lambda row: row.position)
-        return [row.message.id for row in rows if row.is_due(now)][:limit]
+        return [row.message.id for row in rows if row.is_due(now) and row.crashes < SUSPECT_FROM][:limit]
 
     async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         """See the port."""
@@ -199,19 +204,22 @@ class MemoryLedger:
             row.settled_at = now
         return len(queued[:limit])
 
-    async def sweep(self, *, live_owners: Sequence[UUID], now: datetime) -> Sequence[Recovered]:
+    async def sweep(
+        self,
+        *,
+        live_owners: Sequence[UUID],
+        now: datetime,
+        kept: Collection[UUID] | None = None,
+        begun_by: datetime | None = None,
+    ) -> Sequence[Recovered]:
         """See the port."""
-        returned: dict[UUID, int] = {}
-        for row in self._rows.values():
-            if row.state is not MessageState.CLAIMED or row.owner in live_owners:
-                continue
-            execution_id = row.message.execution_id
-            has_ended = self._status(row).is_terminal
-            self._move(row, MessageState.CANCELLED if has_ended else MessageState.QUEUED)
-            row.token, row.settled_at = None, now if has_ended else None
-            if not has_ended:
-                returned[execution_id] = returned.get(execution_id, 0) + 1
-        return [Recovered(execution_id=one, messages=count) for one, count in sorted(returned.items())]
+        return sweeping.sweep(self, live_owners=live_owners, kept=kept, begun_by=begun_by or now, now=now)
+
+    async def suspects(
+        self, execution_ids: Sequence[UUID], *, limit: int, now: datetime
+    ) -> Sequence[Suspect]:
+        """See the port."""
+        return sweeping.suspects(self, execution_ids, limit=limit, now=now)
 
     async def unfinished(self) -> Sequence[Execution]:
         """See the port."""

@@ -29,7 +29,7 @@ CHECK_AFTER_SECONDS = 1.0
 
 
 # Without these a connection whose peer has vanished would wait a quarter of an hour for the kernel to notice.
-NOTICE_A_DEAD_PEER = {
+NOTICE_A_DEAD_PEER: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 5,

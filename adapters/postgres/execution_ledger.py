@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from psycopg import errors
 
+from adapters.postgres import sweeping
 from adapters.postgres.database import Connection, Database
+from adapters.postgres.execution_places import lock_places, require_place
 from adapters.postgres.executions import COLUMNS, execution_of, insert_execution
 from adapters.postgres.ledger_settling import apply_deltas, naming_rejected_payloads
 from adapters.postgres.messages import insert_messages, json_text, message_of
-from application.ports.ledger import DeadMessage, Recovered
+from application.ports.execution_ledger import Recovered
+from application.ports.ledger import DeadMessage
+from domain.crash import Suspect
 from domain.execution import (
     Execution,
     ExecutionNotFound,
     ExecutionStatus,
     StatusChangeNotAllowed,
     TagTaken,
-    TooManyConcurrentExecutions,
 )
 from domain.json import JsonObject
 from domain.message import Message
-
-# Starts are serialised, so that two of them cannot both take the last place.
-_START_LOCK = 0x73746172
-
-_COUNT_RUNNING = "SELECT count(*) FROM pipeline_execution WHERE status = 'running'"
 
 _SELECT = f"SELECT {COLUMNS} FROM pipeline_execution WHERE id = %s"  # noqa: S608 (our own constant)
 
@@ -46,27 +43,11 @@ _CONCLUDE = """
     WHERE id = %(id)s
 """
 
-_DISCARD = """
-    WITH leftover AS (
-        SELECT id FROM message WHERE execution_id = %(execution_id)s AND state = 'queued'
-        ORDER BY id LIMIT %(limit)s FOR UPDATE
-    )
-    UPDATE message m SET state = 'cancelled', settled_at = %(now)s FROM leftover WHERE m.id = leftover.id
+_HOLD_LEFTOVER = """
+    SELECT id FROM message WHERE execution_id = %s AND state = 'queued' ORDER BY id LIMIT %s FOR UPDATE
 """
 
-_SWEEP = """
-    WITH orphan AS (
-        SELECT m.id, e.status IN ('running', 'interrupted') AS goes_on
-        FROM message m JOIN pipeline_execution e ON e.id = m.execution_id
-        WHERE m.state = 'claimed' AND m.claimed_by <> ALL(%(live)s::uuid[])
-        ORDER BY m.id FOR UPDATE OF m
-    )
-    UPDATE message m
-    SET state = CASE WHEN orphan.goes_on THEN 'queued' ELSE 'cancelled' END, claim_token = NULL, claimed_by = NULL,
-        settled_at = CASE WHEN orphan.goes_on THEN NULL ELSE %(now)s END
-    FROM orphan WHERE m.id = orphan.id
-    RETURNING m.execution_id, m.state
-"""
+_DISCARD = "UPDATE message SET state = 'cancelled', settled_at = %s WHERE id = ANY (%s)"
 
 _SELECT_DEAD = """
     SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id, error, attempt, settled_at
@@ -86,11 +67,11 @@ class PostgresExecutionLedger:
         """See the port."""
         with naming_rejected_payloads():
             async with self._database.transaction() as connection:
-                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_START_LOCK,))
+                await lock_places(connection)
                 row = await (await connection.execute(_SELECT, (execution.id,))).fetchone()
                 if row is not None:
                     return execution_of(row)
-                await _require_place(connection, limit)
+                await require_place(connection, limit)
                 return await _insert(connection, execution, init)
 
     async def conclude(
@@ -121,28 +102,36 @@ class PostgresExecutionLedger:
 
     async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
         """See the port."""
-        values = {"execution_id": execution_id, "limit": limit, "now": now}
         async with self._database.transaction() as connection:
-            discarded = (await connection.execute(_DISCARD, values)).rowcount
-            if discarded:
-                delta = {"cancelled": discarded, "outstanding": -discarded}
-                await apply_deltas(connection, {execution_id: delta}, {}, now)
-        return discarded
+            rows = await (await connection.execute(_HOLD_LEFTOVER, (execution_id, limit))).fetchall()
+            # Looked at under its lock: a redrive may have reopened the execution, and then they are not left over.
+            if not rows or not await _has_ended(connection, execution_id):
+                return 0
+            await connection.execute(_DISCARD, (now, [message_id for (message_id,) in rows]))
+            delta = {"cancelled": len(rows), "outstanding": -len(rows)}
+            await apply_deltas(connection, {execution_id: delta}, {}, now)
+        return len(rows)
 
-    async def sweep(self, *, live_owners: Sequence[UUID], now: datetime) -> Sequence[Recovered]:
+    async def sweep(
+        self,
+        *,
+        live_owners: Sequence[UUID],
+        now: datetime,
+        kept: Collection[UUID] | None = None,
+        begun_by: datetime | None = None,
+    ) -> Sequence[Recovered]:
         """See the port."""
         async with self._database.transaction() as connection:
-            rows = await (
-                await connection.execute(_SWEEP, {"live": list(live_owners), "now": now})
-            ).fetchall()
-            cancelled = Counter(execution_id for execution_id, state in rows if state == "cancelled")
-            if cancelled:
-                deltas = {
-                    one: {"cancelled": count, "outstanding": -count} for one, count in cancelled.items()
-                }
-                await apply_deltas(connection, deltas, {}, now)
-        returned = Counter(execution_id for execution_id, state in rows if state == "queued")
-        return [Recovered(execution_id=one, messages=count) for one, count in sorted(returned.items())]
+            return await sweeping.sweep(
+                connection, live_owners=live_owners, kept=kept, begun_by=begun_by or now, now=now
+            )
+
+    async def suspects(
+        self, execution_ids: Sequence[UUID], *, limit: int, now: datetime
+    ) -> Sequence[Suspect]:
+        """See the port."""
+        async with self._database.connection() as connection:
+            return await sweeping.suspects(connection, execution_ids, limit=limit, now=now)
 
     async def unfinished(self) -> Sequence[Execution]:
         """See the port."""
@@ -160,12 +149,9 @@ class PostgresExecutionLedger:
         ]
 
 
-async def _require_place(connection: Connection, limit: int | None) -> None:
-    if limit is None:
-        return
-    row = await (await connection.execute(_COUNT_RUNNING)).fetchone()
-    if row is not None and row[0] >= limit:
-        raise TooManyConcurrentExecutions(f"{row[0]} executions are running, and {limit} is the limit")
+async def _has_ended(connection: Connection, execution_id: UUID) -> bool:
+    row = await (await connection.execute(_LOCK_STATUS, (execution_id,))).fetchone()
+    return row is None or ExecutionStatus(row[0]).is_terminal
 
 
 async def _insert(connection: Connection, execution: Execution, init: Message | None) -> Execution:

@@ -12,16 +12,17 @@ from adapters.postgres import ledger_settling as settling
 from adapters.postgres.database import Database
 from adapters.postgres.messages import Newborn, message_of
 from application.ports.ledger import ClaimRequest, Handover, Settled
+from domain.crash import SUSPECT_FROM
 from domain.message import Claim, Message, Settlement
 
-_CLAIM = """
+_CLAIM = f"""
     WITH request AS (
-        SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS r (id, token)
+        SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(alone)s::boolean[]) AS r (id, token, alone)
     ), due AS (
         SELECT m.id, request.token
         FROM request JOIN message m USING (id) JOIN pipeline_execution e ON e.id = m.execution_id
         WHERE m.state = 'queued' AND (m.not_before IS NULL OR m.not_before <= %(now)s)
-            AND e.status IN ('running', 'interrupted')
+            AND e.status IN ('running', 'interrupted') AND (m.crashes < {SUSPECT_FROM} OR request.alone)
         ORDER BY m.id
         FOR UPDATE OF m
     ), claimed AS (
@@ -36,14 +37,14 @@ _CLAIM = """
     SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id,
            claim_token, attempt, retries
     FROM (SELECT * FROM claimed UNION ALL SELECT * FROM before) AS held
-"""
+"""  # noqa: S608 (our own constant)
 
-_WAITING = """
+_WAITING = f"""
     SELECT id FROM message
-    WHERE execution_id = %(execution_id)s AND route_id = %(route_id)s AND state = 'queued'
+    WHERE execution_id = %(execution_id)s AND route_id = %(route_id)s AND state = 'queued' AND crashes < {SUSPECT_FROM}
         AND (not_before IS NULL OR not_before <= %(now)s)
     ORDER BY position LIMIT %(limit)s
-"""
+"""  # noqa: S608
 
 _NEXT_DUE = """
     SELECT min(not_before) FROM message
@@ -73,6 +74,7 @@ class PostgresLedger:
         values = {
             "ids": settling.array_text(request.message_id for request in requests),
             "tokens": settling.array_text(request.token for request in requests),
+            "alone": [request.alone for request in requests],
             "owner": owner,
             "now": now,
         }

@@ -164,16 +164,19 @@ class Recovery:
             await self.engine.discard(execution.id)
             return
         pipeline = pipeline_of(execution, self.engine.ports.registry)
-        if execution.status is ExecutionStatus.INTERRUPTED and not await self._is_running_again(execution):
+        if not await self._is_to_run(execution):
             return
         if execution.id not in self.engine.running:
             outstanding = execution.counts.outstanding
             log.info("resuming execution %s: %d messages outstanding", execution.id, outstanding)
             await self.engine.resume(execution, pipeline)
 
-    async def _is_running_again(self, execution: Execution) -> bool:
-        """Set the status back; False when another worker was quicker, or the execution has ended meanwhile."""
+    async def _is_to_run(self, execution: Execution) -> bool:
+        """Whether it still stands as it was read, with the status set back to running if that was interrupted."""
         ports = self.engine.ports
+        if execution.status is ExecutionStatus.RUNNING:
+            # Read again: it may have ended here, processors and all, since the list was made.
+            return not (await ports.executions.start(execution, None)).status.is_terminal
         try:
             await ports.executions.conclude(execution.id, ExecutionStatus.RUNNING, now=ports.clock.now())
         except StatusChangeNotAllowed:

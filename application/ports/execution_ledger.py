@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from application.ports.ledger import DeadMessage, Recovered
+from application.ports.ledger import DeadMessage
+from domain.crash import Suspect
 from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
 from domain.message import Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What a sweep did to one execution: messages queued again, and whether it is interrupted since."""
+
+    execution_id: UUID
+    messages: int
+    is_interrupted: bool = False
 
 
 class ExecutionLedger(Protocol):
@@ -41,15 +52,41 @@ class ExecutionLedger(Protocol):
         ...
 
     async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
-        """Settle up to ``limit`` queued messages of a terminal execution as cancelled; returns how many."""
+        """Settle up to ``limit`` queued messages of a terminal execution as cancelled; returns how many.
+
+        None of one that is not terminal, or not any more: a redrive may have reopened it.
+        """
         ...
 
-    async def sweep(self, *, live_owners: Sequence[UUID], now: datetime) -> Sequence[Recovered]:
-        """Give back to the queue what is claimed by owners that are not among the living; per execution, how many."""
+    async def sweep(
+        self,
+        *,
+        live_owners: Sequence[UUID],
+        now: datetime,
+        kept: Collection[UUID] | None = None,
+        begun_by: datetime | None = None,
+    ) -> Sequence[Recovered]:
+        """Give back to the queue what is claimed by owners that are not among the living, each with one crash more.
+
+        What they had claimed of an execution that has ended is settled as cancelled instead. With ``kept``, running
+        executions that are not among them and began at ``begun_by`` (or ``now``) or before become interrupted.
+        """
+        ...
+
+    async def suspects(
+        self, execution_ids: Sequence[UUID], *, limit: int, now: datetime
+    ) -> Sequence[Suspect]:
+        """Queued messages of those executions that are due and have ``SUSPECT_FROM`` crashes or more, the oldest first.
+
+        Nobody else hands them out: ``Ledger.waiting`` leaves them out, and ``Ledger.claim`` unless asked for them alone.
+        """
         ...
 
     async def unfinished(self) -> Sequence[Execution]:
-        """Executions that are running or interrupted, the oldest first."""
+        """Executions with something left to do, the oldest first.
+
+        They are running or interrupted, or have ended with messages behind them that are not yet settled.
+        """
         ...
 
     async def dead(self, execution_id: UUID, *, limit: int, offset: int = 0) -> Sequence[DeadMessage]:

@@ -16,10 +16,14 @@ from domain.message import Claim, Message, Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
-    """A wish to process one message, under a token that nobody else has."""
+    """A wish to process one message, under a token that nobody else has.
+
+    ``alone``: nothing else is at work in the process that asks, so it may have a suspect.
+    """
 
     message_id: UUID
     token: UUID
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,8 @@ class Ledger(Protocol):
         """Claim those messages that are queued, due and of a running or interrupted execution, for the owner.
 
         Returns the claims that hold, in no particular order. A message already claimed under the very token of its
-        request counts as claimed by it; any other is left out without an error.
+        request counts as claimed by it; any other is left out without an error, and so is a suspect (a message with
+        ``SUSPECT_FROM`` crashes or more) unless it is asked for alone.
         """
         ...
 
@@ -101,20 +106,12 @@ class Ledger(Protocol):
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
     ) -> Sequence[UUID]:
-        """Up to ``limit`` ids of queued messages of a route that are due, the oldest first."""
+        """Up to ``limit`` ids of queued messages of a route that are due and no suspects, the oldest first."""
         ...
 
     async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         """The earliest ``not_before`` later than a moment among a route's queued messages, None when there is none."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
-    """What a sweep gave back: messages that were claimed by owners who are gone."""
-
-    execution_id: UUID
-    messages: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

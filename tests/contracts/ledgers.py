@@ -35,9 +35,11 @@ class Ledgers:
         execution = new_execution(**fields)
         return await self.executions.start(execution, init_message(execution))
 
-    async def claimed(self, *messages: UUID, now: datetime = NOW, owner: UUID = OWNER) -> list[Claim]:
+    async def claimed(
+        self, *messages: UUID, now: datetime = NOW, owner: UUID = OWNER, alone: bool = False
+    ) -> list[Claim]:
         """Claims on messages, each under a token of its own."""
-        requests = [ClaimRequest(message_id=message, token=uuid4()) for message in messages]
+        requests = [ClaimRequest(message_id=message, token=uuid4(), alone=alone) for message in messages]
         return list(await self.messages.claim(requests, owner=owner, now=now))
 
     async def claimed_init(self, execution: Execution) -> Claim:

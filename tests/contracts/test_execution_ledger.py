@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from datetime import datetime
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,8 +14,8 @@ from domain.execution import (
     TagTaken,
     TooManyConcurrentExecutions,
 )
-from domain.message import PayloadRejected
-from tests.contracts.ledgers import NOW, OWNER, Ledgers, children, init_message, ledgers, new_execution
+from domain.message import Outcome, PayloadRejected, init_message_id
+from tests.contracts.ledgers import LATER, NOW, OWNER, Ledgers, children, init_message, ledgers, new_execution
 
 __all__ = ["ledgers"]
 
@@ -123,3 +124,86 @@ async def test_unfinished_executions_are_those_with_something_left_to_do(ledgers
     await ledgers.executions.conclude(cancelled.id, ExecutionStatus.CANCELLED, now=NOW)
     found = {execution.id for execution in await ledgers.executions.unfinished()}
     assert found == {running.id, cancelled.id}
+
+
+async def test_a_running_execution_that_nobody_keeps_is_interrupted(ledgers: Ledgers) -> None:
+    """Unless it began a moment ago: then its owner may not have had the time to say so."""
+    kept, lost = await ledgers.started(), await ledgers.started()
+    young = await ledgers.started(started_at=LATER)
+    swept = await ledgers.executions.sweep(live_owners=[OWNER], now=LATER, kept=[kept.id], begun_by=NOW)
+    assert [(one.execution_id, one.messages, one.is_interrupted) for one in swept] == [(lost.id, 0, True)]
+    statuses = [(await ledgers.seen(one.id)).status for one in (kept, lost, young)]
+    assert statuses == [ExecutionStatus.RUNNING, ExecutionStatus.INTERRUPTED, ExecutionStatus.RUNNING]
+    assert await ledgers.executions.sweep(live_owners=[], now=LATER, kept=[kept.id], begun_by=NOW) == []
+
+
+async def test_an_interrupted_execution_still_completes(ledgers: Ledgers) -> None:
+    """Its last message may have been in the hands of somebody who was only slow."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    await ledgers.executions.sweep(live_owners=[OWNER], now=NOW, kept=[])
+    assert (await ledgers.seen(execution.id)).status is ExecutionStatus.INTERRUPTED
+    settled = await ledgers.settled(claim)
+    assert (settled.accepted, settled.finished) == (True, ExecutionStatus.COMPLETED)
+
+
+async def test_who_was_swept_settles_nothing_any_more(ledgers: Ledgers) -> None:
+    """Its token is gone, also while nobody has claimed the message again."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    await ledgers.executions.sweep(live_owners=[], now=NOW)
+    assert not (await ledgers.settled(claim)).accepted
+    assert (await ledgers.seen(execution.id)).counts.outstanding == 1
+
+
+async def crashed(ledgers: Ledgers, message_id: UUID, times: int) -> None:
+    """Let so many processes die with a message."""
+    for _ in range(times):
+        await ledgers.claimed(message_id, alone=True)
+        await ledgers.executions.sweep(live_owners=[], now=NOW)
+
+
+async def test_a_message_becomes_a_suspect_with_the_second_crash(ledgers: Ledgers) -> None:
+    """Every death counts for all that the process had claimed."""
+    execution = await ledgers.started()
+    message_id = init_message_id(execution.id)
+    found = []
+    for _ in range(4):
+        await crashed(ledgers, message_id, 1)
+        suspects = await ledgers.executions.suspects([execution.id], limit=9, now=NOW)
+        found.append([(one.message_id, one.route_id, one.crashes) for one in suspects])
+    assert found == [[], *([(message_id, "first", crashes)] for crashes in (2, 3, 4))]
+
+
+async def test_suspects_are_those_that_wait_of_the_executions_asked_for(ledgers: Ledgers) -> None:
+    """The oldest first, and no more than asked for."""
+    execution, other = await ledgers.started(), await ledgers.started()
+    await crashed(ledgers, init_message_id(other.id), 2)
+    claim = await ledgers.claimed_init(execution)
+    born = children(claim, "a", "b", "c")
+    await ledgers.settled(claim, children=born)
+    for child in born:
+        await crashed(ledgers, child.id, 2)
+    await ledgers.claimed(born[0].id, alone=True)
+    (later,) = await ledgers.claimed(born[1].id, alone=True)
+    await ledgers.settled(later, Outcome.RETRY, not_before=LATER)
+
+    async def suspects(limit: int = 9, now: datetime = NOW) -> list[UUID]:
+        found = await ledgers.executions.suspects([execution.id], limit=limit, now=now)
+        return [one.message_id for one in found]
+
+    assert await suspects() == [born[2].id]
+    assert await suspects(now=LATER) == [born[1].id, born[2].id]
+    assert await suspects(limit=1, now=LATER) == [born[1].id]
+    assert await ledgers.executions.suspects([], limit=9, now=NOW) == []
+
+
+async def test_a_suspect_is_handed_out_alone_only(ledgers: Ledgers) -> None:
+    """An ordinary consumer neither sees nor gets it."""
+    execution = await ledgers.started()
+    message_id = init_message_id(execution.id)
+    await crashed(ledgers, message_id, 2)
+    assert await ledgers.messages.waiting(execution.id, "first", limit=9, now=NOW) == []
+    assert await ledgers.claimed(message_id) == []
+    (claim,) = await ledgers.claimed(message_id, alone=True)
+    assert (await ledgers.settled(claim)).finished is ExecutionStatus.COMPLETED
