@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from application.engine.availability import until_available
 from application.engine.assembly import Assembly
+from application.engine.availability import until_available
 from application.engine.deadlines import Deadlines
 from application.engine.execution_run import ExecutionRun, scoped_queue
 from application.engine.failures import described
