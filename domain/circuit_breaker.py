@@ -9,14 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from domain.errors import Conflict, Invalid, NotFound, Refused
+from domain.verdict import Verdict, verdict_on
 
-ABOUT_ONE_MESSAGE = (Invalid, NotFound, Conflict, Refused)
-DEFECTS = (
-    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, NotImplementedError,
-    SyntaxError, TypeError, ValueError,
-)  # fmt: skip
-"""What Python itself raises where a program and its data do not fit together."""
+DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+"""What Python raises where a program and its data do not fit together."""
 
 
 class BreakerState(StrEnum):
@@ -114,8 +110,8 @@ class CircuitBreaker:
 def tells_of_an_outage(error: BaseException) -> bool:
     """Whether an error says that what a pipeline adapter depends on may be failing, rather than about one message.
 
-    Errors of the kinds Invalid, NotFound, Conflict and Refused are about a message. So are those that Python raises
-    where a program and its data do not fit: asking more rarely would not mend them. All others count: Unavailable,
-    time-outs, connections, and what foreign libraries raise.
+    Terminal errors (``domain.verdict``) are about a message. So are those that Python raises where a program and its
+    data do not fit: asking more rarely would not mend them. All others count: Unavailable, time-outs, connections,
+    and what foreign libraries raise.
     """
-    return not isinstance(error, (*ABOUT_ONE_MESSAGE, *DEFECTS))
+    return verdict_on(error) is not Verdict.TERMINAL and not isinstance(error, DEFECTS)
