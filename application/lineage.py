@@ -1,24 +1,16 @@
-"""Lineage: where a message came from, what became of it, and how a run's routes fared."""
+"""Lineage: the entries of messages, one by one, in pages, or all of an execution."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from application.ports.lineage import LineageQuery, LineageReader
+from application.ports.lineage import LineagePlace, LineageQuery, LineageReader, LinkedEntry
 from application.ports.lineage_statistics import LineageStatistics, RouteStatistics
 from application.ports.unit_of_work import UnitOfWork
+from domain.execution import Execution
 from domain.lineage import LineageEntry, StageStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineageChain:
-    """An entry with where it came from, the nearest first, and what came from it, near ones before far ones."""
-
-    entry: LineageEntry
-    ancestors: Sequence[LineageEntry]
-    descendants: Sequence[LineageEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +20,14 @@ class LineagePage:
     execution_id: UUID | None
     entries: Sequence[LineageEntry]
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionLineage:
+    """An execution, and its lineage a page at a time; see ``LineageReader.linked``."""
+
+    execution: Execution
+    pages: AsyncIterator[Sequence[LinkedEntry]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +47,11 @@ class Lineage:
         """One entry; raises LineageEntryNotFound."""
         return await self.reader.get(correlation_id)
 
-    async def chain(self, correlation_id: UUID, *, limit: int = 1000) -> LineageChain:
-        """An entry's ancestors and descendants, up to ``limit`` each; raises LineageEntryNotFound."""
-        return LineageChain(
-            entry=await self.reader.get(correlation_id),
-            ancestors=await self.reader.ancestors(correlation_id, limit=limit),
-            descendants=await self.reader.descendants(correlation_id, limit=limit),
-        )
-
-    async def children(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
+    async def children(
+        self, correlation_id: UUID, *, limit: int = 1000, after: LineagePlace | None = None
+    ) -> Sequence[LineageEntry]:
         """The entries whose parent it is, by start; raises LineageEntryNotFound."""
-        return await self.reader.children(correlation_id, limit=limit)
+        return await self.reader.children(correlation_id, limit=limit, after=after)
 
     async def failures(
         self, id_or_tag: str | None = None, *, query: LineageQuery | None = None
@@ -75,10 +69,20 @@ class Lineage:
         """How the messages of each route of an execution fared, by route id; a route without lineage is not there."""
         return await self.statistics.routes(await self._id_of(id_or_tag))
 
+    async def whole(self, id_or_tag: str) -> ExecutionLineage:
+        """Everything lineage has of an execution, to be read through once."""
+        execution = await execution_named(self.work, id_or_tag)
+        return ExecutionLineage(execution=execution, pages=self.reader.linked(execution.id))
+
     async def _id_of(self, id_or_tag: str) -> UUID:
-        async with self.work.begin() as repositories:
-            try:
-                execution_id = UUID(id_or_tag)
-            except ValueError:
-                return (await repositories.executions.by_tag(id_or_tag)).id
-            return (await repositories.executions.get(execution_id)).id
+        return (await execution_named(self.work, id_or_tag)).id
+
+
+async def execution_named(work: UnitOfWork, id_or_tag: str) -> Execution:
+    """The execution with that id or tag; raises ExecutionNotFound."""
+    async with work.begin() as repositories:
+        try:
+            execution_id = UUID(id_or_tag)
+        except ValueError:
+            return await repositories.executions.by_tag(id_or_tag)
+        return await repositories.executions.get(execution_id)

@@ -24,6 +24,9 @@ class LineagePathNotFound(NotFound):
     code = "lineage_path_not_found"
 
 
+REPAIRED = "repaired"
+"""The key of the metadata that marks an entry which was not recorded but worked out afterwards from the ledger."""
+
 MESSAGE_CHARACTERS = 300
 NAMES_AND_NUMBERS = (
     (r"https?://[^\s\"'<>]+", "<url>"),
@@ -99,7 +102,7 @@ class LineageEntry:
 
     @property
     def duration_ms(self) -> float | None:
-        """Milliseconds from start to end, None while it runs."""
-        if self.completed_at is None:
+        """Milliseconds from start to end; None while it runs, and where the entry was worked out afterwards."""
+        if self.completed_at is None or REPAIRED in self.metadata:
             return None
         return (self.completed_at - self.started_at).total_seconds() * 1000

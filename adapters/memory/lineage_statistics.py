@@ -14,7 +14,7 @@ from application.ports.lineage_statistics import (
     Percentiles,
     RouteStatistics,
 )
-from domain.lineage import LineageEntry, StageStatus, normalised_message
+from domain.lineage import REPAIRED, LineageEntry, StageStatus, normalised_message
 
 
 class MemoryLineageStatistics:
@@ -65,12 +65,7 @@ class MemoryLineageStatistics:
 def _of_route(route_id: str, messages: Sequence[Sequence[LineageEntry]]) -> RouteStatistics:
     """Of the last attempt of each message."""
     statuses = [{entry.status for entry in attempt} for attempt in messages]
-    durations = [
-        (max(ends) - min(entry.started_at for entry in attempt)).total_seconds() * 1000
-        for attempt in messages
-        if len(ends := [entry.completed_at for entry in attempt if entry.completed_at is not None])
-        == len(attempt)
-    ]
+    durations = [one for attempt in messages if (one := _duration(attempt)) is not None]
     return RouteStatistics(
         route_id=route_id,
         total_messages=len(messages),
@@ -83,6 +78,13 @@ def _of_route(route_id: str, messages: Sequence[Sequence[LineageEntry]]) -> Rout
         avg_duration_ms=sum(durations) / len(durations) if durations else None,
         durations=_percentiles(durations),
     )
+
+
+def _duration(attempt: Sequence[LineageEntry]) -> float | None:
+    ends = [entry.completed_at for entry in attempt if entry.completed_at and REPAIRED not in entry.metadata]
+    if len(ends) < len(attempt):
+        return None
+    return (max(ends) - min(entry.started_at for entry in attempt)).total_seconds() * 1000
 
 
 def _percentiles(durations: Sequence[float]) -> Percentiles | None:

@@ -13,7 +13,7 @@ from application.ports.lineage_statistics import (
     Percentiles,
     RouteStatistics,
 )
-from domain.lineage import MESSAGE_CHARACTERS, NAMES_AND_NUMBERS, StageStatus
+from domain.lineage import MESSAGE_CHARACTERS, NAMES_AND_NUMBERS, REPAIRED, StageStatus
 
 _PERCENTILES = "percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY ms)"
 
@@ -23,7 +23,7 @@ _ROUTES = f"""
             bool_or(status = 'failed') AS failed,
             bool_and(status = 'completed') AS completed,
             bool_or(status IN ('pending', 'initiated', 'processing')) AS open,
-            CASE WHEN count(*) = count(completed_at)
+            CASE WHEN count(*) = count(completed_at) AND NOT bool_or(metadata ? '{REPAIRED}')
                 THEN (1000 * extract(epoch FROM max(completed_at) - min(started_at)))::float8 END AS ms
         FROM lineage_entry WHERE execution_id = %s
         GROUP BY route_id, message_id, attempt
@@ -38,7 +38,8 @@ _ROUTES = f"""
 _ADAPTERS = f"""
     WITH handling AS (
         SELECT route_id, adapter_name, adapter_index, status,
-            (1000 * extract(epoch FROM completed_at - started_at))::float8 AS ms
+            CASE WHEN NOT metadata ? '{REPAIRED}'
+                THEN (1000 * extract(epoch FROM completed_at - started_at))::float8 END AS ms
         FROM lineage_entry WHERE execution_id = %s
     )
     SELECT route_id, adapter_name, adapter_index,

@@ -16,19 +16,26 @@ from adapters.http.wire.lineage import (
     LineageChildrenResponse,
     LineageEntryResponse,
     LineageListResponse,
+    LineagePathResponse,
+    LineageRelativesResponse,
     batch_response,
     chain_response,
     children_response,
     entry_list_response,
     entry_response,
+    path_response,
+    place_of,
+    relatives_response,
 )
 from adapters.http.wire.pages import Limit, Offset
 from application.lineage import Lineage
-from application.ports.lineage import LineageQuery
+from application.lineage_traces import LineageTraces
+from application.ports.lineage import InvalidLineageQuery, LineageQuery
 from domain.execution import ExecutionNotFound
-from domain.lineage import LineageEntryNotFound, StageStatus
+from domain.lineage import LineageEntryNotFound, LineagePathNotFound, StageStatus
 
 UseCase = NamedDependency[SkipValidation[Lineage]]
+Traces = NamedDependency[SkipValidation[LineageTraces]]
 CorrelationId = Annotated[UUID, PathParameter(description="The entry's correlation id.")]
 BatchId = Annotated[UUID, PathParameter(description="The replay batch's id.")]
 Exact = Annotated[str | None, QueryParameter(description="Only entries with exactly this.")]
@@ -38,6 +45,7 @@ SortBy = Annotated[
     Literal["started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status"],
     QueryParameter(description="What to sort by."),
 ]
+Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
 SortOrder = Annotated[Literal["asc", "desc"], QueryParameter(description="In which order.")]
 
 
@@ -45,7 +53,11 @@ class LineageController(Controller):
     path = "/api/v1/lineage"
     tags = ("lineage",)
 
-    @get(operation_id="list_lineage_entries", summary="List lineage entries")
+    @get(
+        operation_id="list_lineage_entries",
+        summary="List lineage entries",
+        opt={"errors": (InvalidLineageQuery,)},
+    )
     async def list_all(
         self,
         lineage: UseCase,
@@ -64,8 +76,12 @@ class LineageController(Controller):
         sort_order: SortOrder = "asc",
         limit: Limit = 100,
         offset: Offset = 0,
+        cursor: Cursor = None,
     ) -> LineageListResponse:
-        """`url`, `origin`, `title` and `document_id` are the provenance that a message gathers on its way."""
+        """`url`, `origin`, `title` and `document_id` are the provenance that a message gathers on its way.
+
+        A `cursor` goes with `sort_by=started_at` alone.
+        """
         query = LineageQuery(
             execution_id=execution_id,
             route_id=route_id,
@@ -82,14 +98,16 @@ class LineageController(Controller):
             descending=sort_order == "desc",
             limit=limit,
             offset=offset,
+            after=place_of(cursor),
         )
-        return entry_list_response(await lineage.list(query), limit=limit, offset=offset)
+        page = await lineage.list(query)
+        return entry_list_response(page, limit=limit, offset=offset, is_by_start=sort_by == "started_at")
 
     @get(
         "/failures",
         operation_id="list_lineage_failures",
         summary="List what failed",
-        opt={"errors": (ExecutionNotFound,)},
+        opt={"errors": (ExecutionNotFound, InvalidLineageQuery)},
     )
     async def failures(
         self,
@@ -97,19 +115,45 @@ class LineageController(Controller):
         execution_id: Annotated[str | None, QueryParameter(description="An execution's id or tag.")] = None,
         limit: Limit = 100,
         offset: Offset = 0,
+        cursor: Cursor = None,
     ) -> LineageListResponse:
         """The latest first, each with its error."""
-        query = LineageQuery(descending=True, limit=limit, offset=offset)
+        query = LineageQuery(descending=True, limit=limit, offset=offset, after=place_of(cursor))
         page = await lineage.failures(execution_id, query=query)
         return entry_list_response(page, limit=limit, offset=offset)
 
-    @get("/batch/{batch_id:uuid}", operation_id="get_lineage_batch", summary="List a replay batch's entries")
+    @get(
+        "/batch/{batch_id:uuid}",
+        operation_id="get_lineage_batch",
+        summary="List a replay batch's entries",
+        opt={"errors": (InvalidLineageQuery,)},
+    )
     async def batch(
-        self, lineage: UseCase, batch_id: BatchId, limit: Limit = 1000, offset: Offset = 0
+        self,
+        lineage: UseCase,
+        batch_id: BatchId,
+        limit: Limit = 1000,
+        offset: Offset = 0,
+        cursor: Cursor = None,
     ) -> LineageBatchResponse:
         """The entries of messages that were replayed together; none when there is no such batch."""
-        page = await lineage.list(LineageQuery(replay_batch_id=batch_id, limit=limit, offset=offset))
-        return batch_response(batch_id, page)
+        query = LineageQuery(replay_batch_id=batch_id, limit=limit, offset=offset, after=place_of(cursor))
+        return batch_response(batch_id, await lineage.list(query), limit=limit)
+
+    @get(
+        "/path",
+        operation_id="get_lineage_path",
+        summary="Find the way from one entry to another",
+        opt={"errors": (LineageEntryNotFound, LineagePathNotFound)},
+    )
+    async def path_between(
+        self,
+        lineage_traces: Traces,
+        from_id: Annotated[UUID, QueryParameter(name="from", description="Where it begins.")],
+        to_id: Annotated[UUID, QueryParameter(name="to", description="Where it ends.")],
+    ) -> LineagePathResponse:
+        """Straight up or down where one came from the other, else over the nearest entry that both came from."""
+        return path_response(from_id, to_id, await lineage_traces.path(from_id, to_id))
 
     @get(
         "/{correlation_id:uuid}",
@@ -128,22 +172,49 @@ class LineageController(Controller):
         opt={"errors": (LineageEntryNotFound,)},
     )
     async def chain(
-        self, lineage: UseCase, correlation_id: CorrelationId, limit: Limit = 1000
+        self, lineage_traces: Traces, correlation_id: CorrelationId, limit: Limit = 1000
     ) -> LineageChainResponse:
         """Where it came from and what came from it, up to `limit` entries each way."""
-        return chain_response(await lineage.chain(correlation_id, limit=limit))
+        return chain_response(await lineage_traces.chain(correlation_id, limit=limit))
+
+    @get(
+        "/{correlation_id:uuid}/ancestors",
+        operation_id="list_lineage_ancestors",
+        summary="List what an entry came from",
+        opt={"errors": (LineageEntryNotFound,)},
+    )
+    async def ancestors(
+        self, lineage_traces: Traces, correlation_id: CorrelationId, limit: Limit = 1000
+    ) -> LineageRelativesResponse:
+        """The nearest first."""
+        found = await lineage_traces.ancestors(correlation_id, limit=limit)
+        return relatives_response(correlation_id, found)
+
+    @get(
+        "/{correlation_id:uuid}/descendants",
+        operation_id="list_lineage_descendants",
+        summary="List what came from an entry",
+        opt={"errors": (LineageEntryNotFound,)},
+    )
+    async def descendants(
+        self, lineage_traces: Traces, correlation_id: CorrelationId, limit: Limit = 1000
+    ) -> LineageRelativesResponse:
+        """Near ones before far ones."""
+        found = await lineage_traces.descendants(correlation_id, limit=limit)
+        return relatives_response(correlation_id, found)
 
     @get(
         "/{correlation_id:uuid}/children",
         operation_id="list_lineage_children",
         summary="List an entry's children",
-        opt={"errors": (LineageEntryNotFound,)},
+        opt={"errors": (LineageEntryNotFound, InvalidLineageQuery)},
     )
     async def children(
-        self, lineage: UseCase, correlation_id: CorrelationId, limit: Limit = 1000
+        self, lineage: UseCase, correlation_id: CorrelationId, limit: Limit = 1000, cursor: Cursor = None
     ) -> LineageChildrenResponse:
         """The entries whose parent it is, by start."""
-        return children_response(correlation_id, await lineage.children(correlation_id, limit=limit))
+        found = await lineage.children(correlation_id, limit=limit, after=place_of(cursor))
+        return children_response(correlation_id, found, limit=limit)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 
 from adapters.http.wire.pages import page_numbers
-from application.lineage import LineageChain, LineagePage
+from application.lineage import LineagePage
+from application.lineage_traces import LineageChain, LineagePath
+from application.ports.lineage import InvalidLineageQuery, LineagePlace
 from domain.lineage import LineageEntry
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LineageEntryResponse(Struct, frozen=True, kw_only=True):
@@ -63,6 +67,7 @@ class LineageBatchResponse(Struct, frozen=True, kw_only=True):
     batch_id: UUID
     entries: list[LineageEntryResponse]
     total: int
+    next_cursor: str | None = None
 
 
 class LineageChainResponse(Struct, frozen=True, kw_only=True):
@@ -76,9 +81,28 @@ class LineageChainResponse(Struct, frozen=True, kw_only=True):
 
 
 class LineageChildrenResponse(Struct, frozen=True, kw_only=True):
-    """The entries whose parent is this one."""
+    """The entries whose parent is this one; `total` is of this page."""
 
     correlation_id: str
+    entries: list[LineageEntryResponse]
+    total: int
+    next_cursor: str | None = None
+
+
+class LineageRelativesResponse(Struct, frozen=True, kw_only=True):
+    """The entries on one side of an entry, near ones first; `total` is how many they are."""
+
+    correlation_id: str
+    entries: list[LineageEntryResponse]
+    total: int
+
+
+class LineagePathResponse(Struct, frozen=True, kw_only=True):
+    """The way from one entry to another: up to the entry `turning_point`, then down; both ends are among the entries."""
+
+    from_correlation_id: str
+    to_correlation_id: str
+    turning_point: str
     entries: list[LineageEntryResponse]
     total: int
 
@@ -108,9 +132,14 @@ def entry_response(entry: LineageEntry) -> LineageEntryResponse:
     )
 
 
-def entry_list_response(page: LineagePage, *, limit: int, offset: int) -> LineageListResponse:
-    """A page of lineage entries as it travels."""
-    numbers = page_numbers(len(page.entries), total=page.total, limit=limit, offset=offset)
+def entry_list_response(
+    page: LineagePage, *, limit: int, offset: int, is_by_start: bool = True
+) -> LineageListResponse:
+    """A page of lineage entries as it travels; only what is sorted by start has a cursor."""
+    cursor = _next_cursor(page.entries, limit) if is_by_start else None
+    numbers = page_numbers(
+        len(page.entries), total=page.total, limit=limit, offset=offset, next_cursor=cursor
+    )
     return LineageListResponse(entries=_entries(page.entries), **numbers)
 
 
@@ -121,9 +150,14 @@ def execution_lineage_response(execution_id: UUID, page: LineagePage) -> Executi
     )
 
 
-def batch_response(batch_id: UUID, page: LineagePage) -> LineageBatchResponse:
+def batch_response(batch_id: UUID, page: LineagePage, *, limit: int) -> LineageBatchResponse:
     """A replay batch's lineage as it travels."""
-    return LineageBatchResponse(batch_id=batch_id, entries=_entries(page.entries), total=page.total)
+    return LineageBatchResponse(
+        batch_id=batch_id,
+        entries=_entries(page.entries),
+        total=page.total,
+        next_cursor=_next_cursor(page.entries, limit),
+    )
 
 
 def chain_response(chain: LineageChain) -> LineageChainResponse:
@@ -137,11 +171,55 @@ def chain_response(chain: LineageChain) -> LineageChainResponse:
     )
 
 
-def children_response(correlation_id: UUID, children: Sequence[LineageEntry]) -> LineageChildrenResponse:
-    """An entry's children as they travel."""
+def children_response(
+    correlation_id: UUID, children: Sequence[LineageEntry], *, limit: int
+) -> LineageChildrenResponse:
+    """A page of an entry's children as it travels."""
     return LineageChildrenResponse(
-        correlation_id=str(correlation_id), entries=_entries(children), total=len(children)
+        correlation_id=str(correlation_id),
+        entries=_entries(children),
+        total=len(children),
+        next_cursor=_next_cursor(children, limit),
     )
+
+
+def relatives_response(correlation_id: UUID, entries: Sequence[LineageEntry]) -> LineageRelativesResponse:
+    """Ancestors or descendants as they travel."""
+    return LineageRelativesResponse(
+        correlation_id=str(correlation_id), entries=_entries(entries), total=len(entries)
+    )
+
+
+def path_response(start: UUID, end: UUID, path: LineagePath) -> LineagePathResponse:
+    """The way between two entries as it travels."""
+    return LineagePathResponse(
+        from_correlation_id=str(start),
+        to_correlation_id=str(end),
+        turning_point=str(path.turning_point.id),
+        entries=_entries(path.entries),
+        total=len(path.entries),
+    )
+
+
+def place_of(cursor: str | None) -> LineagePlace | None:
+    """Where a page begins; raises InvalidLineageQuery for a cursor that is none of ours."""
+    if cursor is None:
+        return None
+    moment, _, identifier = cursor.rpartition("_")
+    try:
+        return LineagePlace(
+            started_at=_EPOCH + timedelta(microseconds=int(moment, 16)), id=UUID(hex=identifier)
+        )
+    except (ValueError, OverflowError) as error:
+        raise InvalidLineageQuery("the cursor is not one that a page of lineage ended with") from error
+
+
+def _next_cursor(entries: Sequence[LineageEntry], limit: int) -> str | None:
+    """None when the page is not full: nothing follows it."""
+    if not entries or len(entries) < limit:
+        return None
+    last = entries[-1]
+    return f"{(last.started_at - _EPOCH) // timedelta(microseconds=1):x}_{last.id.hex}"
 
 
 def _entries(entries: Sequence[LineageEntry]) -> list[LineageEntryResponse]:

@@ -1,0 +1,120 @@
+"""The gap between ledger and lineage: how large it is, and how it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.engine.snapshot import readable_pipeline_of
+from application.lineage import execution_named
+from application.ports.lineage import LineageSink
+from application.ports.lineage_gap import LineageGap, RouteGap, UnrecordedMessage
+from application.ports.pipeline_adapter import PipelineAdapterRegistry
+from application.ports.unit_of_work import UnitOfWork
+from domain.execution import Execution
+from domain.lineage import LineageEntry
+from domain.lineage_repair import may_go_unrecorded, repaired_entries
+from domain.pipeline import Route
+
+FLUSH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionGap:
+    """How many of an execution's settled messages lineage knows nothing of, in all and per route.
+
+    A route whose pipeline adapters all have conditions is left out: a message may rightly pass it without an entry.
+    """
+
+    execution_id: UUID
+    routes: Sequence[RouteGap]
+
+    @property
+    def settled(self) -> int:
+        """Messages that lineage should know of."""
+        return sum(route.settled for route in self.routes)
+
+    @property
+    def missing(self) -> int:
+        """Those of them that it does not."""
+        return sum(route.missing for route in self.routes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairedLineage:
+    """What a repair wrote: entries, and of how many messages."""
+
+    execution_id: UUID
+    messages: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineageRepair:
+    """Shows and closes the gap. Executions are named by id or tag.
+
+    What waits in this process's buffer is written first, if that takes no longer than a second. What waits in another
+    process's buffer counts as missing; should it be repaired, the real entry takes the place of the repaired one.
+    """
+
+    unrecorded: LineageGap
+    sink: LineageSink
+    work: UnitOfWork
+    registry: PipelineAdapterRegistry
+
+    async def gap(self, id_or_tag: str) -> ExecutionGap:
+        """The gap of an execution as it stands; raises ExecutionNotFound, SnapshotNotRunnable."""
+        execution = await execution_named(self.work, id_or_tag)
+        routes = self._routes(execution)
+        await self._write_what_waits()
+        counted = await self.unrecorded.count(execution.id)
+        return ExecutionGap(
+            execution_id=execution.id,
+            routes=[
+                one
+                for one in counted
+                if (route := routes.get(one.route_id)) is None or not may_go_unrecorded(route)
+            ],
+        )
+
+    async def repair(self, id_or_tag: str) -> RepairedLineage:
+        """Write what the ledger still knows of every message that lineage lacks; doing it twice changes nothing.
+
+        No entry that is there is touched. Raises ExecutionNotFound, SnapshotNotRunnable.
+        """
+        execution = await execution_named(self.work, id_or_tag)
+        routes = self._routes(execution)
+        await self._write_what_waits()
+        messages = written = 0
+        async with aclosing(self.unrecorded.missing(execution.id)) as pages:
+            async for page in pages:
+                entries = [_entries(one, routes) for one in page]
+                messages += sum(bool(of_message) for of_message in entries)
+                written += await self.unrecorded.fill([one for of_message in entries for one in of_message])
+        return RepairedLineage(execution_id=execution.id, messages=messages, entries=written)
+
+    def _routes(self, execution: Execution) -> Mapping[str, Route]:
+        return readable_pipeline_of(execution, self.registry).routes
+
+    async def _write_what_waits(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self.sink.flush()
+
+
+def _entries(one: UnrecordedMessage, routes: Mapping[str, Route]) -> Sequence[LineageEntry]:
+    route = routes.get(one.message.route_id)
+    if route is None:
+        return ()
+    return repaired_entries(
+        route,
+        one.message,
+        state=one.state,
+        attempt=one.attempt,
+        settled_at=one.settled_at,
+        error=one.error,
+        last_correlation_id=one.last_correlation_id,
+    )
