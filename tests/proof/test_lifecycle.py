@@ -1,0 +1,389 @@
+"""Executions under everything that can be done to them, against a model: nothing lost, nothing counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from adapters.memory.clock import ManualClock
+from application.engine import streaming
+from domain.errors import FactflowError, Unavailable
+from domain.execution import ExecutionStatus, MessageCounts, TooManyConcurrentExecutions
+from tests.proof.lives import Life, Moment
+from tests.proof.model import LIMIT, YAML, Answer, Kind, Model
+from tests.proof.process import Gate, NumberedIds, Process, opened_process
+from tests.proof.stores import Row, Rows, Store, counted, opened_store
+
+T = TypeVar("T")
+
+answers = st.builds(Answer, st.sampled_from(Kind), st.integers(0, 5))
+places = st.integers(0, 1000)
+settling = st.builds(
+    Moment, st.sampled_from(["settle", "claim", "extend", "waiting", "next_due"]), st.booleans()
+)
+points = st.sampled_from(
+    ["claimed", "processed", "chunk_committed", "settling", "settled", "published", "acknowledged"]
+)
+ending = st.builds(Moment, st.sampled_from(["conclude", "discard_queued", "claim", "settle"]), st.booleans())
+starting = st.builds(Moment, st.sampled_from(["start", "waiting", "claim"]), st.booleans())
+recovering = st.builds(
+    Moment,
+    st.sampled_from(["hold", "holders", "sweep", "unfinished", "waiting", "claim", "conclude"]),
+    st.booleans(),
+)
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """Drives one process after the other over one store; after every rule the store must be what the model says."""
+
+    kind = "memory"
+    postgres_url: Callable[[], str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.stack = AsyncExitStack()
+        self.clock, self.ids = ManualClock(), NumberedIds()
+        self.model = Model()
+        # Kept, because tasks that nobody refers to would be collected as garbage, which closes them in good order.
+        self.graves: list[Process] = []
+        self.works: list[asyncio.Task[Any]] = []
+        self.chunk, streaming.CHUNK = streaming.CHUNK, 2
+
+    @initialize(capacity=st.sampled_from([1, 2, 1024]))
+    def open(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.run(self._open())
+
+    async def _open(self) -> None:
+        self.store: Store = await self.stack.enter_async_context(opened_store(self.kind, self.postgres_url))
+        self.process: Process = await self._revived(Life())
+        self.config = (await self.process.configs.create(name="proof", yaml=YAML)).config.id
+        self.ends: dict[UUID, tuple[int, ExecutionStatus]] = {}
+
+    def teardown(self) -> None:
+        streaming.CHUNK = self.chunk
+        for process in [*self.graves, self.process]:
+            process.life.is_dead = process.life.is_buried = True
+            process.life.thaw()
+        self.run(self._cleared_away())
+        self.runner.close()
+
+    async def _cleared_away(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=5)
+        await asyncio.gather(*self.works, return_exceptions=True)
+        await self.stack.aclose()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.runner.run(work)
+
+    # What is done to them.
+
+    @rule()
+    def start(self) -> None:
+        self.run(self._start())
+
+    @rule(moment=starting)
+    def start_and_die(self, moment: Moment) -> None:
+        self.process.life.dies_at = moment
+        self.run(self._start())
+        self.run(self._die())
+
+    @precondition(lambda self: self.process.gates)
+    @rule(place=places, answer=answers)
+    def deliver(self, place: int, answer: Answer) -> None:
+        self.run(self._deliver(self._gate(place), answer))
+
+    @precondition(lambda self: self.process.gates)
+    @rule(given=st.lists(answers, min_size=2, max_size=6))
+    def deliver_many_at_once(self, given: list[Answer]) -> None:
+        self.run(self._deliver_many(given))
+
+    @precondition(lambda self: self.process.gates)
+    @rule(place=places, answer=answers, moment=st.one_of(settling, points))
+    def deliver_and_die(self, place: int, answer: Answer, moment: Moment | str) -> None:
+        self.process.life.dies_at = moment
+        self.run(self._deliver(self._gate(place), answer))
+        self.run(self._die())
+
+    @precondition(lambda self: self.process.gates)
+    @rule(place=places, answer=answers)
+    def become_a_zombie(self, place: int, answer: Answer) -> None:
+        self.run(self._become_a_zombie(self._gate(place), answer))
+
+    @rule(moment=st.one_of(settling, ending))
+    def stumble_next_time(self, moment: Moment) -> None:
+        self.process.life.fails_at = moment
+
+    @rule(moment=recovering)
+    def die_in_recovery(self, moment: Moment) -> None:
+        self.run(self._die(Life(dies_at=moment)))
+        self.process.life.dies_at = None
+        if self.process.life.is_dead:
+            self.run(self._die())
+
+    @rule(moment=recovering)
+    def stumble_in_recovery(self, moment: Moment) -> None:
+        self.run(self._die(Life(fails_at=moment)))
+
+    @rule()
+    def die(self) -> None:
+        self.run(self._die())
+
+    @rule()
+    def restart(self) -> None:
+        self.run(self._restart())
+
+    @rule(seconds=st.sampled_from([0.5, 2, 10, 60]))
+    def wait(self, seconds: float) -> None:
+        self.run(self._wait(seconds))
+
+    @precondition(lambda self: self.model.running)
+    @rule(place=places, status=st.sampled_from([ExecutionStatus.CANCELLED, ExecutionStatus.FAILED]))
+    def end(self, place: int, status: ExecutionStatus) -> None:
+        self.run(self._end(place, status))
+
+    @precondition(lambda self: self.model.running)
+    @rule(place=places, moment=ending)
+    def cancel_and_die(self, place: int, moment: Moment) -> None:
+        self.process.life.dies_at = moment
+        self.run(self._end(place, ExecutionStatus.CANCELLED))
+        self.run(self._die())
+
+    # How it is done.
+
+    def _gate(self, place: int) -> Gate:
+        gates = self.process.open_gates()
+        return gates[place % len(gates)]
+
+    async def _settled_down(self) -> None:
+        for _ in range(2):
+            await self.process.life.idles()
+            await self.clock.advance(0.2)
+        await self.process.life.idles()
+
+    async def _answer_of(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What a use-case answers, None when its process has died on the way."""
+        task = asyncio.create_task(work)
+        self.works.append(task)
+        for _ in range(50):
+            if task.done() or self.process.life.is_dead:
+                break
+            await self._settled_down()
+        else:
+            task.print_stack()
+            raise AssertionError("a use-case does not answer")
+        await self._settled_down()
+        return task.result() if task.done() else None
+
+    async def _start(self) -> None:
+        known, places_left = set(await self.store.every_execution()), LIMIT - self.model.running
+        now = self.clock.now()
+        try:
+            started = await self._answer_of(self.process.executions.start(self.config))
+        except TooManyConcurrentExecutions:
+            assert places_left <= 0
+        else:
+            assert places_left > 0 or (started is None and self.process.life.is_dead)
+        for execution_id in set(await self.store.every_execution()) - known:
+            assert places_left > 0
+            self.model.started(execution_id, now)
+        await self._check()
+
+    async def _deliver(self, gate: Gate, answer: Answer) -> None:
+        now, settles = self.clock.now(), self.process.life.completed["settle"]
+        gate.answer.set_result(answer)
+        await self._settled_down()
+        self._note(gate, answer, was_settled=self.process.life.completed["settle"] > settles, now=now)
+        assert self.process.life.is_dead or self.process.life.completed["settle"] > settles
+        await self._check()
+
+    async def _deliver_many(self, given: list[Answer]) -> None:
+        now = self.clock.now()
+        pairs = list(zip(self.process.open_gates(), given, strict=False))
+        for gate, answer in pairs:
+            gate.answer.set_result(answer)
+        await self._settled_down()
+        rows = await self.store.rows()
+        # Answers to one execution's messages may end it for the others: what is cancelled is so for that reason.
+        for gate, answer in sorted(pairs, key=lambda pair: rows[pair[0].message_id].state == "cancelled"):
+            self._note(gate, answer, was_settled=True, now=now)
+        await self._check()
+
+    def _note(self, gate: Gate, answer: Answer, *, was_settled: bool, now: Any) -> None:
+        if not was_settled or answer.kind is Kind.BREAK:
+            self.model.may_have_emitted(gate.message_id, answer, now)
+        if was_settled:
+            self.model.answered(gate.message_id, answer, attempt=gate.attempt, now=self.clock.now())
+
+    async def _become_a_zombie(self, gate: Gate, answer: Answer) -> None:
+        zombie = self.process
+        zombie.life.freeze()
+        gate.answer.set_result(answer)
+        await self._settled_down()
+        await self._take_over()
+        before = await self.store.rows()
+        zombie.life.dies_at = Moment("claim", is_after=False)
+        zombie.life.thaw()
+        await zombie.life.idles()
+        after = await self.store.rows()
+        assert {row.id: row.state in {"queued", "claimed"} for row in before.values()} == {
+            row.id: row.state in {"queued", "claimed"} for row in after.values()
+        }
+        zombie.life.is_dead = True
+        await self._wait(20)
+
+    async def _die(self, next_life: Life | None = None) -> None:
+        self.process.life.is_dead = True
+        await self._take_over(next_life)
+        await self._check()
+
+    async def _take_over(self, life: Life | None = None) -> None:
+        self.graves.append(self.process)
+        self.process = await self._revived(life or Life())
+        await self._settled_down()
+
+    async def _revived(self, life: Life) -> Process:
+        """The next process, also one that dies while it is opened."""
+        claimed = [row.id for row in (await self.store.rows()).values() if row.state == "claimed"]
+        opening = asyncio.create_task(opened_process(self.store, self.clock, self.ids, life, capacity=self.capacity))
+        self.works.append(opening)
+        while not opening.done() and not life.is_dead:
+            await life.idles()
+            await self.clock.advance(0.2)
+        if life.completed["sweep"]:
+            self.model.died_with(claimed)
+        if not opening.done():
+            return await self._revived(Life())
+        return await opening
+
+    async def _restart(self) -> None:
+        closing = asyncio.create_task(self.process.close())
+        while not closing.done():
+            await self.process.life.idles()
+            await self.clock.advance(0.2)
+        await closing
+        statuses = {one.status for one in (await self.store.every_execution()).values()}
+        assert ExecutionStatus.RUNNING not in statuses
+        assert all(row.state != "claimed" for row in (await self.store.rows()).values())
+        await self._take_over()
+        await self._check()
+
+    async def _wait(self, seconds: float) -> None:
+        await self.clock.advance(seconds)
+        await self._settled_down()
+        await self._check()
+
+    async def _end(self, place: int, status: ExecutionStatus) -> None:
+        running = sorted(one for one, state in self.model.status.items() if state == "running")
+        execution_id = running[place % len(running)]
+        concluded = self.process.life.completed["conclude"]
+        try:
+            await self._answer_of(self.process.executions.change_status(str(execution_id), status))
+        except Unavailable:
+            # The outcome is unknown to who asked.
+            await self._wait(20)
+        if self.process.life.completed["conclude"] > concluded:
+            self.model.ended(execution_id, status.value)
+        await self._check()
+
+    # What must be so.
+
+    async def _check(self) -> None:
+        if self.process.life.is_dead:
+            # What it left behind is seen when the next one has taken over.
+            return
+        rows, executions = await self.store.rows(), await self.store.every_execution()
+        self.model.resolve(rows)
+        self.model.condemned(row.id for row in rows.values() if row.state == "dead")
+        assert set(rows) == set(self.model.messages)
+        assert {one.id: one.status.value for one in executions.values()} == self.model.status
+        for message in self.model.messages.values():
+            row = rows[message.id]
+            assert (row.route_id, row.payload) == (message.route, {"path": message.path})
+            assert ("open" if row.is_open else row.state) == message.state, (row, message)
+        counts = counted(rows)
+        for execution in executions.values():
+            assert execution.counts == counts.get(execution.id, MessageCounts()), execution
+            assert not (execution.status is ExecutionStatus.COMPLETED and execution.counts.outstanding)
+            self._check_end(execution.id, execution.generation, execution.status)
+        self._check_attempts(rows)
+
+    def _check_end(self, execution_id: UUID, generation: int, status: ExecutionStatus) -> None:
+        before = self.ends.get(execution_id)
+        assert before is None or before == (generation, status) or before[0] < generation
+        if status.is_terminal:
+            self.ends[execution_id] = generation, status
+
+    def _check_attempts(self, rows: Rows) -> None:
+        """Only claimed messages are being worked on, and wherever something is due something is worked on."""
+        at_work = {gate.message_id for gate in self.process.gates.values()}
+        assert all(rows[message_id].state == "claimed" for message_id in at_work)
+        busy = Counter((gate.execution_id, gate.route_id) for gate in self.process.gates.values())
+        due = Counter(
+            (one.execution_id, one.route)
+            for one in self.model.messages.values()
+            if one.state == "open" and one.due <= self.clock.now()
+        )
+        if any(one.is_suspect for one in self.model.messages.values()):
+            # Each of them waits until nothing else is at work, and keeps everything else from beginning.
+            return
+        idle = [place for place in due if not busy[place]]
+        assert not idle, [_shown(row) for row in rows.values() if (row.execution_id, row.route_id) in idle]
+
+
+def _shown(row: Row) -> str:
+    return f"{row.route_id} {row.payload} {row.state} after {row.attempt} attempts"
+
+
+def lifecycle(kind: str, request: pytest.FixtureRequest, *, examples: int, steps: int) -> None:
+    """Run the machine."""
+
+    class Machine(Lifecycle):
+        pass
+
+    Machine.kind = kind
+    Machine.postgres_url = staticmethod(lambda: request.getfixturevalue("postgres_url"))
+    if kind == "postgres":
+        request.getfixturevalue("postgres_url")
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            # Explaining traces every line that runs, which takes ten times as long.
+            phases=[phase for phase in Phase if phase is not Phase.explain],
+            print_blob=True,
+        ),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "examples"),
+    [
+        pytest.param("memory", 25, id="memory"),
+        pytest.param("postgres", 4, id="postgres"),
+        pytest.param("memory", 1500, id="memory in full", marks=pytest.mark.soak),
+        pytest.param("postgres", 100, id="postgres in full", marks=pytest.mark.soak),
+    ],
+)
+def test_executions_stand_as_the_model_says_whatever_happens(
+    kind: str, examples: int, request: pytest.FixtureRequest
+) -> None:
+    """Started, delivered, failed, tried again, cancelled; stopped, killed and frozen at every call to the ledger."""
+    lifecycle(kind, request, examples=examples, steps=40)
