@@ -6,10 +6,16 @@ from dataclasses import dataclass
 
 from application.chat import Chat
 from application.configs import Configs
+from application.dead_letters import DeadLetters
 from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
+from application.lineage_figures import LineageFigures
+from application.lineage_repair import LineageRepair
+from application.lineage_traces import LineageTraces
+from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue
+from application.redrives import Redrives
 from application.search import Search
 from application.stored_objects import StoredObjects
 
@@ -20,8 +26,14 @@ class Application:
 
     configs: Configs
     executions: Executions
+    pausing: Pausing
+    dead_letters: DeadLetters
+    redrives: Redrives
     stored_objects: StoredObjects
     lineage: Lineage
+    lineage_traces: LineageTraces
+    lineage_figures: LineageFigures
+    lineage_repair: LineageRepair
     search: Search
     chat: Chat
     catalogue: Catalogue

@@ -18,13 +18,16 @@ from adapters.documents.format_reader import FormatDocumentReader
 from adapters.http.app import create_app
 from adapters.http.settings import HttpSettings
 from adapters.memory.corpus import Corpus
+from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
+from adapters.memory.lineage_gap import MemoryLineageGap
 from adapters.memory.lineage_statistics import MemoryLineageStatistics
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.models import MemoryEmbeddingModel
+from adapters.memory.pauses import MemoryPauses
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.unit_of_work import MemoryUnitOfWork
@@ -33,17 +36,26 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
 from application.chat import Chat
+from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
+from application.dead_letters import DeadLetters
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts
+from application.engine.route_gates import RouteGates
+from application.engine.route_pauses import RoutePauses
 from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
+from application.lineage_figures import LineageFigures
+from application.lineage_repair import LineageRepair
+from application.lineage_traces import LineageTraces
+from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue
 from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
+from application.redrives import Redrives
 from application.search import Search
 from application.stored_objects import StoredObjects
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
@@ -120,6 +132,11 @@ class World:
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     language_model: LanguageModel | None = None
+    gates: RouteGates = field(default_factory=RouteGates)
+    pauses: MemoryPauses = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pauses = MemoryPauses(self.ledger)
 
     def registry(self) -> PipelineAdapters:
         acting: dict[str, PipelineAdapter] = {
@@ -176,12 +193,31 @@ class World:
         configs = Configs(
             work=work, parser=YamlConfigParser(), registry=ports.registry, clock=ports.clock, ids=ports.ids
         )
+        executions = Executions(configs=configs, work=work, engine=engine, limit=3)
+        dead_letters = DeadLetters(
+            letters=MemoryDeadLetters(self.ledger), executions=executions, engine=engine, limit=3
+        )
         return Application(
             configs=configs,
-            executions=Executions(configs=configs, work=work, engine=engine, limit=3),
+            executions=executions,
+            pausing=Pausing(
+                executions=executions,
+                pauses=self.pauses,
+                route_pauses=RoutePauses(pauses=self.pauses, gates=self.gates),
+                check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
+                work=work,
+            ),
+            dead_letters=dead_letters,
+            redrives=Redrives(dead_letters=dead_letters),
             stored_objects=StoredObjects(storage=self.storage),
-            lineage=Lineage(
-                reader=self.lineage, statistics=MemoryLineageStatistics(self.lineage), work=work
+            lineage=Lineage(reader=self.lineage, statistics=MemoryLineageStatistics(self.lineage), work=work),
+            lineage_traces=LineageTraces(reader=self.lineage),
+            lineage_figures=LineageFigures(statistics=MemoryLineageStatistics(self.lineage), work=work),
+            lineage_repair=LineageRepair(
+                unrecorded=MemoryLineageGap(self.ledger, self.lineage),
+                sink=self.lineage,
+                work=work,
+                registry=ports.registry,
             ),
             search=search,
             chat=Chat(
@@ -262,8 +298,9 @@ async def serving(settings: HttpSettings | None = None, world: World | None = No
     """A server for as long as the block lasts."""
     world = world or World()
     async with Engine(ports=world.ports()) as engine:
-        app = create_app(world.application(engine), settings=settings or HttpSettings(heartbeat_seconds=0.05))
-        async with _listening(app) as url, aiohttp.ClientSession() as session:
+        application = world.application(engine)
+        app = create_app(application, settings=settings or HttpSettings(heartbeat_seconds=0.05))
+        async with application.redrives, _listening(app) as url, aiohttp.ClientSession() as session:
             yield Api(world, url, session)
 
 

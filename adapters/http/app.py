@@ -11,11 +11,14 @@ from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.configs import ConfigsController
+from adapters.http.controllers.dead_letters import DeadLettersController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
 from adapters.http.controllers.lineage import LineageController
+from adapters.http.controllers.lineage_reports import LineageReportsController
 from adapters.http.controllers.monitoring import MonitoringController
 from adapters.http.controllers.pages import PagesController
+from adapters.http.controllers.pausing import ExecutionPausesController, PipelinesController
 from adapters.http.controllers.search import ChatSearchController, SearchController
 from adapters.http.controllers.storage import StorageController
 from adapters.http.controllers.system import SystemController
@@ -30,12 +33,16 @@ CONTROLLERS = (
     ConfigsController,
     ExecutionsController,
     ExecutionEventsController,
+    DeadLettersController,
     SearchController,
     ChatController,
     ChatSearchController,
     StorageController,
     LineageController,
+    LineageReportsController,
     MonitoringController,
+    PipelinesController,
+    ExecutionPausesController,
     AdaptersController,
     SystemController,
 )

@@ -8,8 +8,10 @@ from entrypoints.cli import reporting
 from entrypoints.cli.commands.adapter import adapter
 from entrypoints.cli.commands.chat import chat
 from entrypoints.cli.commands.config import config
+from entrypoints.cli.commands.dead_letter import dead_letter
 from entrypoints.cli.commands.execution import execution
 from entrypoints.cli.commands.lineage import lineage
+from entrypoints.cli.commands.pipeline import pipeline
 from entrypoints.cli.commands.search import search
 from entrypoints.cli.commands.storage import storage
 from entrypoints.cli.commands.system import system
@@ -37,5 +39,5 @@ def factflow(context: click.Context) -> None:
 
 
 factflow.params += global_options(is_hidden=False)
-for _command in (search, chat, config, execution, storage, lineage, adapter, system):
+for _command in (search, chat, config, execution, pipeline, dead_letter, storage, lineage, adapter, system):
     factflow.add_command(_command)

@@ -20,13 +20,16 @@ from adapters.pipeline.registry import PipelineAdapters
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
 from adapters.postgres.database import Database
+from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.lineage_gap import PostgresLineageGap
 from adapters.postgres.lineage_reader import PostgresLineageReader
 from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.lineage_statistics import PostgresLineageStatistics
+from adapters.postgres.pauses import PostgresPauses
 from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.sole_use import SoleUse
@@ -34,8 +37,10 @@ from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
+from application.call_limiter import call_limiter
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
+from application.ports.dead_letters import DeadLetters
 from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
 from application.ports.embedding_model import EmbeddingModel
@@ -47,9 +52,11 @@ from application.ports.language_model import LanguageModel
 from application.ports.leases import Leases
 from application.ports.ledger import Ledger
 from application.ports.lineage import LineageReader, LineageSink
+from application.ports.lineage_gap import LineageGap
 from application.ports.lineage_statistics import LineageStatistics
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
+from application.ports.pauses import Pauses
 from application.ports.pipeline_adapter import PipelineAdapterCatalogue, PipelineAdapterRegistry
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
@@ -92,10 +99,13 @@ class Adapters(containers.DeclarativeContainer):
     storage: providers.Provider[ObjectStorage] = providers.AbstractSingleton()
     ledger: providers.Provider[Ledger] = providers.AbstractSingleton()
     executions: providers.Provider[ExecutionLedger] = providers.AbstractSingleton()
+    dead_letters: providers.Provider[DeadLetters] = providers.AbstractSingleton()
     leases: providers.Provider[Leases] = providers.AbstractSingleton()
+    pauses: providers.Provider[Pauses] = providers.AbstractSingleton()
     lineage: providers.Provider[LineageSink] = providers.AbstractSingleton()
     lineage_reader: providers.Provider[LineageReader] = providers.AbstractSingleton()
     lineage_statistics: providers.Provider[LineageStatistics] = providers.AbstractSingleton()
+    lineage_gap: providers.Provider[LineageGap] = providers.AbstractSingleton()
     work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
@@ -148,6 +158,8 @@ def _language_model(settings: Settings) -> OpenAiLanguageModel | None:
         api_key=settings.llm_api_key,
         model=settings.llm_model,
         timeout=settings.llm_timeout_seconds,
+        attempts=settings.llm_attempts,
+        limiter=call_limiter(settings.llm_base_url, most=settings.llm_max_concurrency),
     )
 
 
@@ -169,10 +181,13 @@ class EmbeddedAdapters(Adapters):
     storage = providers.Singleton(_storage, data_folder)
     ledger = providers.Singleton(PostgresLedger, database)
     executions = providers.Singleton(PostgresExecutionLedger, database)
+    dead_letters = providers.Singleton(PostgresDeadLetters, database)
     leases = providers.Singleton(PostgresLeases, database)
+    pauses = providers.Singleton(PostgresPauses, database)
     lineage = providers.Singleton(PostgresLineageSink, database)
     lineage_reader = providers.Singleton(PostgresLineageReader, database)
     lineage_statistics = providers.Singleton(PostgresLineageStatistics, database)
+    lineage_gap = providers.Singleton(PostgresLineageGap, database)
     work = providers.Singleton(PostgresUnitOfWork, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)

@@ -6,16 +6,25 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from application.chat import Chat
+from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
+from application.dead_letters import DeadLetters
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.engine.recovery import Recovery
+from application.engine.route_gates import RouteGates
+from application.engine.route_pauses import RoutePauses
 from application.executions import Executions
 from application.health import OrchestratorReadiness, SystemHealth
 from application.lineage import Lineage
+from application.lineage_figures import LineageFigures
+from application.lineage_repair import LineageRepair
+from application.lineage_traces import LineageTraces
+from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.readiness import Readiness
+from application.redrives import Redrives
 from application.search import Search
 from application.shipped_configs import ShippedConfigs
 from application.stored_objects import StoredObjects
@@ -39,8 +48,17 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         await stack.enter_async_context(
             Upkeep(events=adapters.events(), index=adapters.index_administration())
         )
-        await stack.enter_async_context(Recovery(engine=engine, leases=adapters.leases(), is_alone=True))
-        yield _application(adapters, engine, settings)
+        route_pauses = RoutePauses(pauses=adapters.pauses(), gates=RouteGates())
+        recovery = Recovery(
+            engine=engine,
+            leases=adapters.leases(),
+            is_alone=True,
+            chores=[lambda: route_pauses.apply(engine.running)],
+        )
+        await stack.enter_async_context(recovery)
+        application = _application(adapters, engine, settings, route_pauses)
+        await stack.enter_async_context(application.redrives)
+        yield application
 
 
 async def open_slots(stack: AsyncExitStack, adapters: Adapters, slots: Sequence[str]) -> None:
@@ -64,7 +82,9 @@ def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
         clock=adapters.clock(),
         ids=adapters.ids(),
         settings=EngineSettings(
-            group_commit_linger=settings.group_commit_ms / 1000, lease=settings.lease_seconds
+            group_commit_linger=settings.group_commit_ms / 1000,
+            lease=settings.lease_seconds,
+            max_dead_letters=settings.max_dead_letters,
         ),
     )
 
@@ -78,7 +98,9 @@ def _shipped_configs(adapters: Adapters) -> ShippedConfigs:
     )
 
 
-def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Application:
+def _application(
+    adapters: Adapters, engine: Engine, settings: Settings, route_pauses: RoutePauses
+) -> Application:
     configs = Configs(
         work=adapters.work(),
         parser=adapters.parser(),
@@ -86,19 +108,36 @@ def _application(adapters: Adapters, engine: Engine, settings: Settings) -> Appl
         clock=adapters.clock(),
         ids=adapters.ids(),
     )
+    limit = settings.max_concurrent_executions
+    executions = Executions(configs=configs, work=adapters.work(), engine=engine, limit=limit)
+    dead_letters = DeadLetters(
+        letters=adapters.dead_letters(), executions=executions, engine=engine, limit=limit
+    )
     search = Search(index=adapters.index(), model=adapters.model())
     catalogue = Catalogue(adapters=adapters.catalogue())
     return Application(
         configs=configs,
-        executions=Executions(
-            configs=configs,
+        executions=executions,
+        pausing=Pausing(
+            executions=executions,
+            pauses=adapters.pauses(),
+            route_pauses=route_pauses,
+            check=ConfigCheck(parser=adapters.parser(), registry=adapters.registry()),
             work=adapters.work(),
-            engine=engine,
-            limit=settings.max_concurrent_executions,
         ),
+        dead_letters=dead_letters,
+        redrives=Redrives(dead_letters=dead_letters),
         stored_objects=StoredObjects(storage=adapters.storage()),
         lineage=Lineage(
             reader=adapters.lineage_reader(), statistics=adapters.lineage_statistics(), work=adapters.work()
+        ),
+        lineage_traces=LineageTraces(reader=adapters.lineage_reader()),
+        lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),
+        lineage_repair=LineageRepair(
+            unrecorded=adapters.lineage_gap(),
+            sink=adapters.lineage(),
+            work=adapters.work(),
+            registry=adapters.registry(),
         ),
         search=search,
         chat=Chat(

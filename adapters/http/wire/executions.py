@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from adapters.http.wire.pages import page_numbers
-from application.ports.ledger import DeadMessage
 from domain.execution import Execution, ExecutionStatus, MessageCounts
 
 Tag = Annotated[str, Meta(min_length=1, max_length=200, description="A unique name for the execution.")]
@@ -66,6 +65,7 @@ class ExecutionResponse(Struct, frozen=True, kw_only=True):
     replay_source: str | None
     tag: str | None
     messages: MessageCountsResponse
+    paused_at: datetime | None = None
 
 
 class ExecutionDetailResponse(ExecutionResponse, frozen=True, kw_only=True):
@@ -89,32 +89,6 @@ class ExecutionListResponse(Struct, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
-class DeadMessageResponse(Struct, frozen=True, kw_only=True):
-    """A message that could not be processed, with the reason."""
-
-    message_id: UUID
-    execution_id: UUID
-    route_id: str
-    payload: dict[str, Any]
-    metadata: dict[str, Any]
-    error: dict[str, Any]
-    attempts: int
-    dead_at: datetime
-    parent_correlation_id: UUID | UnsetType = UNSET
-
-
-class DeadMessageListResponse(Struct, frozen=True, kw_only=True):
-    """A page of dead messages, the earliest first."""
-
-    execution_id: UUID
-    messages: list[DeadMessageResponse]
-    total: int
-    limit: int
-    offset: int
-    has_more: bool
-    next_cursor: str | None = None
-
-
 def execution_response(execution: Execution) -> ExecutionResponse:
     """An execution as it travels in lists."""
     return ExecutionResponse(
@@ -127,6 +101,7 @@ def execution_response(execution: Execution) -> ExecutionResponse:
         replay_source=execution.replay_source,
         tag=execution.tag,
         messages=_counts(execution.counts),
+        paused_at=execution.paused_at if execution.is_paused else None,
     )
 
 
@@ -159,31 +134,6 @@ def status_update_response(before: ExecutionStatus, execution: Execution) -> Exe
         previous_status=before.value,
         current_status=execution.status.value,
         message=f"the execution was {before.value} and is {execution.status.value}",
-    )
-
-
-def dead_message_list_response(
-    execution: Execution, page: Sequence[DeadMessage], *, limit: int, offset: int
-) -> DeadMessageListResponse:
-    """A page of dead messages as it travels; the execution's counts say how many there are."""
-    messages = [_dead_message(dead) for dead in page]
-    total = max(execution.counts.dead, offset + len(messages) if messages else 0)
-    numbers = page_numbers(len(messages), total=total, limit=limit, offset=offset)
-    return DeadMessageListResponse(execution_id=execution.id, messages=messages, **numbers)
-
-
-def _dead_message(dead: DeadMessage) -> DeadMessageResponse:
-    message = dead.message
-    return DeadMessageResponse(
-        message_id=message.id,
-        execution_id=message.execution_id,
-        route_id=message.route_id,
-        payload=dict(message.payload),
-        metadata=dict(message.metadata),
-        error=dict(dead.error),
-        attempts=dead.attempts,
-        dead_at=dead.settled_at,
-        parent_correlation_id=message.parent_correlation_id or UNSET,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from entrypoints.cli.client import Server
+from entrypoints.cli.commands.dead_letter import COLUMNS
 from entrypoints.cli.commands.starting import start_and_tell, starting_options
 from entrypoints.cli.durations import in_words
 from entrypoints.cli.paging import limit_option, offset_option, print_page
@@ -22,19 +23,18 @@ def _settled(row: Row) -> object:
     return f"{total - int(counts.get('outstanding') or 0)}/{total}"
 
 
+def _status(row: Row) -> object:
+    return f"{row.get('status')}, paused" if row.get("paused_at") else row.get("status")
+
+
 def _milliseconds(row: Row) -> object:
     taken = row.get("avg_duration_ms")
     return None if taken is None else in_words(float(taken) / 1000)
 
 
-def _reason(row: Row) -> object:
-    error = row.get("error")
-    return (error.get("message") or error.get("code") or error) if isinstance(error, dict) else error
-
-
 EXECUTIONS = (
     Column("id", "id"),
-    Column("status", "status"),
+    Column("status", _status),
     Column("settled", _settled, is_number=True),
     Column("dead", lambda row: (row.get("messages") or {}).get("dead"), is_number=True),
     Column("age", lambda row: age(row.get("started_at")), is_number=True),
@@ -47,13 +47,6 @@ ROUTES = (
     Column("failed", "failed", is_number=True),
     Column("in progress", "in_progress", is_number=True),
     Column("on average", _milliseconds, is_number=True),
-)
-DEAD = (
-    Column("message", "message_id"),
-    Column("route", "route_id"),
-    Column("attempts", "attempts", is_number=True),
-    Column("at", lambda row: moment(row.get("dead_at"))),
-    Column("reason", _reason),
 )
 name_argument = click.argument("name", metavar="EXECUTION")
 
@@ -98,7 +91,9 @@ async def get(server: Server, session: Session, name: str) -> None:
             key: one for key, one in value.items() if key not in {"config_snapshot", "messages"}
         }
         shown |= {"config": snapshot.get("name")} if isinstance(snapshot, dict) else {}
-        shown |= {key: moment(value[key]) for key in ("started_at", "completed_at") if value.get(key)}
+        shown |= {
+            key: moment(value[key]) for key in ("started_at", "completed_at", "paused_at") if value.get(key)
+        }
         shown |= value.get("messages") or {}
         print_record(list(shown.items()))
 
@@ -125,6 +120,24 @@ async def cancel(server: Server, session: Session, name: str) -> None:
     """Cancel an execution that runs."""
     reply = await server.send("PATCH", "executions", name, body={"status": "cancelled"})
     session.show(reply, lambda: click.echo(str(reply.value().get("message") or "cancelled")))
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def pause(server: Server, session: Session, name: str) -> None:
+    """Let an execution begin no more messages until it is resumed; it stays `running`."""
+    reply = await server.post("executions", name, "pause")
+    session.show(reply, lambda: click.echo(str(reply.value().get("message") or "paused")))
+
+
+@execution.command()
+@name_argument
+@asks_server
+async def resume(server: Server, session: Session, name: str) -> None:
+    """Lift the pause of an execution; pauses of its routes stay."""
+    reply = await server.post("executions", name, "resume")
+    session.show(reply, lambda: click.echo(str(reply.value().get("message") or "resumed")))
 
 
 @execution.command()
@@ -169,4 +182,4 @@ async def routes(server: Server, session: Session, name: str) -> None:
 async def dead_letters(server: Server, session: Session, name: str, limit: int, offset: int) -> None:
     """List the messages that could not be processed, with the reasons."""
     reply = await server.get("executions", name, "dead-letters", query={"limit": limit, "offset": offset})
-    session.show(reply, lambda: print_page(DEAD, reply, "messages", empty="no dead messages"))
+    session.show(reply, lambda: print_page(COLUMNS, reply, "dead_letters", empty="no dead letters"))
