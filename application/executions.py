@@ -11,7 +11,6 @@ from application.configs import Configs
 from application.engine.emissions import require_within_limit
 from application.engine.engine import Engine
 from application.engine.snapshot import readable_pipeline_of, snapshot_of
-from application.ports.ledger import DeadMessage
 from application.ports.unit_of_work import UnitOfWork
 from domain.errors import Invalid
 from domain.event import Event
@@ -122,13 +121,6 @@ class Executions:
         """An execution with the pipeline of its snapshot; raises ExecutionNotFound, SnapshotNotRunnable."""
         execution = await self.get(id_or_tag)
         return execution, readable_pipeline_of(execution, self.engine.ports.registry)
-
-    async def dead_messages(
-        self, id_or_tag: str, *, limit: int = 100, offset: int = 0
-    ) -> Sequence[DeadMessage]:
-        """The execution's dead messages with their reasons, the earliest first; raises ExecutionNotFound."""
-        execution = await self.get(id_or_tag)
-        return await self.engine.ports.executions.dead(execution.id, limit=limit, offset=offset)
 
     async def events(self, id_or_tag: str, *, timeout_seconds: float = 300.0) -> AsyncIterator[Event]:
         """What happens to an execution from now on, until it has ended or the time is up.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from application.contents import Application
+from domain.dead_letter import DeadLetterFilter
 from domain.errors import Unavailable
 from domain.execution import Execution, ExecutionStatus
 from domain.identity import derived_id
@@ -40,8 +41,9 @@ async def ingest(application: Application, payload: JsonObject, progress: Progre
         await _followed(application, execution, progress)
     started = await application.executions.start(CONFIG_ID, init_payload_overrides=payload)
     ended = await _followed(application, started, progress)
-    dead = await application.executions.dead_messages(str(ended.id), limit=1000)
-    return Ingested(execution=ended, failures=tuple(_reason(one.message.payload, one.error) for one in dead))
+    dead = await application.dead_letters.list(DeadLetterFilter(execution_id=ended.id), limit=1000)
+    failures = tuple(_reason(one.message.payload, one.error) for one in dead.letters)
+    return Ingested(execution=ended, failures=failures)
 
 
 async def ingest_folder(application: Application, folder: Path, progress: Progress) -> Ingested:

@@ -10,7 +10,7 @@ from uuid import UUID
 from adapters.memory import sweeping
 from adapters.memory.storable import require_storable
 from application.ports.execution_ledger import Recovered
-from application.ports.ledger import ClaimRequest, DeadMessage, Handover, Settled
+from application.ports.ledger import ClaimRequest, Handover, Settled
 from domain.crash import SUSPECT_FROM, Suspect
 from domain.execution import (
     Execution,
@@ -198,6 +198,8 @@ class MemoryLedger:
 
     async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
         """See the port."""
+        if not self.executions[execution_id].status.is_terminal:
+            return 0
         queued = [row for row in self._of_execution(execution_id) if row.state is MessageState.QUEUED]
         for row in queued[:limit]:
             self._move(row, MessageState.CANCELLED)
@@ -225,18 +227,6 @@ class MemoryLedger:
         """See the port."""
         ordered = sorted(self.executions.values(), key=lambda one: one.id)
         return [one for one in ordered if not one.status.is_terminal or one.counts.outstanding]
-
-    async def dead(self, execution_id: UUID, *, limit: int, offset: int = 0) -> Sequence[DeadMessage]:
-        """See the port."""
-        dead = [
-            DeadMessage(
-                message=row.message, error=row.error or {}, attempts=row.attempt, settled_at=row.settled_at
-            )
-            for row in self._of_execution(execution_id)
-            if row.state is MessageState.DEAD and row.settled_at is not None
-        ]
-        ordered = sorted(dead, key=lambda one: (one.settled_at, one.message.id))
-        return ordered[offset : offset + limit]
 
     def _status(self, row: _Row) -> ExecutionStatus:
         return self.executions[row.message.execution_id].status

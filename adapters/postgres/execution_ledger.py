@@ -13,9 +13,8 @@ from adapters.postgres.database import Connection, Database
 from adapters.postgres.execution_places import lock_places, require_place
 from adapters.postgres.executions import COLUMNS, execution_of, insert_execution
 from adapters.postgres.ledger_settling import apply_deltas, naming_rejected_payloads
-from adapters.postgres.messages import insert_messages, json_text, message_of
+from adapters.postgres.messages import insert_messages, json_text
 from application.ports.execution_ledger import Recovered
-from application.ports.ledger import DeadMessage
 from domain.crash import Suspect
 from domain.execution import (
     Execution,
@@ -48,11 +47,6 @@ _HOLD_LEFTOVER = """
 """
 
 _DISCARD = "UPDATE message SET state = 'cancelled', settled_at = %s WHERE id = ANY (%s)"
-
-_SELECT_DEAD = """
-    SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id, error, attempt, settled_at
-    FROM message WHERE execution_id = %s AND state = 'dead' ORDER BY settled_at, id LIMIT %s OFFSET %s
-"""
 
 
 class PostgresExecutionLedger:
@@ -138,15 +132,6 @@ class PostgresExecutionLedger:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SELECT_UNFINISHED)).fetchall()
         return [execution_of(row) for row in rows]
-
-    async def dead(self, execution_id: UUID, *, limit: int, offset: int = 0) -> Sequence[DeadMessage]:
-        """See the port."""
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SELECT_DEAD, (execution_id, limit, offset))).fetchall()
-        return [
-            DeadMessage(message=message_of(row[:7]), error=row[7] or {}, attempts=row[8], settled_at=row[9])
-            for row in rows
-        ]
 
 
 async def _has_ended(connection: Connection, execution_id: UUID) -> bool:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from application.ports.ledger import DeadMessage
 from domain.crash import Suspect
 from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
@@ -87,8 +86,4 @@ class ExecutionLedger(Protocol):
 
         They are running or interrupted, or have ended with messages behind them that are not yet settled.
         """
-        ...
-
-    async def dead(self, execution_id: UUID, *, limit: int, offset: int = 0) -> Sequence[DeadMessage]:
-        """The execution's dead messages, the earliest settled first."""
         ...

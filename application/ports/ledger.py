@@ -10,7 +10,6 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.execution import ExecutionStatus
-from domain.json import JsonObject
 from domain.message import Claim, Message, Settlement
 
 
@@ -112,13 +111,3 @@ class Ledger(Protocol):
     async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         """The earliest ``not_before`` later than a moment among a route's queued messages, None when there is none."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadMessage:
-    """A message that is dead, with the reason as ``{"code", "message", ...}``."""
-
-    message: Message
-    error: JsonObject
-    attempts: int
-    settled_at: datetime

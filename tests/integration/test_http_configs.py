@@ -99,7 +99,7 @@ async def test_a_run_takes_overrides_and_a_tag(api: Api) -> None:
     assert (status, run["tag"], run["config_id"]) == (201, "mine", config_id)
     await api.ended("mine")
     _, dead = await api.ask("GET", "/api/v1/executions/mine/dead-letters")
-    assert dead["messages"][0]["payload"] == {"n": 2, "m": {"k": []}}
+    assert dead["dead_letters"][0]["payload"] == {"n": 2, "m": {"k": []}}
     status, problem = await api.ask("POST", path)
     assert (status, problem["error_code"]) == (409, "tag_taken")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
+from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
@@ -21,6 +22,7 @@ from application.engine.ports import EnginePorts, EngineSettings
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.ledger import Ledger
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
+from domain.dead_letter import DeadLetter, DeadLetterFilter
 from domain.execution import Execution, ExecutionStatus
 from domain.findings import ConfigProblem
 from domain.json import JsonObject
@@ -135,6 +137,12 @@ class Bench:
                     await self.engine.ended(execution_id)
                     return execution
                 await asyncio.sleep(0.005)
+
+    async def dead(self, execution_id: UUID) -> Sequence[DeadLetter]:
+        """The dead letters of an execution in memory."""
+        assert isinstance(self.ledger, MemoryLedger)
+        wanted = DeadLetterFilter(execution_id=execution_id)
+        return (await MemoryDeadLetters(self.ledger).list(wanted, limit=1000)).letters
 
     async def run(self, *routes: Route, payload: JsonObject | None = None) -> Execution:
         """Start a pipeline and wait for its end."""

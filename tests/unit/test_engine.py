@@ -120,7 +120,7 @@ async def test_a_terminal_error_is_dead_at_once_and_the_rest_goes_on() -> None:
 
     async with bench({"fan": fanning(5), "choosy": choosy}) as on:
         ended = await on.run(route("a", "fan", to="b"), route("b", "choosy"))
-        (dead,) = await on.ledger.dead(ended.id, limit=10)
+        (dead,) = await on.dead(ended.id)
         failed, _ = await on.lineage.list(LineageQuery(execution_id=ended.id, status=StageStatus.FAILED))
     assert (ended.status, ended.counts.done, ended.counts.dead) == (ExecutionStatus.COMPLETED, 5, 1)
     assert dead.error["message"] == "three is not for me"
@@ -138,7 +138,7 @@ async def test_an_unexpected_error_is_retried_to_the_routes_limit() -> None:
 
     async with bench({"fan": fanning(1), "broken": broken}) as on:
         ended = await on.run(route("a", "fan", to="b"), route("b", "broken", max_retries=2))
-        (dead,) = await on.ledger.dead(ended.id, limit=10)
+        (dead,) = await on.dead(ended.id)
     assert tries == [1, 2, 3]
     assert dead.attempts == 3
     assert "boom" in str(dead.error["traceback"])
@@ -183,7 +183,7 @@ async def test_an_adapter_that_hangs_is_stopped_by_its_time_limit() -> None:
 
     async with bench({"fan": fanning(1), "hang": hanging}, adapter_timeout=0.1) as on:
         ended = await on.run(route("a", "fan", to="b"), route("b", "hang", max_retries=0))
-        (dead,) = await on.ledger.dead(ended.id, limit=10)
+        (dead,) = await on.dead(ended.id)
     assert dead.error["code"] == "timeout"
 
 

@@ -12,14 +12,12 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 from adapters.http.controllers.configs import RUN_ERRORS
 from adapters.http.errors import UnknownConfig
 from adapters.http.wire.executions import (
-    DeadMessageListResponse,
     ExecutionDetailResponse,
     ExecutionListResponse,
     ExecutionResponse,
     ExecutionStartRequest,
     ExecutionStatusUpdateRequest,
     ExecutionStatusUpdateResponse,
-    dead_message_list_response,
     execution_detail_response,
     execution_list_response,
     execution_response,
@@ -106,17 +104,3 @@ class ExecutionsController(Controller):
         """The same as setting the status to `cancelled`: it is so at once, and what is left settles behind it."""
         before, execution = await executions.change_status(execution_id, ExecutionStatus.CANCELLED)
         return status_update_response(before, execution)
-
-    @get(
-        "/{execution_id:str}/dead-letters",
-        operation_id="list_dead_letters",
-        summary="List an execution's dead messages",
-        opt={"errors": (ExecutionNotFound,)},
-    )
-    async def dead_letters(
-        self, executions: UseCase, execution_id: IdOrTag, limit: Limit = 100, offset: Offset = 0
-    ) -> DeadMessageListResponse:
-        """The messages that could not be processed, with the reasons, the earliest first."""
-        execution = await executions.get(execution_id)
-        page = await executions.dead_messages(execution_id, limit=limit, offset=offset)
-        return dead_message_list_response(execution, page, limit=limit, offset=offset)

@@ -1,0 +1,203 @@
+"""Dead letters: reading, redriving and purging them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
+
+from adapters.http.controllers.executions import IdOrTag
+from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
+from adapters.http.controllers.lineage import in_utc
+from adapters.http.wire.dead_letters import (
+    DeadLetterFilterRequest,
+    DeadLetterListResponse,
+    DeadLetterResponse,
+    PurgeResponse,
+    RedrivenResponse,
+    RedriveResponse,
+    dead_letter_list_response,
+    dead_letter_response,
+    position_at,
+    redrive_response,
+    redriven_response,
+)
+from adapters.http.wire.pages import Limit, Offset
+from application.dead_letters import DeadLetters, NothingWanted, require_anything
+from application.engine.snapshot import SnapshotNotRunnable
+from application.object_listing import InvalidCursor
+from application.redrives import RedriveNotFound, Redrives, TooManyRedrives
+from domain.dead_letter import (
+    DeadLetterFilter,
+    DeadLetterNotFound,
+    DeadLetterPurged,
+    InvalidDeadLetterFilter,
+    MessageNotDead,
+)
+from domain.execution import ExecutionNotFound, RedriveNotAllowed, TooManyConcurrentExecutions
+
+UseCase = NamedDependency[SkipValidation[DeadLetters]]
+RedrivesUseCase = NamedDependency[SkipValidation[Redrives]]
+MessageId = Annotated[UUID, PathParameter(description="The message's id.")]
+RedriveId = Annotated[UUID, PathParameter(description="The redrive's id.")]
+Exact = Annotated[str | None, QueryParameter(description="Only those with exactly this.")]
+Moment = Annotated[
+    datetime | None, QueryParameter(description="ISO 8601; UTC unless it says otherwise. Exclusive.")
+]
+Cursor = Annotated[str | None, QueryParameter(description="Where an earlier page left off.")]
+LIST_ERRORS = (InvalidDeadLetterFilter, InvalidCursor)
+
+
+class DeadLettersController(Controller):
+    path = "/api/v1"
+    tags = ("dead letters",)
+
+    @get(
+        "/dead-letters",
+        operation_id="list_dead_letters",
+        summary="List dead letters",
+        opt={"errors": LIST_ERRORS},
+    )
+    async def list_all(
+        self,
+        dead_letters: UseCase,
+        execution_id: Annotated[UUID | None, QueryParameter(description="Of this execution.")] = None,
+        route_id: Exact = None,
+        adapter_name: Exact = None,
+        stage_name: Exact = None,
+        error_code: Exact = None,
+        dead_after: Moment = None,
+        dead_before: Moment = None,
+        limit: Limit = 100,
+        offset: Offset = 0,
+        cursor: Cursor = None,
+    ) -> DeadLetterListResponse:
+        """Of all executions, the earliest dead first, without the purged ones."""
+        wanted = DeadLetterFilter(
+            execution_id=execution_id,
+            route_id=route_id,
+            adapter_name=adapter_name,
+            stage_name=stage_name,
+            error_code=error_code,
+            dead_after=in_utc(dead_after),
+            dead_before=in_utc(dead_before),
+        )
+        page = await dead_letters.list(wanted, limit=limit, offset=offset, after=position_at(cursor))
+        return dead_letter_list_response(page, limit=limit, offset=offset)
+
+    @get(
+        "/executions/{execution_id:str}/dead-letters",
+        operation_id="list_execution_dead_letters",
+        summary="List an execution's dead letters",
+        opt={"errors": (ExecutionNotFound, *LIST_ERRORS)},
+    )
+    async def list_of_execution(
+        self,
+        dead_letters: UseCase,
+        executions: ExecutionsUseCase,
+        execution_id: IdOrTag,
+        route_id: Exact = None,
+        adapter_name: Exact = None,
+        stage_name: Exact = None,
+        error_code: Exact = None,
+        dead_after: Moment = None,
+        dead_before: Moment = None,
+        limit: Limit = 100,
+        offset: Offset = 0,
+        cursor: Cursor = None,
+    ) -> DeadLetterListResponse:
+        """The messages that could not be processed, with the reasons, the earliest dead first."""
+        wanted = DeadLetterFilter(
+            execution_id=(await executions.get(execution_id)).id,
+            route_id=route_id,
+            adapter_name=adapter_name,
+            stage_name=stage_name,
+            error_code=error_code,
+            dead_after=in_utc(dead_after),
+            dead_before=in_utc(dead_before),
+        )
+        page = await dead_letters.list(wanted, limit=limit, offset=offset, after=position_at(cursor))
+        return dead_letter_list_response(page, limit=limit, offset=offset)
+
+    @get(
+        "/dead-letters/{message_id:uuid}",
+        operation_id="get_dead_letter",
+        summary="Read a dead letter",
+        opt={"errors": (DeadLetterNotFound, MessageNotDead)},
+    )
+    async def read(self, dead_letters: UseCase, message_id: MessageId) -> DeadLetterResponse:
+        """The message as it was, why it is dead, and how often it was tried."""
+        return dead_letter_response(await dead_letters.get(message_id))
+
+    @post(
+        "/dead-letters/{message_id:uuid}/redrive",
+        status_code=200,
+        operation_id="redrive_dead_letter",
+        summary="Redrive a dead letter",
+        opt={
+            "errors": (
+                DeadLetterNotFound,
+                MessageNotDead,
+                DeadLetterPurged,
+                RedriveNotAllowed,
+                SnapshotNotRunnable,
+                TooManyConcurrentExecutions,
+            )
+        },
+    )
+    async def redrive(self, dead_letters: UseCase, message_id: MessageId) -> RedrivenResponse:
+        """Puts the message back in its queue, with all its retries. An execution that has ended runs again."""
+        return redriven_response(message_id, await dead_letters.redrive(message_id))
+
+    @post(
+        "/dead-letters/redrive",
+        status_code=202,
+        operation_id="redrive_dead_letters",
+        summary="Redrive many dead letters",
+        opt={"errors": (NothingWanted, InvalidDeadLetterFilter, TooManyRedrives)},
+    )
+    async def redrive_all(
+        self, redrives: RedrivesUseCase, data: JSONBody[DeadLetterFilterRequest]
+    ) -> Response[RedriveResponse]:
+        """Those that are dead by now, in batches; `Location` tells how far it has come. To ask again is harmless."""
+        redrive = redrives.begin(data.wanted(), is_all_meant=data.all)
+        location = f"{self.path}/dead-letters/redrives/{redrive.id}"
+        return Response(redrive_response(redrive), headers={"location": location})
+
+    @get(
+        "/dead-letters/redrives/{redrive_id:uuid}",
+        operation_id="get_redrive",
+        summary="Read how far a redrive has come",
+        opt={"errors": (RedriveNotFound,)},
+    )
+    async def read_redrive(self, redrives: RedrivesUseCase, redrive_id: RedriveId) -> RedriveResponse:
+        """`completed`, or `failed` or `stopped` in the middle; then asking for the same again does the rest."""
+        return redrive_response(redrives.get(redrive_id))
+
+    @delete(
+        "/dead-letters/{message_id:uuid}",
+        operation_id="purge_dead_letter",
+        summary="Purge a dead letter",
+        opt={"errors": (DeadLetterNotFound, MessageNotDead)},
+    )
+    async def purge(self, dead_letters: UseCase, message_id: MessageId) -> None:
+        """Erases payload, metadata and reason for good; the count stays. Again changes nothing."""
+        await dead_letters.purge(message_id)
+
+    @post(
+        "/dead-letters/purge",
+        status_code=200,
+        operation_id="purge_dead_letters",
+        summary="Purge many dead letters",
+        opt={"errors": (NothingWanted, InvalidDeadLetterFilter)},
+    )
+    async def purge_all(
+        self, dead_letters: UseCase, data: JSONBody[DeadLetterFilterRequest]
+    ) -> PurgeResponse:
+        """Those that are dead by now, for good."""
+        wanted = require_anything(data.wanted(), is_all_meant=data.all)
+        return PurgeResponse(purged=await dead_letters.purge_all(wanted))
