@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -64,7 +64,7 @@ class AdapterChain:
     """The pipeline adapters of one route in one execution.
 
     An adapter's lineage entry is recorded when it has ended; the last one's only by ``ended`` or ``failed``, when its
-    emissions have been read too.
+    emissions have been read too. ``observe`` is told how each adapter fared, by its place.
     """
 
     route_id: str
@@ -73,6 +73,7 @@ class AdapterChain:
     lineage: LineageSink
     clock: Clock
     deadlines: Deadlines
+    observe: Callable[[int, BaseException | None], None]
 
     async def run(self, claim: Claim) -> Progress:
         """Take one message through the adapters; raises AdapterFailed. A false condition skips its adapter alone."""
@@ -93,13 +94,16 @@ class AdapterChain:
     async def _step(self, handling: Handling, adapter: PipelineAdapter, before: Progress) -> Progress:
         try:
             result = await self.deadlines.keep(adapter.process(self._context(handling, before)))
-            return _after(handling, before, result)
+            progress = _after(handling, before, result)
         except asyncio.CancelledError:
             self._record(handling, before, StageStatus.CANCELLED)
             raise
         except Exception as error:
             self._record(handling, before, StageStatus.FAILED, error=error)
+            self.observe(handling.index, error)
             raise AdapterFailed(error, handling.index) from error
+        self.observe(handling.index, None)
+        return progress
 
     def ended(self, progress: Progress, output_hash: str | None) -> None:
         """Record that the last adapter's work is done; ``output_hash`` is that of the message that leaves the route."""
@@ -110,6 +114,7 @@ class AdapterChain:
         """Record that the last adapter failed, when that shows only while its emissions are read."""
         if progress.last is not None:
             self._record(progress.last, progress, StageStatus.FAILED, error=error)
+            self.observe(progress.last.index, error)
 
     def cancelled(self, progress: Progress) -> None:
         """Record that the message was cancelled while the last adapter's emissions were read."""

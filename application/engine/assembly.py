@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -16,7 +17,10 @@ from application.engine.follow_up import publish
 from application.engine.group_commit import GroupCommit
 from application.engine.handovers import Reservation, reserve
 from application.engine.ports import EnginePorts
+from application.engine.quarantine import Quarantine
 from application.engine.route_feed import RouteFeed
+from application.engine.route_gate import RouteGate
+from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
 from application.engine.streaming import StreamingFanOut
 from application.ports.ledger import ClaimRequest, Settled
@@ -33,6 +37,8 @@ class Assembly:
     ports: EnginePorts
     execution_id: UUID
     pipeline: Pipeline
+    gates: RouteGates
+    quarantine: Quarantine
     deadlines: Deadlines
     claims: GroupCommit[ClaimRequest, Claim | None]
     settlements: GroupCommit[Settlement, Settled]
@@ -44,6 +50,7 @@ class Assembly:
         routes = self.pipeline.routes.values()
         built = {route.id: self._steps(route) for route in routes}
         feeds = {route.id: self._feed(route) for route in routes}
+        self.gates.keep(self.execution_id, {route.id: self._gate(route) for route in routes})
         processors: dict[str, RouteProcessor] = {}
         for route in routes:
             processors[route.id] = self._processor(route, built[route.id], feeds, processors)
@@ -53,6 +60,9 @@ class Assembly:
 
     def _steps(self, route: Route) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:
         return [(step, self.ports.registry.build(step.type, step.config)) for step in route.adapters]
+
+    def _gate(self, route: Route) -> RouteGate:
+        return RouteGate(self.execution_id, route, clock=self.ports.clock, rules=self.ports.settings.breaker)
 
     def _feed(self, route: Route) -> RouteFeed:
         return RouteFeed(
@@ -69,6 +79,7 @@ class Assembly:
         feeds: Mapping[str, RouteFeed],
         processors: Mapping[str, RouteProcessor],
     ) -> RouteProcessor:
+        gate = self.gates.of(self.execution_id)[route.id]
         chain = AdapterChain(
             route_id=route.id,
             steps=steps,
@@ -76,16 +87,20 @@ class Assembly:
             lineage=self.ports.lineage,
             clock=self.ports.clock,
             deadlines=self.deadlines,
+            observe=gate.observe,
         )
         return RouteProcessor(
             ports=self.ports,
             route=route,
+            gate=gate,
+            quarantine=self.quarantine,
             attempt=Attempt(
                 ports=self.ports,
                 route=route,
+                gate=gate,
                 chain=chain,
                 destinations=destinations_of(route, self.pipeline),
-                fan_out=partial(self._fan_out, self._ahead(route), feeds, processors),
+                fan_out=partial(self._fan_out, gate, self._ahead(route), feeds, processors),
             ),
             feeds=feeds,
             claims=self.claims,
@@ -105,6 +120,7 @@ class Assembly:
 
     def _fan_out(
         self,
+        gate: RouteGate,
         ahead: Sequence[str],
         feeds: Mapping[str, RouteFeed],
         processors: Mapping[str, RouteProcessor],
@@ -113,8 +129,8 @@ class Assembly:
     ) -> StreamingFanOut:
         async def wait_for_room(count: int) -> None:
             for route_id in ahead:
-                await feeds[route_id].wait_for_room()
-                await processors[route_id].inbox.wait_for_room(count)
+                await while_open(gate, feeds[route_id].wait_for_room())
+                await while_open(gate, processors[route_id].inbox.wait_for_room(count))
 
         def reserve_room(children: Sequence[Message]) -> Reservation:
             takes = self.ports.queue.is_private
@@ -129,3 +145,16 @@ class Assembly:
             publish=lambda messages: publish(messages, feeds),
             wait_for_room=wait_for_room,
         )
+
+
+async def while_open(gate: RouteGate, waiting: Coroutine[None, None, None]) -> None:
+    """Wait for room no longer than the gate is open: when all else stands still, no room comes."""
+    # Mostly there is room, and then nothing is to be waited for.
+    task = asyncio.ensure_future(waiting)
+    closing = asyncio.ensure_future(gate.closing())
+    try:
+        await asyncio.wait([task, closing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        task.cancel()
+        closing.cancel()
+        await asyncio.gather(task, closing, return_exceptions=True)

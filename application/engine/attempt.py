@@ -11,6 +11,7 @@ from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progre
 from application.engine.emissions import Emitter
 from application.engine.failures import FailedStep, described, failure_of
 from application.engine.ports import EnginePorts
+from application.engine.route_gate import RouteGate
 from application.engine.streaming import ClaimLost, StreamingFanOut
 from application.ports.pipeline_adapter import Emission
 from domain.digest import digest
@@ -30,6 +31,7 @@ class Attempt:
 
     ports: EnginePorts
     route: Route
+    gate: RouteGate
     chain: AdapterChain
     destinations: tuple[tuple[Outbound, str], ...]
     fan_out: Callable[[Claim, Emitter], StreamingFanOut]
@@ -93,6 +95,7 @@ class Attempt:
     def _failed(
         self, claim: Claim, error: Exception, index: int | None, stage: str | None = None
     ) -> Settlement:
+        spared_until = self.gate.spared_until(error)
         failure = failure_of(
             error,
             claim,
@@ -101,6 +104,8 @@ class Attempt:
             randomness=self.ports.ids.randomness(),
             at=None if index is None else self._step(index, stage),
         )
+        if spared_until is not None:
+            return settlement_of(claim, Outcome.RELEASE, error=failure.error, not_before=spared_until)
         return settlement_of(claim, failure.outcome, error=failure.error, not_before=failure.not_before)
 
     def _step(self, index: int, stage: str | None) -> FailedStep:

@@ -19,6 +19,8 @@ from application.engine.failures import described
 from application.engine.group_commit import GroupCommit
 from application.engine.handovers import Taker, reserve
 from application.engine.ports import EnginePorts
+from application.engine.quarantine import Quarantine
+from application.engine.route_gates import RouteGates
 from application.ports.ledger import ClaimRequest, Settled
 from domain.errors import FactflowError, Unavailable
 from domain.event import Event
@@ -41,6 +43,8 @@ class Engine:
     """
 
     ports: EnginePorts
+    gates: RouteGates = field(default_factory=RouteGates)
+    quarantine: Quarantine = field(init=False)
     _runs: dict[UUID, ExecutionRun] = field(default_factory=dict)
     _ending: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     _generations: dict[UUID, int] = field(default_factory=dict)
@@ -52,6 +56,7 @@ class Engine:
     def __post_init__(self) -> None:
         settings, sleep = self.ports.settings, self.ports.clock.sleep
         self._deadlines = Deadlines(seconds=settings.adapter_timeout)
+        self.quarantine = Quarantine(gates=self.gates)
         self._claims = GroupCommit(
             commit=self._commit_claims,
             sleep=sleep,
@@ -194,6 +199,8 @@ class Engine:
             ports=self.ports,
             execution_id=execution_id,
             pipeline=pipeline,
+            gates=self.gates,
+            quarantine=self.quarantine,
             deadlines=self._deadlines,
             claims=self._claims,
             settlements=self._settlements,
@@ -206,10 +213,12 @@ class Engine:
         if run is None:
             return
         handed_back = await run.close()
+        self.gates.forget(execution_id)
         if handed_back:
             # Claims are committed in order: when this one has been answered, none of theirs is still to come.
             await self._claims.ask(ClaimRequest(message_id=execution_id, token=self.ports.ids.new_id()))
         await asyncio.gather(*map(self._settlements.ask, handed_back), return_exceptions=True)
+        self.quarantine.leave(len(handed_back))
         # Children that were born claimed for this run meanwhile have been handed back behind these.
         await self._settlements.drained()
         for processor in run.processors.values():

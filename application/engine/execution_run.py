@@ -33,7 +33,7 @@ class ExecutionRun:
             self._begin(processor.follow_up.run(), f"follow-up {name}")
             self._begin(self.feeds[route_id].run(), f"feed {name}")
         for processor in self.processors.values():
-            await processor.is_subscribed.wait()
+            await processor.is_ready.wait()
         for feed in self.feeds.values():
             feed.look_in_ledger()
 

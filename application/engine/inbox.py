@@ -80,12 +80,20 @@ class Inbox:
         work.has_begun = True
         return work
 
-    def settled(self, work: Work) -> None:
-        """Forget a message that is settled."""
+    def settled(self, work: Work) -> bool:
+        """Forget a message that is settled; False when it was not held any more."""
         message = work.claim.message
-        if self.held.pop(message.id, None) is not None:
-            self._characters -= _size(message)
+        if self.held.pop(message.id, None) is None:
+            return False
+        self._characters -= _size(message)
         self._tell_of_room()
+        return True
+
+    def take_back(self) -> Sequence[Work]:
+        """Take out all that waits and is not begun; it stays held until it is settled."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
 
     async def wait_for_room(self, count: int) -> None:
         """Return when there is room for that many messages, half a window at most, or when it is closed."""
@@ -99,7 +107,9 @@ class Inbox:
         self.is_closed = True
         self._waiting.clear()
         self._room.set()
-        return [work.given_up() for work in self.held.values()]
+        settlements = [work.given_up() for work in self.held.values()]
+        self.held.clear()
+        return settlements
 
     def _tell_of_room(self) -> None:
         # Late, so that who waits for room finds enough of it to be worth the wait.

@@ -15,6 +15,7 @@ from application.ports.lineage import LineageSink
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import PipelineAdapterRegistry
+from domain.circuit_breaker import BreakerRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class EngineSettings:
     adapter_timeout: float = 300.0
     lease: float = 15.0
     max_dead_letters: int | None = None
+    breaker: BreakerRules = BreakerRules()
 
 
 def nothing(point: str) -> None:

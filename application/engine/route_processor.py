@@ -13,9 +13,11 @@ from application.engine.follow_up import FollowUp
 from application.engine.group_commit import GroupClosed, GroupCommit
 from application.engine.inbox import Inbox, Work, handed_back
 from application.engine.ports import EnginePorts
+from application.engine.quarantine import Quarantine
 from application.engine.route_feed import RouteFeed
+from application.engine.route_gate import RouteGate
 from application.ports.ledger import ClaimRequest, Settled
-from application.ports.message_queue import Delivery, Envelope
+from application.ports.message_queue import Delivery, Envelope, Subscription
 from domain.execution import ExecutionStatus
 from domain.message import Claim, Message, Outcome, Settlement
 from domain.pipeline import Route
@@ -25,7 +27,7 @@ LONGEST_STRETCH_SECONDS = 0.005
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RouteProcessor:
-    """Takes a route's messages as they come, up to ``concurrency`` at a time, and settles each.
+    """Takes a route's messages as they come, as many at a time as its gate lets in, and settles each.
 
     ``finished`` is told when a settlement ends the execution, ``crashed`` when a task here ends by an error, which only
     a defect can bring about.
@@ -33,6 +35,8 @@ class RouteProcessor:
 
     ports: EnginePorts
     route: Route
+    gate: RouteGate
+    quarantine: Quarantine
     attempt: Attempt
     feeds: Mapping[str, RouteFeed]
     claims: GroupCommit[ClaimRequest, Claim | None]
@@ -40,7 +44,7 @@ class RouteProcessor:
     finished: Callable[[UUID, ExecutionStatus], None]
     crashed: Callable[[BaseException], None]
     inbox: Inbox = field(default_factory=Inbox)
-    is_subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     follow_up: FollowUp = field(init=False)
     _asked: dict[UUID, Envelope] = field(default_factory=dict)
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
@@ -53,7 +57,7 @@ class RouteProcessor:
     @property
     def takes_over(self) -> bool:
         """See ``Taker``: what waits in the queue or in the ledger comes before what is born now."""
-        return self.feeds[self.route.id].is_clear
+        return self.gate.is_open and self.feeds[self.route.id].is_clear
 
     def take_over(self, messages: Sequence[Message], token: UUID) -> None:
         """See ``Taker``; what comes after the end is put back."""
@@ -62,21 +66,47 @@ class RouteProcessor:
             if self.inbox.is_closed:
                 self.settlements.hand_in(work.given_up(), _ignore)
             else:
-                self.inbox.put(work)
+                self.quarantine.enter()
+                self._put(work)
         self._staff()
 
     async def run(self) -> None:
-        """Consume the queue until cancelled."""
+        """Consume the queue whenever the gate is open, until cancelled. Ready is, too, who is kept from it by the gate."""
         name = self.feeds[self.route.id].queue_name
-        prefetch = max(self.route.inbound.prefetch, self.route.inbound.concurrency)
-        async with self.ports.queue.subscribe(name, prefetch=prefetch) as subscription:
-            self.is_subscribed.set()
-            while True:
-                self._claim(await subscription.receive())
+        prefetch = max(self.route.inbound.prefetch, self.gate.most)
+        while True:
+            if not self.gate.is_open:
+                self.is_ready.set()
+                await self.gate.opened()
+            async with self.ports.queue.subscribe(name, prefetch=prefetch) as subscription:
+                self.is_ready.set()
+                await self._consume(subscription)
+            self._hand_back_what_waits()
+
+    async def _consume(self, subscription: Subscription) -> None:
+        """Receive until the gate closes."""
+        receiving = asyncio.ensure_future(self._receive(subscription))
+        closing = asyncio.ensure_future(self.gate.closing())
+        try:
+            await asyncio.wait([receiving, closing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            receiving.cancel()
+            closing.cancel()
+            await asyncio.gather(receiving, closing, return_exceptions=True)
+        if not receiving.cancelled() and (error := receiving.exception()) is not None:
+            raise error
+
+    async def _receive(self, subscription: Subscription) -> None:
+        while True:
+            self._claim(await subscription.receive())
+
+    def _hand_back_what_waits(self) -> None:
+        for work in self.inbox.take_back():
+            self._hand_in(work, work.given_up())
 
     async def close(self) -> Sequence[Settlement]:
         """Stop the work in progress at its next await; returns the settlements that put back what was claimed."""
-        settlements = self.inbox.close()
+        waiting = self.inbox.close()
         asked = [
             handed_back(envelope.message_id, envelope.execution_id, token, has_begun=False)
             for token, envelope in self._asked.items()
@@ -84,12 +114,13 @@ class RouteProcessor:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
-        return [*settlements, *asked]
+        return [*waiting, *asked]
 
     def _claim(self, delivery: Delivery) -> None:
         envelope, token = delivery.envelope, self.ports.ids.new_id()
         # Noted before it is asked for: a claim may be committed after all of this has been closed.
         self._asked[token] = envelope
+        self.quarantine.enter()
         request = ClaimRequest(message_id=envelope.message_id, token=token)
         self.claims.hand_in(request, partial(self._claimed, delivery, token))
 
@@ -98,18 +129,26 @@ class RouteProcessor:
             return
         del self._asked[token]
         if isinstance(claim, Exception):
+            self.quarantine.leave()
             self.crashed(claim)
         elif claim is None:
+            self.quarantine.leave()
             self.follow_up.after((), delivery)
         else:
-            self.inbox.put(Work(claim=claim, delivery=delivery))
+            self._put(Work(claim=claim, delivery=delivery))
             self._staff()
+
+    def _put(self, work: Work) -> None:
+        """Take a claimed message in; one that comes after the gate has closed goes back."""
+        self.inbox.put(work)
+        if not self.gate.is_open:
+            self._hand_back_what_waits()
 
     def _staff(self) -> None:
         """Begin one more worker if there is work and nobody free to take it up."""
         self._is_staffing = False
         is_anybody_free = len(self._workers) > self._at_work
-        if len(self.inbox) and not is_anybody_free and len(self._workers) < self.route.inbound.concurrency:
+        if len(self.inbox) and not is_anybody_free and len(self._workers) < self.gate.most:
             self._begin(self._work())
 
     def _staff_soon(self) -> None:
@@ -132,22 +171,42 @@ class RouteProcessor:
             self._staff()
 
     async def _work(self) -> None:
-        time = asyncio.get_running_loop().time
-        until = time() + LONGEST_STRETCH_SECONDS
-        while (work := self.inbox.next()) is not None:
-            self.ports.at("claimed")
-            self._at_work += 1
-            self._staff_soon()
-            try:
-                settlement = await self.attempt.settlement(work.claim)
-            finally:
-                self._at_work -= 1
-            self.ports.at("processed")
-            self.settlements.hand_in(settlement, partial(self._settled, work, settlement))
-            if time() > until:
+        until = self.ports.clock.monotonic() + LONGEST_STRETCH_SECONDS
+        while len(self.inbox):
+            now = await self._process_next()
+            if now > until:
                 # Pipeline adapters that never wait must not keep everything else from its turn.
                 await asyncio.sleep(0)
-                until = time() + LONGEST_STRETCH_SECONDS
+                until = self.ports.clock.monotonic() + LONGEST_STRETCH_SECONDS
+
+    async def _process_next(self) -> float:
+        self._at_work += 1
+        began = ended = 0.0
+        try:
+            await self.gate.enter()
+            work = self.inbox.next()
+            if work is None:
+                self.gate.forgo()
+                return ended
+            began = self.ports.clock.monotonic()
+            self._staff_soon()
+            try:
+                await self._process(work)
+            finally:
+                ended = self.ports.clock.monotonic()
+                self.gate.leave(began, ended)
+        finally:
+            self._at_work -= 1
+        return ended
+
+    async def _process(self, work: Work) -> None:
+        self.ports.at("claimed")
+        settlement = await self.attempt.settlement(work.claim)
+        self.ports.at("processed")
+        self._hand_in(work, settlement)
+
+    def _hand_in(self, work: Work, settlement: Settlement) -> None:
+        self.settlements.hand_in(settlement, partial(self._settled, work, settlement))
 
     def _settled(self, work: Work, settlement: Settlement, settled: Settled | Exception) -> None:
         if isinstance(settled, GroupClosed):
@@ -155,8 +214,9 @@ class RouteProcessor:
         if isinstance(settled, Exception):
             self._settle_otherwise(work, settlement, settled)
             return
-        self.inbox.settled(work)
-        goes_back = settlement.outcome in {Outcome.RETRY, Outcome.RELEASE}
+        if self.inbox.settled(work):
+            self.quarantine.leave()
+        goes_back = settlement.outcome in _BACK_TO_THE_QUEUE
         self.follow_up.after(
             settled.published,
             work.delivery,
@@ -173,7 +233,10 @@ class RouteProcessor:
         if dead is None or settlement.outcome is Outcome.DEAD:
             self.crashed(error)
         else:
-            self.settlements.hand_in(dead, partial(self._settled, work, dead))
+            self._hand_in(work, dead)
+
+
+_BACK_TO_THE_QUEUE = frozenset({Outcome.RETRY, Outcome.RELEASE, Outcome.HAND_BACK})
 
 
 def _ignore(_: object) -> None:

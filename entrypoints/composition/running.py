@@ -13,7 +13,6 @@ from application.dead_letters import DeadLetters
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.engine.recovery import Recovery
-from application.engine.route_gates import RouteGates
 from application.engine.route_pauses import RoutePauses
 from application.executions import Executions
 from application.health import OrchestratorReadiness, SystemHealth
@@ -29,6 +28,7 @@ from application.search import Search
 from application.shipped_configs import ShippedConfigs
 from application.stored_objects import StoredObjects
 from application.upkeep import Upkeep
+from domain.circuit_breaker import BreakerRules
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.settings import Settings
@@ -48,7 +48,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         await stack.enter_async_context(
             Upkeep(events=adapters.events(), index=adapters.index_administration())
         )
-        route_pauses = RoutePauses(pauses=adapters.pauses(), gates=RouteGates())
+        route_pauses = RoutePauses(pauses=adapters.pauses(), gates=engine.gates)
         recovery = Recovery(
             engine=engine,
             leases=adapters.leases(),
@@ -85,6 +85,7 @@ def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
             group_commit_linger=settings.group_commit_ms / 1000,
             lease=settings.lease_seconds,
             max_dead_letters=settings.max_dead_letters,
+            breaker=BreakerRules(open_seconds=settings.breaker_open_seconds),
         ),
     )
 

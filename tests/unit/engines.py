@@ -23,11 +23,15 @@ from application.ports.execution_ledger import ExecutionLedger
 from application.ports.ledger import Ledger
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
 from domain.dead_letter import DeadLetter, DeadLetterFilter
+from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution, ExecutionStatus
 from domain.findings import ConfigProblem
 from domain.json import JsonObject
 from domain.message import Message, init_message_id
 from domain.pipeline import AdapterStep, Condition, ErrorHandling, Inbound, Outbound, Pipeline, Route
+
+NEVER_OPEN = BreakerRules(threshold=2.0)
+"""For tests in which many messages fail on purpose."""
 
 Act: TypeAlias = Callable[[PipelineContext], Awaitable[AdapterResult | None]]
 
@@ -157,6 +161,7 @@ async def bench(
     executions: ExecutionLedger | None = None,
     capacity: int = 1024,
     adapter_timeout: float = 60.0,
+    breaker: BreakerRules | None = None,
     registry: PipelineAdapterRegistry | None = None,
 ) -> AsyncIterator[Bench]:
     """An open engine; over a ledger in memory unless one is given."""
@@ -174,7 +179,9 @@ async def bench(
         registry=registry or Acts(acts),
         clock=SystemClock(),
         ids=ids,
-        settings=EngineSettings(group_commit_linger=0.001, adapter_timeout=adapter_timeout),
+        settings=EngineSettings(
+            group_commit_linger=0.001, adapter_timeout=adapter_timeout, breaker=breaker or NEVER_OPEN
+        ),
     )
     async with Engine(ports=ports) as engine:
         yield Bench(engine, ports.executions, lineage, storage, events, acts)
