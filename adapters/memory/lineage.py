@@ -17,7 +17,7 @@ class MemoryLineage:
     """Sink and reader in one: what is recorded can be read at once. It drops what exceeds ``capacity``."""
 
     def __init__(self, *, capacity: int = 1_000_000) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._entries: dict[UUID, LineageEntry] = {}
         self._children: defaultdict[UUID, dict[UUID, None]] = defaultdict(dict)
         self._dropped = 0
@@ -32,7 +32,7 @@ class MemoryLineage:
             return
         if earlier is not None:
             self._forget(earlier)
-        elif len(self._entries) >= self._capacity:
+        elif len(self._entries) >= self.capacity:
             self._dropped += 1
             return
         self._entries[entry.id] = entry

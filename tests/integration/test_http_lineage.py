@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.http_server import Api, serving
+from adapters.memory.lineage import MemoryLineage
+from tests.http_server import Api, World, serving
 
 LINEAGE = "/api/v1/lineage"
 DOCUMENTED = {
@@ -49,7 +50,54 @@ async def test_an_entry_is_traced_both_ways(api: Api) -> None:
     _, chain = await api.ask("GET", f"{LINEAGE}/{second['id']}/chain")
     assert (chain["ancestors"], chain["descendants"], chain["total"]) == ([first], [], 2)
     _, children = await api.ask("GET", f"{LINEAGE}/{first['id']}/children")
-    assert children == {"correlation_id": first["correlation_id"], "entries": [second], "total": 1}
+    assert children == {
+        "correlation_id": first["correlation_id"],
+        "entries": [second],
+        "total": 1,
+        "next_cursor": None,
+    }
+    _, above = await api.ask("GET", f"{LINEAGE}/{second['id']}/ancestors")
+    assert above == {"correlation_id": second["correlation_id"], "entries": [first], "total": 1}
+    _, below = await api.ask("GET", f"{LINEAGE}/{first['id']}/descendants")
+    assert below == {"correlation_id": first["correlation_id"], "entries": [second], "total": 1}
+    _, path = await api.ask("GET", f"{LINEAGE}/path?from={second['id']}&to={first['id']}")
+    assert (path["entries"], path["turning_point"], path["total"]) == ([second, first], first["id"], 2)
+
+
+async def test_entries_that_nothing_joins_have_no_path(api: Api) -> None:
+    for _ in range(2):
+        await run(api)
+    _, page = await api.ask("GET", f"{LINEAGE}?is_root=true")
+    one, other = (entry["id"] for entry in page["entries"])
+    status, problem = await api.ask("GET", f"{LINEAGE}/path?from={one}&to={other}")
+    assert (status, problem["error_code"]) == (404, "lineage_path_not_found")
+
+
+async def test_pages_follow_each_other_by_cursor(api: Api) -> None:
+    for _ in range(3):
+        await run(api)
+    _, whole = await api.ask("GET", LINEAGE)
+    for path in (f"{LINEAGE}?limit=4", f"{LINEAGE}?limit=4&sort_order=desc"):
+        _, first = await api.ask("GET", path)
+        _, rest = await api.ask("GET", f"{path}&cursor={first['next_cursor']}")
+        expected = whole["entries"][::-1] if "desc" in path else whole["entries"]
+        assert first["entries"] + rest["entries"] == expected
+        assert (first["has_more"], rest["next_cursor"], rest["total"]) == (True, None, 6)
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "_", "1_2", f"{'f' * 40}_{'0' * 32}"])
+async def test_a_cursor_of_no_page_is_refused(api: Api, cursor: str) -> None:
+    for path in (LINEAGE, f"{LINEAGE}/failures"):
+        status, problem = await api.ask("GET", f"{path}?cursor={cursor}")
+        assert (status, problem["error_code"]) == (400, "invalid_lineage_query")
+
+
+async def test_a_cursor_goes_with_the_order_of_starts_alone(api: Api) -> None:
+    await run(api)
+    _, page = await api.ask("GET", f"{LINEAGE}?limit=1")
+    query = f"limit=1&sort_by=route_id&cursor={page['next_cursor']}"
+    status, problem = await api.ask("GET", f"{LINEAGE}?{query}")
+    assert (status, problem["error_code"]) == (400, "invalid_lineage_query")
 
 
 async def test_failures_are_told_with_their_errors(api: Api) -> None:
@@ -62,6 +110,63 @@ async def test_failures_are_told_with_their_errors(api: Api) -> None:
         assert "not to be had" in str(entry["error_info"])
     status, problem = await api.ask("GET", f"{LINEAGE}/failures?execution_id=nobody")
     assert (status, problem["error_code"]) == (404, "execution_not_found")
+
+
+async def test_failures_are_grouped_by_error(api: Api) -> None:
+    await run(api, "reject")
+    execution_id = await run(api, "reject")
+    for query, count in (("", 2), (f"?execution_id={execution_id}", 1)):
+        _, found = await api.ask("GET", f"{LINEAGE}/failures/groups{query}")
+        (group,) = found["groups"]
+        assert (group["count"], group["adapter_name"], group["error_code"]) == (count, "reject", "invalid")
+        assert len(group["correlation_ids"]) == count
+    status, problem = await api.ask("GET", f"{LINEAGE}/failures/groups?execution_id=nobody")
+    assert (status, problem["error_code"]) == (404, "execution_not_found")
+
+
+async def test_an_execution_is_told_in_figures_and_without_a_gap(api: Api) -> None:
+    execution_id = await run(api)
+    _, stats = await api.ask("GET", f"{LINEAGE}/stats?execution_id={execution_id}")
+    assert [(one["route_id"], one["completed"], one["failed"]) for one in stats["routes"]] == [
+        ("first", 1, 0),
+        ("second", 1, 0),
+    ]
+    for one in (*stats["routes"], *stats["adapters"]):
+        assert 0 <= one["p50_ms"] <= one["p95_ms"] <= one["p99_ms"]
+    assert [(one["route_id"], one["adapter_name"], one["count"]) for one in stats["adapters"]] == [
+        ("first", "echo", 1),
+        ("second", "echo", 1),
+    ]
+    assert (stats["gap"]["settled"], stats["gap"]["missing"]) == (2, 0)
+
+
+async def test_what_was_dropped_is_shown_and_repaired_once() -> None:
+    """From the ledger, joined to what came before and after, and marked."""
+    world = World(lineage=MemoryLineage(capacity=0))
+    async with serving(world=world) as api:
+        execution_id = await run(api)
+        assert world.lineage.dropped == 2
+        _, gap = await api.ask("GET", f"{LINEAGE}/gap?execution_id={execution_id}")
+        assert (gap["settled"], gap["missing"]) == (2, 2)
+        world.lineage.capacity = 1000
+        status, repaired = await api.ask("POST", f"{LINEAGE}/repair?execution_id={execution_id}")
+        assert (status, repaired) == (200, {"execution_id": execution_id, "messages": 2, "entries": 2})
+        _, gap = await api.ask("GET", f"{LINEAGE}/gap?execution_id={execution_id}")
+        assert gap["missing"] == 0
+        _, page = await api.ask("GET", f"{LINEAGE}?execution_id={execution_id}&sort_by=route_id")
+        first, second = page["entries"]
+        assert second["parent_correlation_id"] == first["correlation_id"]
+        assert (first["metadata"], first["duration_ms"]) == ({"repaired": True}, None)
+        _, repaired = await api.ask("POST", f"{LINEAGE}/repair?execution_id={execution_id}")
+        assert (repaired["messages"], repaired["entries"]) == (0, 0)
+
+
+@pytest.mark.parametrize("what", ["stats", "gap", "export"])
+async def test_reports_need_an_execution_that_is_there(api: Api, what: str) -> None:
+    status, problem = await api.ask("GET", f"{LINEAGE}/{what}?execution_id=nobody")
+    assert (status, problem["error_code"]) == (404, "execution_not_found")
+    status, problem = await api.ask("GET", f"{LINEAGE}/{what}")
+    assert (status, "execution_id" in problem["detail"]) == (422, True)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +208,13 @@ async def test_a_list_that_cannot_be_is_not_valid(api: Api, query: str) -> None:
 
 
 async def test_an_unknown_entry_is_not_found(api: Api) -> None:
-    for path in ("", "/chain", "/children"):
+    for path in ("", "/chain", "/children", "/ancestors", "/descendants"):
         status, problem = await api.ask("GET", f"{LINEAGE}/01890a5d-ac96-774b-bcce-b302099a8057{path}")
         assert (status, problem["error_code"]) == (404, "lineage_entry_not_found")
     batch = "01890a5d-ac96-774b-bcce-b302099a8057"
     assert await api.ask("GET", f"{LINEAGE}/batch/{batch}") == (
         200,
-        {"batch_id": batch, "entries": [], "total": 0},
+        {"batch_id": batch, "entries": [], "total": 0, "next_cursor": None},
     )
 
 

@@ -12,9 +12,10 @@ from adapters.memory.lineage import MemoryLineage
 from adapters.memory.lineage_statistics import MemoryLineageStatistics
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from application.lineage import Lineage
+from application.lineage_traces import LineageTraces
 from application.ports.lineage import LineageQuery
 from domain.execution import Execution, ExecutionNotFound
-from domain.lineage import LineageEntry, LineageEntryNotFound, StageStatus
+from domain.lineage import LineageEntry, LineageEntryNotFound, LineagePathNotFound, StageStatus
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -86,13 +87,45 @@ async def test_failures_are_of_one_execution_or_of_all() -> None:
 async def test_a_chain_holds_both_directions() -> None:
     """Ancestors, the entry, descendants; children are the next ones down."""
     lineage, (root, child, grandchild, _) = await lineage_of_two_runs()
-    chain = await lineage.chain(child.id)
+    traces = LineageTraces(reader=lineage.reader)
+    chain = await traces.chain(child.id)
     assert [each.id for each in chain.ancestors] == [root.id]
     assert chain.entry == child == await lineage.get(child.id)
     assert [each.id for each in chain.descendants] == [grandchild.id]
     assert [each.id for each in await lineage.children(root.id)] == [child.id]
     with pytest.raises(LineageEntryNotFound):
-        await lineage.chain(uuid4())
+        await traces.chain(uuid4())
+
+
+async def test_a_path_leads_up_to_what_both_came_from_and_down_again() -> None:
+    """Straight where one came from the other."""
+    records, run = MemoryLineage(), uuid4()
+    root = entry(run)
+    left, right = entry(run, root), entry(run, root)
+    far_left, far_right = entry(run, left), entry(run, right)
+    for each in (root, left, right, far_left, far_right):
+        records.record(each)
+    traces = LineageTraces(reader=records)
+    path = await traces.path(far_left.id, far_right.id)
+    assert [each.id for each in path.entries] == [far_left.id, left.id, root.id, right.id, far_right.id]
+    assert path.turning_point == root
+    down = await traces.path(root.id, far_left.id)
+    assert [each.id for each in down.entries] == [root.id, left.id, far_left.id]
+    up = await traces.path(far_left.id, left.id)
+    assert [each.id for each in up.entries] == [far_left.id, left.id]
+    itself = await traces.path(left.id, left.id)
+    assert (list(itself.entries), itself.turning_point) == ([left], left)
+
+
+async def test_entries_that_nothing_joins_have_no_path() -> None:
+    """Nor has an unknown one."""
+    lineage, (root, _, _, other) = await lineage_of_two_runs()
+    traces = LineageTraces(reader=lineage.reader)
+    with pytest.raises(LineagePathNotFound):
+        await traces.path(root.id, other.id)
+    for pair in ((root.id, uuid4()), (uuid4(), root.id)):
+        with pytest.raises(LineageEntryNotFound):
+            await traces.path(*pair)
 
 
 async def test_entries_are_listed_over_all_executions() -> None:
