@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from types import TracebackType
@@ -13,10 +11,11 @@ import aiohttp
 from yarl import URL
 
 from adapters.openai.events import EventStream
-from adapters.openai.responses import MAX_RETRY_AFTER_SECONDS, TryAgain, require_success, translating
+from adapters.openai.responses import TryAgain, classify, require_success, translating
 from adapters.openai.wire import DONE, failure_text, read_completion, request_body
+from application.call_limiter import CallLimiter, call_limiter
+from application.calls import Calls
 from application.ports.language_model import ChatMessage, CompletionOptions
-from domain.backoff import full_jitter
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
 from domain.errors import Invalid
 
@@ -27,7 +26,9 @@ class OpenAiLanguageModel:
     """Speaks ``POST <base_url>/chat/completions``. Open it with ``async with``.
 
     ``timeout`` is in seconds without a byte from the server. A request is tried ``attempts`` times with jitter in
-    between, but never again once a piece of the answer was given. The key is in no error and no log.
+    between, but never again once a piece of the answer was given. ``limiter`` holds how many may be under way at once,
+    a stream until its end; unless given it is the one that all callers of the same server share. The key is in no
+    error and no log.
     """
 
     def __init__(
@@ -40,14 +41,19 @@ class OpenAiLanguageModel:
         attempts: int = 3,
         retry_delay_seconds: float = 1.0,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        limiter: CallLimiter | None = None,
     ) -> None:
         self._url = _endpoint(base_url)
         self._address = str(self._url.with_user(None).with_query(None))
         self._key = _key(api_key)
         self._model = model
         self._timeout = timeout
-        self._attempts = attempts
-        self._delay = retry_delay_seconds
+        self._calls = Calls(
+            limiter=limiter or call_limiter(self._address),
+            attempts=attempts,
+            retry_delay_seconds=retry_delay_seconds,
+            classify=classify,
+        )
         self._max_bytes = max_response_bytes
         self._session: aiohttp.ClientSession | None = None
 
@@ -71,13 +77,7 @@ class OpenAiLanguageModel:
     async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
         """The whole answer."""
         body = request_body(messages, options, model=self._model, stream=False)
-        retries = 0
-        while True:
-            try:
-                return await self._complete(body, options.model or self._model)
-            except TryAgain as error:
-                await self._wait(error, retries)
-                retries += 1
+        return await self._calls.call(lambda: self._complete(body, options.model or self._model))
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
@@ -88,15 +88,18 @@ class OpenAiLanguageModel:
         begun = False
         while True:
             try:
-                async with aclosing(self._stream(body, options.model or self._model)) as pieces:
+                async with (
+                    self._calls.slot(),
+                    aclosing(self._stream(body, options.model or self._model)) as pieces,
+                ):
                     async for piece in pieces:
                         begun = True
                         yield piece
                 return
             except TryAgain as error:
                 if begun:
-                    raise LanguageModelUnavailable(error.message) from error
-                await self._wait(error, retries)
+                    raise
+                await self._calls.before_retry(error, retries)
                 retries += 1
 
     async def _complete(self, body: bytes, model: str) -> str:
@@ -184,14 +187,6 @@ class OpenAiLanguageModel:
         if self._session is None:
             raise LanguageModelUnavailable("the language model is not open")
         return self._session
-
-    async def _wait(self, error: TryAgain, retries: int) -> None:
-        """Sleep before the next attempt, or raise when there is none or the server asks for too long a wait."""
-        asked = error.after_seconds
-        if retries + 1 >= self._attempts or (asked or 0.0) > MAX_RETRY_AFTER_SECONDS:
-            raise LanguageModelUnavailable(error.message) from error
-        jitter = full_jitter(self._delay, retries, random.random())  # noqa: S311 - it spreads load, it hides nothing
-        await asyncio.sleep(jitter if asked is None else asked + jitter)
 
 
 def _endpoint(base_url: str) -> URL:

@@ -10,17 +10,24 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from domain.call_failure import CallFailure, CallFailureKind, classify_call_error
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
-
-MAX_RETRY_AFTER_SECONDS = 30.0
 
 
 class TryAgain(LanguageModelUnavailable):
     """The language model's server is overloaded or failing."""
 
-    def __init__(self, message: str, *, after_seconds: float | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.after_seconds = after_seconds
+        self.status = status
+        self.retry_after = retry_after
+
+
+def classify(error: BaseException) -> CallFailure:
+    """Only what says so is worth another attempt: an answer that cannot be read would come again."""
+    if isinstance(error, TryAgain):
+        return classify_call_error(error)
+    return CallFailure(kind=CallFailureKind.TERMINAL)
 
 
 @contextmanager
@@ -56,7 +63,8 @@ def require_success(status: int, reason: str, *, address: str, model: str, retry
     if status in {408, 409, 425, 429} or status >= 500:
         raise TryAgain(
             f"the language model at {address} is not able to answer ({status}){tail}",
-            after_seconds=seconds_to_wait(retry_after),
+            status=status,
+            retry_after=seconds_to_wait(retry_after),
         )
     raise LanguageModelRefused(f"the language model at {address} rejected the request ({status}){tail}")
 
