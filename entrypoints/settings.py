@@ -114,6 +114,15 @@ class Settings:
     llm_timeout_seconds: float = field(
         default=60.0, metadata=_about(number(0.1, 3600), "How long to wait for that endpoint, in seconds.")
     )
+    llm_attempts: int = field(
+        default=3, metadata=_about(whole_number(1, 20), "How often a request to that endpoint is tried.")
+    )
+    llm_max_concurrency: int = field(
+        default=50,
+        metadata=_about(
+            whole_number(1, 1000), "How many requests to that endpoint may be under way at once, while it lets."
+        ),
+    )
     config_validator_strict: bool = field(
         default=True,
         metadata=_about(
@@ -152,6 +161,13 @@ class Settings:
     lease_seconds: float = field(
         default=15.0,
         metadata=_about(number(1, 3600), "After how many silent seconds a server or worker counts as dead."),
+    )
+    breaker_open_seconds: float = field(
+        default=30.0,
+        metadata=_about(
+            number(0.1, 3600),
+            "How long a route rests when one of its pipeline adapters keeps failing, before it tries again, in seconds.",
+        ),
     )
     log_level: str = field(
         default="info",

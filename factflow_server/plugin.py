@@ -21,6 +21,8 @@ name of the type. Raise one of the errors below to say what became of a message;
 each one does.
 """
 
+from application.call_limiter import call_limiter
+from application.calls import Calls
 from application.ports.pipeline_adapter import (
     AdapterResult,
     Emission,
@@ -31,11 +33,13 @@ from application.ports.pipeline_adapter import (
     Stage,
     StatefulAdapter,
 )
+from domain.call_failure import RateLimited
 from domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from domain.json import Json, JsonObject
 
 __all__ = [
     "AdapterResult",
+    "Calls",
     "Conflict",
     "Emission",
     "Invalid",
@@ -44,10 +48,12 @@ __all__ = [
     "NotFound",
     "PipelineAdapter",
     "PipelineContext",
+    "RateLimited",
     "Refused",
     "Registration",
     "RouteContext",
     "Stage",
     "StatefulAdapter",
     "Unavailable",
+    "call_limiter",
 ]
