@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from application.engine.engine import Engine
+from application.engine.loop_watch import LoopWatch
 from application.ports.clock import Clock
 from application.ports.readiness import ComponentHealth, Health, Readiness
 from domain.errors import FactflowError
+from domain.json import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +78,15 @@ def _worst(answers: Sequence[ComponentHealth]) -> Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrchestratorReadiness:
-    """The engine's own answer: how many executions have their processors here."""
+    """The engine's own answer: how many executions have their processors here, and how often its loop was blocked."""
 
     engine: Engine
+    loop: LoopWatch | None = None
     component: str = "orchestrator"
 
     async def check(self) -> ComponentHealth:
         """See the port."""
-        running = len(self.engine.running)
-        return ComponentHealth(
-            name=self.component, health=Health.HEALTHY, details={"running_executions": running}
-        )
+        details: JsonObject = {"running_executions": len(self.engine.running)}
+        if self.loop is not None:
+            details = {**details, "event_loop": self.loop.told()}
+        return ComponentHealth(name=self.component, health=Health.HEALTHY, details=details)

@@ -11,6 +11,7 @@ from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.engine.engine import Engine
+from application.engine.loop_watch import LoopWatch
 from application.engine.ports import EnginePorts, EngineSettings
 from application.engine.recovery import Recovery
 from application.engine.route_pauses import RoutePauses
@@ -44,6 +45,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
     async with AsyncExitStack() as stack:
         await open_slots(stack, adapters, OPENED)
         await import_shipped(_shipped_configs(adapters), strict=settings.config_validator_strict)
+        loop = await stack.enter_async_context(LoopWatch(clock=adapters.clock()))
         engine = await stack.enter_async_context(Engine(ports=_engine_ports(adapters, settings)))
         await stack.enter_async_context(
             Upkeep(events=adapters.events(), index=adapters.index_administration())
@@ -56,7 +58,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             chores=[lambda: route_pauses.apply(engine.running)],
         )
         await stack.enter_async_context(recovery)
-        application = _application(adapters, engine, settings, route_pauses)
+        application = _application(adapters, engine, settings, route_pauses, loop)
         await stack.enter_async_context(application.redrives)
         yield application
 
@@ -100,7 +102,7 @@ def _shipped_configs(adapters: Adapters) -> ShippedConfigs:
 
 
 def _application(
-    adapters: Adapters, engine: Engine, settings: Settings, route_pauses: RoutePauses
+    adapters: Adapters, engine: Engine, settings: Settings, route_pauses: RoutePauses, loop: LoopWatch
 ) -> Application:
     configs = Configs(
         work=adapters.work(),
@@ -152,7 +154,7 @@ def _application(
         health=SystemHealth(
             components=[
                 *_readiness(adapters),
-                OrchestratorReadiness(engine=engine),
+                OrchestratorReadiness(engine=engine, loop=loop),
                 CatalogueReadiness(catalogue=catalogue),
             ],
             clock=adapters.clock(),

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.system.clock import SystemClock
 from application.engine.loop_watch import LoopWatch
+from application.health import OrchestratorReadiness
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from tests.unit.engines import bench, ended_well, route
 
@@ -46,8 +47,11 @@ async def test_a_pipeline_adapter_that_blocks_the_loop_is_named(caplog: pytest.L
     assert "stand_still" in watch.last.stack
     assert watch.last.seconds >= LIMIT
     assert "of the route slow" in caplog.text
-    told = watch.told()
-    assert told["blockages"] == 1
+    health = await OrchestratorReadiness(engine=on.engine, loop=watch).check()
+    told = health.details["event_loop"]
+    assert isinstance(told, dict)
+    assert told["blockages"] == watch.blockages
+    assert told["last_blockage"]["route_id"] == "slow"
 
 
 async def test_each_blockage_is_told_once() -> None:
