@@ -57,13 +57,17 @@ class PostgresLineageSink:
 
     async def check(self) -> ComponentHealth:
         """Degraded while what waits cannot be written: the flow goes on, and its lineage will have a gap."""
+        if self._writer is None:
+            message = "lineage is not being written"
+            return ComponentHealth(name=self.component, health=Health.UNHEALTHY, message=message)
         waiting = len(self._waiting)
-        told = [] if self._trouble is None else [f"{waiting} entries wait: {self._trouble}"]
+        trouble = self._trouble or ("the buffer is full" if waiting >= self._capacity else None)
+        told = [] if trouble is None else [f"{waiting} entries wait: {trouble}"]
         if self._dropped:
             told.append(f"{self._dropped} entries were dropped since the start")
         return ComponentHealth(
             name=self.component,
-            health=Health.HEALTHY if self._trouble is None else Health.DEGRADED,
+            health=Health.HEALTHY if trouble is None else Health.DEGRADED,
             message="; ".join(told) or None,
             details={"waiting": waiting, "capacity": self._capacity, "dropped": self._dropped},
         )

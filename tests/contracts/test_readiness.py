@@ -13,13 +13,14 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
+from adapters.postgres.lineage_sink import PostgresLineageSink
 from application.health import OrchestratorReadiness
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.readiness import Health, Readiness
 from tests.databases import fresh_database
 from tests.unit.engines import bench
 
-NAMES = {"database", "queue", "storage", "models", "orchestrator", "pipeline_adapters"}
+NAMES = {"database", "queue", "storage", "models", "orchestrator", "pipeline_adapters", "lineage"}
 SLOW = pytest.mark.slow
 
 
@@ -39,7 +40,9 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
             yield await stack.enter_async_context(MiniLmEmbeddingModel(folder))
         else:
             url = request.getfixturevalue("postgres_url")
-            yield await stack.enter_async_context(fresh_database(url))
+            database = await stack.enter_async_context(fresh_database(url))
+            is_lineage = kind == "lineage"
+            yield await stack.enter_async_context(PostgresLineageSink(database)) if is_lineage else database
 
 
 @pytest.fixture(
@@ -50,6 +53,7 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
         "pipeline_adapters",
         pytest.param("models", marks=SLOW),
         pytest.param("database", marks=SLOW),
+        pytest.param("lineage", marks=SLOW),
     ]
 )
 async def part(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Readiness]:
@@ -72,8 +76,9 @@ async def test_a_part_that_is_open_is_healthy_under_its_own_name(part: Readiness
         Database("postgresql://nobody@127.0.0.1:1/nothing"),
         FilesystemObjectStorage(Path("/nonexistent/storage")),
         MiniLmEmbeddingModel(Path("/nonexistent/models")),
+        PostgresLineageSink(Database("postgresql://nobody@127.0.0.1:1/nothing")),
     ],
-    ids=["database", "storage", "models"],
+    ids=["database", "storage", "models", "lineage"],
 )
 async def test_a_part_that_is_not_open_says_so_and_does_not_raise(closed: Readiness) -> None:
     """Health never answers with an exception."""
