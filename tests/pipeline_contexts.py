@@ -103,6 +103,8 @@ class Ground:
                 execution_id=EXECUTION,
                 route_id="route",
                 message_id=id_,
+                # Never the first attempt, so that what an earlier one kept is looked for.
+                attempt=2,
                 adapter_name="adapter",
                 correlation_id=id_,
                 at=AT,

@@ -16,6 +16,7 @@ from adapters.filesystem.listing import walk
 from adapters.filesystem.sidecar import Description, described, encode, key_in
 from domain.storage import SIDECAR_SUFFIX, InvalidKey, ObjectNotFound, StoredObject, require_valid_key
 
+SMALL = 64 * 1024
 _MAX_ATTEMPTS = 100
 
 
@@ -41,7 +42,9 @@ class ObjectFiles:
 
     def write(self, content: bytes, description: Description, *, if_absent: bool) -> StoredObject:
         """Store a whole content at once."""
-        if if_absent and (existing := self.head(description.key)) is not None:
+        # To look first costs a small object more than to draft it in vain: mostly there is nothing.
+        is_small = len(content) <= SMALL
+        if if_absent and not is_small and (existing := self.head(description.key)) is not None:
             return existing
         draft = self.draft()
         try:

@@ -149,6 +149,7 @@ class AdapterChain:
                 execution_id=message.execution_id,
                 route_id=self.route_id,
                 message_id=message.id,
+                attempt=handling.claim.attempt,
                 adapter_name=handling.adapter_name,
                 correlation_id=handling.correlation_id,
                 at=handling.started_at,

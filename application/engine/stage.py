@@ -22,6 +22,7 @@ class MessageStage:
     execution_id: UUID
     route_id: str
     message_id: UUID
+    attempt: int
     adapter_name: str
     correlation_id: UUID
     at: datetime
@@ -48,6 +49,8 @@ class MessageStage:
 
     async def kept(self, stage: str, *, extension: str = "") -> bytes | None:
         """What an earlier attempt at this message kept for the stage, or None."""
+        if self.attempt == 1:
+            return None
         try:
             return await self.storage.read(self._key(stage, extension))
         except ObjectNotFound:
