@@ -77,7 +77,7 @@ OPENED = (
 )
 """The slots that may be async context managers, in the order in which they are opened."""
 
-HEALTHY = ("database", "queue", "storage", "model")
+HEALTHY = ("database", "queue", "storage", "model", "lineage")
 """The slots that answer for their health."""
 
 
