@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -16,12 +17,14 @@ from adapters.memory.ledger import MemoryLedger
 from application.dead_letters import DeadLetters, NothingWanted
 from application.engine.snapshot import SnapshotNotRunnable
 from application.ports.dead_letters import Redriven
+from application.ports.ledger import Handover, Settled
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from application.redrives import Redrive, RedriveNotFound, Redrives, RedriveStatus, TooManyRedrives
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterPurged, MessageNotDead
 from domain.errors import Invalid, Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus, RedriveNotAllowed, TooManyConcurrentExecutions
+from domain.message import Settlement
 from tests.unit.engines import Bench
 from tests.unit.test_executions import Service, service
 
@@ -46,6 +49,7 @@ class Fan:
     """Emits as many messages as it is asked for; those that are unwell do not get through."""
 
     unwell: set[object] = field(default_factory=set)
+    pause: float = 0
     seen: Counter[object] = field(default_factory=Counter)
 
     async def __call__(self, context: PipelineContext) -> AdapterResult:
@@ -56,6 +60,7 @@ class Fan:
             return AdapterResult(
                 message={}, emitted=[Emission(payload={"number": number}) for number in range(count)]
             )
+        await asyncio.sleep(self.pause)
         self.seen[context.message["number"]] += 1
         if self.unwell & {context.message["number"], "all"}:
             raise Invalid("not this one")
@@ -366,6 +371,32 @@ async def test_a_redrive_while_the_run_is_ending_loses_nothing(turns: int) -> No
         ended = await at.on.seen(started.id)
     assert (ended.status, ended.counts.cancelled) == (ExecutionStatus.COMPLETED, 0)
     assert (ended.counts.done, ended.counts.dead, at.fan.seen) == (3, 0, {0: 4, 1: 1})
+
+
+async def test_a_redrive_before_the_engine_hears_of_the_end_starts_a_run_of_its_own() -> None:
+    """What tells the end of the generation before comes late, and does not take the new one along."""
+
+    class Slow(MemoryLedger):
+        """Answers some time after it has committed."""
+
+        async def settle(
+            self, settlements: Sequence[Settlement], *, now: datetime, handover: Handover | None = None
+        ) -> Sequence[Settled]:
+            answers = await super().settle(settlements, now=now, handover=handover)
+            await asyncio.sleep(0.03)
+            return answers
+
+    async with office(ledger=Slow()) as at:
+        config = (await at.given.configs.create(name="fan", yaml=FANNING % 1)).config
+        at.fan.unwell = {0}
+        started = await at.given.executions.start(config.id)
+        await _until_settled(at, started, turns=0)
+        assert started.id in at.on.engine.running
+        at.fan.unwell, at.fan.pause = set(), 0.1
+        (dead,) = await at.dead()
+        await at.letters.redrive(dead.message.id)
+        ended = await at.on.ended(started.id, within=3)
+    assert (ended.generation, ended.counts.done, at.fan.seen) == (2, 2, {0: 2})
 
 
 async def _until_settled(at: Office, execution: Execution, turns: int) -> None:
