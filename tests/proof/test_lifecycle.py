@@ -25,6 +25,8 @@ from tests.proof.stores import Row, Rows, Store, counted, opened_store
 
 T = TypeVar("T")
 
+LONGEST_ANSWER_TURNS = 2000
+
 answers = st.builds(Answer, st.sampled_from(Kind), st.integers(0, 5))
 places = st.integers(0, 1000)
 settling = st.builds(
@@ -178,10 +180,12 @@ class Lifecycle(RuleBasedStateMachine):
         """What a use-case answers, None when its process has died on the way."""
         task = asyncio.create_task(work)
         self.works.append(task)
-        for _ in range(50):
+        for turn in range(LONGEST_ANSWER_TURNS):
             if task.done() or self.process.life.is_dead:
                 break
             await self._settled_down()
+            # Configs are parsed in a thread, which has its own time.
+            await asyncio.sleep(0.005 if turn else 0)
         else:
             task.print_stack()
             raise AssertionError("a use-case does not answer")
