@@ -8,7 +8,17 @@ from pathlib import Path
 
 import click
 
-from benchmarks import engine, fan_out, ingestion, lineage_cost, lineage_locked, peers, search, startup
+from benchmarks import (
+    engine,
+    fan_out,
+    ingestion,
+    lineage,
+    lineage_cost,
+    lineage_locked,
+    peers,
+    search,
+    startup,
+)
 from benchmarks.outcome import NotMeasurable, Outcome
 from benchmarks.printing import as_json, progress, table
 
@@ -19,6 +29,7 @@ NAMES = (
     peers.NAME,
     engine.NAME,
     lineage_cost.NAME,
+    lineage.NAME,
     fan_out.NAME,
     lineage_locked.NAME,
 )
@@ -70,6 +81,7 @@ def main(
         peers.NAME: lambda: peers.measure(count=documents, rounds=rounds),
         engine.NAME: lambda: engine.measure(messages=messages, rounds=rounds),
         lineage_cost.NAME: lambda: lineage_cost.measure(messages=messages, rounds=rounds),
+        lineage.NAME: lambda: lineage.measure(count=messages, rounds=rounds),
         fan_out.NAME: lambda: fan_out.measure(messages=messages),
         lineage_locked.NAME: lambda: lineage_locked.measure(seconds=seconds),
     }

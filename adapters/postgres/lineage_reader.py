@@ -205,5 +205,6 @@ async def _get(connection: Connection, correlation_id: UUID) -> LineageEntry:
 
 async def _rows(connection: Connection, statement: str, values: Any) -> list[tuple[Any, ...]]:
     # The statements are put together from constants of this module; every value is a parameter.
-    cursor = await connection.execute(statement, values)
+    # In binary form ids and moments, of which a row has seven, cost a third of what they do as texts.
+    cursor = await connection.execute(statement, values, binary=True)
     return await cursor.fetchall()

@@ -112,9 +112,11 @@ class Server:
             return Reply(answer, self.url)
 
     @asynccontextmanager
-    async def download(self, *path: str) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
+    async def download(
+        self, *path: str, query: Query | None = None
+    ) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
         """The content type of what is there, and its bytes in chunks; it may take as long as bytes move."""
-        async with self._asking("GET", *path, endless=True) as response:
+        async with self._asking("GET", *path, query=query, endless=True) as response:
             if response.status >= 400:
                 raise problem_error(response.status, await response.read(), self.url)
             yield response.content_type, self._chunks(response)
