@@ -65,6 +65,8 @@ class PostgresLineageGap:
     async def missing(self, execution_id: UUID) -> AsyncGenerator[Sequence[UnrecordedMessage], None]:
         """See the port."""
         async with self._database.transaction() as connection, connection.cursor("unrecorded") as cursor:
+            # All rows are read: a plan that has the first of them soonest would read one side once for each of the other.
+            await connection.execute("SET LOCAL cursor_tuple_fraction = 1")
             await cursor.execute(_MISSING, {"execution_id": execution_id})
             while rows := await cursor.fetchmany(PAGE):
                 yield [

@@ -133,7 +133,9 @@ class PostgresLineageSink:
     async def _write_batch(self) -> None:
         """The entries stay in the buffer until they are written, so it never holds more than its capacity."""
         batch = list(islice(self._waiting, BATCH))
-        self._dropped += await self._connection.write(batch)
+        refused = await self._connection.write(batch)
+        # In a statement of its own: what was dropped while the batch was being written is to stay counted.
+        self._dropped += refused
         for _ in batch:
             self._waiting.popleft()
         self._finished += len(batch)

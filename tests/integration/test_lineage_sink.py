@@ -124,6 +124,21 @@ async def test_what_exceeds_the_capacity_is_dropped_and_counted() -> None:
     assert time.perf_counter() - begun < 3
 
 
+async def test_what_is_dropped_while_a_batch_is_being_written_stays_counted(database: Database) -> None:
+    """The batch waits for a lock, and is written once that is gone."""
+    async with PostgresLineageSink(database, capacity=10, flush_seconds=0.01) as sink:
+        with psycopg.connect(database.url) as other:
+            other.execute("LOCK TABLE lineage_entry IN ACCESS EXCLUSIVE MODE")
+            for _ in range(10):
+                sink.record(entry())
+            while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall():  # noqa: ASYNC110 - another session sets it
+                await asyncio.sleep(0.01)
+            for _ in range(3):
+                sink.record(entry())
+        await sink.flush()
+        assert (sink.dropped, await count(database)) == (3, 10)
+
+
 async def test_leaving_writes_what_waits(database: Database) -> None:
     """Also what was recorded before the sink was opened; in the time of an interval that has not passed."""
     sink = PostgresLineageSink(database, flush_seconds=60)
