@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -24,3 +25,14 @@ async def until_available(
         except Unavailable:
             await sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def available_within(
+    seconds: float, operation: Callable[[], Awaitable[Answer]], sleep: Callable[[float], Awaitable[None]]
+) -> Answer:
+    """The same, but Unavailable when it takes longer than that; the outcome of the operation is then unknown."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await until_available(operation, sleep)
+    except TimeoutError as error:
+        raise Unavailable(f"the ledger did not answer within {seconds:g} seconds") from error

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 from application.engine.assembly import Assembly
-from application.engine.availability import until_available
+from application.engine.availability import available_within, until_available
+from application.engine.commits import Commits
 from application.engine.deadlines import Deadlines
 from application.engine.execution_run import ExecutionRun, scoped_queue
 from application.engine.failures import described
-from application.engine.group_commit import GroupCommit
-from application.engine.handovers import Taker, reserve
+from application.engine.handovers import Taker
 from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_gates import RouteGates
-from application.ports.ledger import ClaimRequest, Settled
-from domain.errors import FactflowError, Unavailable
+from application.engine.route_processor import RouteProcessor
+from application.ports.ledger import ClaimRequest
+from domain.errors import FactflowError
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus, StatusChangeNotAllowed
-from domain.message import Claim, Message, Settlement
+from domain.message import Message
 from domain.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -35,44 +36,36 @@ LONGEST_CLOSING_SECONDS = 10.0
 LONGEST_START_SECONDS = 15.0
 
 
+async def _as_they_are(_: Sequence[UUID]) -> None:
+    """Close no gates."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Engine:
     """All executions of this process, open while ``async with`` lasts.
 
     Leaving it stops the processors, hands back what they had claimed, and marks the runs as interrupted.
+    ``prepare`` is given the executions whose gates are there and not yet in use, to close those that are paused.
     """
 
     ports: EnginePorts
     gates: RouteGates = field(default_factory=RouteGates)
+    prepare: Callable[[Sequence[UUID]], Awaitable[None]] = _as_they_are
     quarantine: Quarantine = field(init=False)
     _runs: dict[UUID, ExecutionRun] = field(default_factory=dict)
     _ending: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     _generations: dict[UUID, int] = field(default_factory=dict)
-    _claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
-    _settlements: GroupCommit[Settlement, Settled] = field(init=False)
+    _commits: Commits = field(init=False)
     _deadlines: Deadlines = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
-        settings, sleep = self.ports.settings, self.ports.clock.sleep
-        self._deadlines = Deadlines(seconds=settings.adapter_timeout)
+        self._deadlines = Deadlines(seconds=self.ports.settings.adapter_timeout)
         self.quarantine = Quarantine(gates=self.gates)
-        self._claims = GroupCommit(
-            commit=self._commit_claims,
-            sleep=sleep,
-            linger_seconds=settings.group_commit_linger,
-            largest=settings.group_commit_largest,
-        )
-        self._settlements = GroupCommit(
-            commit=self._commit_settlements,
-            sleep=sleep,
-            linger_seconds=settings.group_commit_linger,
-            largest=settings.group_commit_largest,
-        )
+        self._commits = Commits(ports=self.ports, taker=self._taker)
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._claims)
-        await self._stack.enter_async_context(self._settlements)
+        await self._stack.enter_async_context(self._commits)
         watch = asyncio.create_task(self._deadlines.watch(), name="deadlines")
         self._stack.callback(watch.cancel)
         return self
@@ -109,22 +102,39 @@ class Engine:
         try:
             started = await self._written(execution, init, limit)
         except BaseException:
-            del self._runs[execution.id]
+            self._drop(execution.id)
             raise
+        self.ports.at("started")
         self._tell("execution.started", started.id)
         if started.status.is_terminal:
-            del self._runs[started.id]
+            self._drop(started.id)
             self._tell(f"execution.{started.status}", started.id)
         else:
-            await run.open()
+            await self._open(run)
         return started
+
+    async def _open(self, run: ExecutionRun) -> None:
+        """Let a run begin, with those of its gates closed that must not let anything in."""
+        self.quarantine.cover(run.execution_id)
+        try:
+            await until_available(lambda: self.prepare([run.execution_id]), self.ports.clock.sleep)
+        except BaseException:
+            # Not begun: recovery finds it in the ledger and takes it up.
+            self._drop(run.execution_id)
+            raise
+        await run.open()
+
+    def _drop(self, execution_id: UUID) -> None:
+        self._runs.pop(execution_id, None)
+        self.gates.forget(execution_id)
 
     async def _written(self, execution: Execution, init: Message | None, limit: int | None) -> Execution:
         # Starting again is harmless, and right when the outcome of the commit is unknown.
-        async with _within(LONGEST_START_SECONDS):
-            return await until_available(
-                lambda: self.ports.executions.start(execution, init, limit=limit), self.ports.clock.sleep
-            )
+        return await available_within(
+            LONGEST_START_SECONDS,
+            lambda: self.ports.executions.start(execution, init, limit=limit),
+            self.ports.clock.sleep,
+        )
 
     def _max_dead_letters(self, pipeline: Pipeline) -> int | None:
         own = pipeline.max_dead_letters
@@ -135,11 +145,16 @@ class Engine:
         if execution.id not in self.running:
             self._generations[execution.id] = execution.generation
             run = self._runs[execution.id] = self._assembled(execution.id, pipeline)
-            await run.open()
+            await self._open(run)
 
     def generation_here(self, execution_id: UUID) -> int:
         """Which generation of an execution was last begun here, the first one unless it was taken up."""
         return self._generations.get(execution_id, 1)
+
+    def processor(self, execution_id: UUID, route_id: str) -> RouteProcessor | None:
+        """The processor of a route that runs here."""
+        run = self._runs.get(execution_id)
+        return run.processors.get(route_id) if run else None
 
     def look_in_ledger(self, execution_id: UUID) -> None:
         """Messages of an execution may have come back to the ledger: let its feeds see."""
@@ -202,8 +217,8 @@ class Engine:
             gates=self.gates,
             quarantine=self.quarantine,
             deadlines=self._deadlines,
-            claims=self._claims,
-            settlements=self._settlements,
+            claims=self._commits.claims,
+            settlements=self._commits.settlements,
             finished=self.end,
             crashed=self._fail,
         ).run()
@@ -216,11 +231,13 @@ class Engine:
         self.gates.forget(execution_id)
         if handed_back:
             # Claims are committed in order: when this one has been answered, none of theirs is still to come.
-            await self._claims.ask(ClaimRequest(message_id=execution_id, token=self.ports.ids.new_id()))
-        await asyncio.gather(*map(self._settlements.ask, handed_back), return_exceptions=True)
+            await self._commits.claims.ask(
+                ClaimRequest(message_id=execution_id, token=self.ports.ids.new_id())
+            )
+        await asyncio.gather(*map(self._commits.settlements.ask, handed_back), return_exceptions=True)
         self.quarantine.leave(len(handed_back))
         # Children that were born claimed for this run meanwhile have been handed back behind these.
-        await self._settlements.drained()
+        await self._commits.settlements.drained()
         for processor in run.processors.values():
             await self.ports.queue.delete(scoped_queue(execution_id, processor.route.inbound.queue))
 
@@ -257,30 +274,8 @@ class Engine:
         else:
             self._tell("execution.interrupted", execution_id)
 
-    async def _commit_claims(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim | None]:
-        claims = await self.ports.ledger.claim(requests, owner=self.ports.owner, now=self.ports.clock.now())
-        by_token = {claim.token: claim for claim in claims}
-        return [by_token.get(request.token) for request in requests]
-
-    async def _commit_settlements(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        self.ports.at("settling")
-        born = (child for settlement in settlements for child in settlement.children)
-        reservation = reserve(born, self._taker)
-        try:
-            answers = await self.ports.ledger.settle(
-                settlements, now=self.ports.clock.now(), handover=reservation.handover(self.ports.owner)
-            )
-        except BaseException:
-            reservation.cancel()
-            raise
-        self.ports.at("settled")
-        tokens = (settlement.token for settlement in settlements)
-        reservation.fulfil(zip(answers, tokens, strict=True))
-        return answers
-
     def _taker(self, message: Message) -> Taker | None:
-        run = self._runs.get(message.execution_id) if self.ports.queue.is_private else None
-        return run.processors.get(message.route_id) if run else None
+        return self.processor(message.execution_id, message.route_id) if self.ports.queue.is_private else None
 
     def _tell(self, kind: str, execution_id: UUID) -> None:
         ports, data = self.ports, {"generation": self.generation_here(execution_id)}
@@ -289,13 +284,3 @@ class Engine:
                 id=ports.ids.new_id(), type=kind, execution_id=execution_id, at=ports.clock.now(), data=data
             )
         )
-
-
-@asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
-    """Unavailable when what is within takes longer."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise Unavailable(f"the ledger did not answer within {seconds:g} seconds") from error

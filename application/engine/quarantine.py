@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from application.engine.route_gates import RouteGates
 
@@ -69,6 +70,12 @@ class Quarantine:
                 yield
             finally:
                 self._open()
+
+    def cover(self, execution_id: UUID) -> None:
+        """Keep the gates of a run that begins now as closed as those of the others."""
+        if not self.is_open:
+            for gate in self.gates.of(execution_id).values():
+                gate.pause(QUARANTINE)
 
     def _close(self) -> None:
         self.is_open = False

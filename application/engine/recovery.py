@@ -16,6 +16,7 @@ from application.engine.availability import until_available
 from application.engine.engine import Engine
 from application.engine.failures import described
 from application.engine.snapshot import pipeline_of
+from application.engine.suspects import Suspects
 from application.ports.leases import Leases
 from domain.errors import Unavailable
 from domain.event import Event
@@ -34,20 +35,24 @@ class Recovery:
     ``is_alone``: nobody else can be using the ledger (its folder is locked by us), so whoever holds a lease is dead.
     Otherwise owners are gone when their lease has run out, but nobody judges that who could not renew its own lease
     until a moment ago: then the database was away, and the others have had no chance to renew theirs either.
-    ``chores`` are done after every renewal; one that fails is logged and done again with the next.
+    After every renewal the ``chores`` are done and suspects run; what fails is logged and done again with the next.
     """
 
     engine: Engine
     leases: Leases
     is_alone: bool
     chores: Sequence[Callable[[], Awaitable[object]]] = ()
-    _keeper: asyncio.Task[None] | None = field(default=None)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _renewed: asyncio.Event = field(default_factory=asyncio.Event)
     _held_until: datetime | None = None
     _held_since: datetime | None = None
 
     async def __aenter__(self) -> Self:
         await until_available(self._take_over, self.engine.ports.clock.sleep)
-        self._keeper = asyncio.create_task(self._keep(), name="lease")
+        self._tasks = [
+            asyncio.create_task(self._keep(), name="lease"),
+            asyncio.create_task(self._attend(), name="recovery"),
+        ]
         return self
 
     async def __aexit__(
@@ -59,10 +64,9 @@ class Recovery:
 
     async def stand_down(self) -> None:
         """Renew, sweep and resume no more: the end has come, or another server has taken our place."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take_over(self) -> None:
         await self._renew()
@@ -70,7 +74,7 @@ class Recovery:
             await self._forget_the_dead()
         await self._sweep(grace_seconds=0.0)
         await self._resume_all()
-        await self._do_chores()
+        self._renewed.set()
 
     async def _keep(self) -> None:
         ports = self.engine.ports
@@ -84,10 +88,17 @@ class Recovery:
                 log.warning("the lease could not be renewed: %s", error)
             except Exception:
                 log.exception("recovery failed and will be tried again")
+            self._renewed.set()
+
+    async def _attend(self) -> None:
+        # Apart from the keeper: a suspect may take its time, and the lease must be renewed meanwhile.
+        while True:
+            await self._renewed.wait()
+            self._renewed.clear()
             await self._do_chores()
 
     async def _do_chores(self) -> None:
-        for chore in self.chores:
+        for chore in (*self.chores, Suspects(engine=self.engine).look):
             try:
                 await chore()
             except Unavailable as error:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-from application.engine.attempt import Attempt
+from application.engine.attempt import Attempt, settlement_of
+from application.engine.failures import described
 from application.engine.follow_up import FollowUp
 from application.engine.group_commit import GroupClosed, GroupCommit
 from application.engine.inbox import Inbox, Work, handed_back
@@ -18,6 +19,7 @@ from application.engine.route_feed import RouteFeed
 from application.engine.route_gate import RouteGate
 from application.ports.ledger import ClaimRequest, Settled
 from application.ports.message_queue import Delivery, Envelope, Subscription
+from domain.errors import FactflowError
 from domain.execution import ExecutionStatus
 from domain.message import Claim, Message, Outcome, Settlement
 from domain.pipeline import Route
@@ -82,6 +84,29 @@ class RouteProcessor:
                 self.is_ready.set()
                 await self._consume(subscription)
             self._hand_back_what_waits()
+
+    async def take_alone(self, message_id: UUID, *, verdict: FactflowError | None = None) -> None:
+        """Take a suspect through this route, or with a verdict settle it as dead; pass over one that is taken.
+
+        Only while nothing else is at work in this process. Returns when it is settled, or handed back at the end.
+        """
+        request = ClaimRequest(message_id=message_id, token=self.ports.ids.new_id(), alone=True)
+        claim = await self.claims.ask(request)
+        if claim is None:
+            return
+        work = Work(claim=claim)
+        if self.inbox.is_closed:
+            self.settlements.hand_in(work.given_up(), _ignore)
+        elif verdict is not None:
+            self._hand_in(work, settlement_of(claim, Outcome.DEAD, error=described(verdict)))
+        else:
+            self.quarantine.enter()
+            self.inbox.put(work)
+            self.inbox.next()
+            worker = self._begin(self._process(work))
+            self._workers.add(worker)
+            await asyncio.wait([worker])
+        await self.settlements.drained()
 
     async def _consume(self, subscription: Subscription) -> None:
         """Receive until the gate closes."""
@@ -149,7 +174,7 @@ class RouteProcessor:
         self._is_staffing = False
         is_anybody_free = len(self._workers) > self._at_work
         if len(self.inbox) and not is_anybody_free and len(self._workers) < self.gate.most:
-            self._begin(self._work())
+            self._workers.add(self._begin(self._work()))
 
     def _staff_soon(self) -> None:
         """Look for more workers when the present one has come to its first wait, or to its end without any."""
@@ -157,10 +182,10 @@ class RouteProcessor:
             self._is_staffing = True
             asyncio.get_running_loop().call_soon(self._staff)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         worker = asyncio.create_task(work, name=f"worker {self.route.id}")
-        self._workers.add(worker)
         worker.add_done_callback(self._leave)
+        return worker
 
     def _leave(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)

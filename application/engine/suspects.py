@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
-from application.engine.quarantine import NotQuiet, Quarantine
-from application.ports.clock import Clock
-from application.ports.execution_ledger import ExecutionLedger
+from application.engine.engine import Engine
+from application.engine.quarantine import QUARANTINE, NotQuiet
+from application.engine.route_processor import RouteProcessor
 from domain.crash import Suspect
 
 log = logging.getLogger(__name__)
@@ -17,33 +16,23 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 100
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suspects:
-    """Takes the suspects of the executions of this process, one at a time, while nothing else is at work in it.
+    """Takes the suspects of the executions of this process, one at a time, while nothing else is at work in it."""
 
-    ``running``: those executions. ``max_retries``: of a route of one of them, None when its messages may not be taken
-    now, because its gate is closed for another reason than QUARANTINE or its run is ending. ``run``: claims a message, processes and settles it.
-    ``condemn``: claims it and settles it as dead with the verdict. Both pass over a message that somebody else has taken.
-    """
-
-    executions: ExecutionLedger
-    clock: Clock
-    quarantine: Quarantine
-    running: Callable[[], Sequence[UUID]]
-    max_retries: Callable[[UUID, str], int | None]
-    run: Callable[[Suspect], Awaitable[None]]
-    condemn: Callable[[Suspect], Awaitable[None]]
+    engine: Engine
 
     async def look(self) -> int:
         """Deal with the suspects there are now, if there are any; returns how many. Raises Unavailable.
 
-        When what is at work does not come to an end, they are left for another time.
+        Those of a paused route wait until it is resumed, and all of them for another time when what is at work does
+        not come to an end.
         """
-        suspects = [one for one in await self._found() if self._may_be_taken(one)]
+        suspects = [one for one in await self._found() if self._taker(one) is not None]
         if not suspects:
             return 0
         try:
-            async with self.quarantine.alone():
+            async with self.engine.quarantine.alone():
                 for suspect in suspects:
                     await self._deal_with(suspect)
         except NotQuiet as reason:
@@ -52,24 +41,26 @@ class Suspects:
         return len(suspects)
 
     async def _found(self) -> Sequence[Suspect]:
-        running = self.running()
+        running, ports = self.engine.running, self.engine.ports
         if not running:
             return []
-        return await self.executions.suspects(running, limit=MOST_AT_ONCE, now=self.clock.now())
+        return await ports.executions.suspects(running, limit=MOST_AT_ONCE, now=ports.clock.now())
 
-    def _may_be_taken(self, suspect: Suspect) -> bool:
-        return self.max_retries(suspect.execution_id, suspect.route_id) is not None
+    def _taker(self, suspect: Suspect) -> RouteProcessor | None:
+        processor = self.engine.processor(suspect.execution_id, suspect.route_id)
+        is_free = processor is not None and set(processor.gate.status().paused_by) <= {QUARANTINE}
+        return processor if is_free else None
 
     async def _deal_with(self, suspect: Suspect) -> None:
-        # Asked again: a pause may have come while the others were at work.
-        allowed = self.max_retries(suspect.execution_id, suspect.route_id)
-        if allowed is None:
+        # Asked again: a pause or an end may have come while the others were at work.
+        processor = self._taker(suspect)
+        if processor is None:
             return
-        if suspect.is_guilty(allowed):
+        if suspect.is_guilty(processor.route.error_handling.max_retries):
             log.error("message %s is dead: %s", suspect.message_id, suspect.verdict)
-            await self.condemn(suspect)
+            await processor.take_alone(suspect.message_id, verdict=suspect.verdict)
         else:
             log.warning(
                 "message %s runs alone: %d processes died with it", suspect.message_id, suspect.crashes
             )
-            await self.run(suspect)
+            await processor.take_alone(suspect.message_id)

@@ -3,69 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.memory.dead_letters import MemoryDeadLetters
+from adapters.memory.ledger import MemoryLedger
 from adapters.system.clock import SystemClock
 from application.engine.quarantine import QUARANTINE, NotQuiet, Quarantine
 from application.engine.route_gate import RouteGate
 from application.engine.route_gates import RouteGates
 from application.engine.suspects import Suspects
-from domain.crash import SUSPECT_FROM, Suspect
+from application.ports.ledger import ClaimRequest
+from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from domain.crash import Suspect
+from domain.execution import ExecutionStatus
 from domain.pipeline import Inbound, Route
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@dataclass
-class Listed:
-    """A ledger that knows these suspects, and the part of ``ExecutionLedger`` that is asked of it."""
-
-    known: list[Suspect]
-
-    async def suspects(
-        self, execution_ids: Sequence[UUID], *, limit: int, now: datetime
-    ) -> Sequence[Suspect]:
-        del now
-        return [one for one in self.known if one.execution_id in execution_ids][:limit]
+from tests.unit.engines import Bench, bench, ended_well, route
+from tests.unit.test_engine import fanning
 
 
-@dataclass
-class Dealt:
-    """What was run and condemned, and how many were at work then."""
-
-    quarantine: Quarantine
-    run: list[tuple[Suspect, int]] = field(default_factory=list)
-    condemned: list[Suspect] = field(default_factory=list)
-
-    async def running(self, suspect: Suspect) -> None:
-        await asyncio.sleep(0)
-        self.run.append((suspect, self.quarantine.at_work))
-
-    async def condemning(self, suspect: Suspect) -> None:
-        self.condemned.append(suspect)
-
-
-def suspect(crashes: int = SUSPECT_FROM, execution_id: UUID | None = None) -> Suspect:
-    return Suspect(
-        message_id=uuid4(), execution_id=execution_id or uuid4(), route_id="first", crashes=crashes
-    )
-
-
-def suspects(known: list[Suspect], dealt: Dealt, *, allowed: int | None = 3) -> Suspects:
-    return Suspects(
-        executions=Listed(known),  # type: ignore[arg-type] # the rest of the port is not asked
-        clock=SystemClock(),
-        quarantine=dealt.quarantine,
-        running=lambda: [one.execution_id for one in known],
-        max_retries=lambda _, __: allowed,
-        run=dealt.running,
-        condemn=dealt.condemning,
-    )
+def ledger_of(on: Bench) -> MemoryLedger:
+    assert isinstance(on.engine.ports.ledger, MemoryLedger)
+    return on.engine.ports.ledger
 
 
 async def at_work(quarantine: Quarantine, done: asyncio.Event) -> None:
@@ -142,8 +102,8 @@ async def test_what_never_ends_does_not_keep_the_others_out_for_ever() -> None:
 async def test_every_gate_is_closed_while_a_suspect_runs() -> None:
     """So that what was prefetched is handed back; and the gates open again, also after an error."""
     gates, execution_id = RouteGates(), uuid4()
-    route = Route(id="first", name="first", inbound=Inbound(queue="first"), adapters=[])
-    gate = RouteGate(execution_id, route, clock=SystemClock())
+    first = Route(id="first", name="first", inbound=Inbound(queue="first"), adapters=[])
+    gate = RouteGate(execution_id, first, clock=SystemClock())
     gates.keep(execution_id, {"first": gate})
     quarantine = Quarantine(gates=gates)
 
@@ -158,31 +118,127 @@ async def test_every_gate_is_closed_while_a_suspect_runs() -> None:
     assert quarantine.is_open
 
 
-async def test_suspects_run_one_after_another_alone() -> None:
-    """All of them in one quarantine."""
-    dealt = Dealt(Quarantine(gates=RouteGates()))
-    known = [suspect(), suspect(), suspect(3)]
-    assert await suspects(known, dealt).look() == 3
-    assert dealt.run == [(one, 0) for one in known]
-    assert dealt.condemned == []
+async def crashed(on: Bench, times: int, *messages: UUID) -> None:
+    """Let so many processes die with these messages."""
+    ports, now = on.engine.ports, on.engine.ports.clock.now()
+    for _ in range(times):
+        requests = [ClaimRequest(message_id=one, token=uuid4(), alone=True) for one in messages]
+        assert len(await ports.ledger.claim(requests, owner=uuid4(), now=now)) == len(messages)
+        await ports.executions.sweep(live_owners=[ports.owner], now=now)
 
 
-async def test_a_guilty_message_does_not_run_again() -> None:
-    """Its neighbours do."""
-    dealt = Dealt(Quarantine(gates=RouteGates()))
-    guilty, other = suspect(4), suspect(3)
-    await suspects([guilty, other], dealt).look()
-    assert dealt.condemned == [guilty]
-    assert dealt.run == [(other, 0)]
-    assert guilty.verdict.code == "worker_died"
+async def with_messages(on: Bench, numbers: int) -> tuple[UUID, list[UUID]]:
+    """A running execution whose route ``act`` has so many messages, none of which is taken yet."""
+    started = await on.start(route("first", "fan", to="act"), route("act", "act"))
+    on.engine.gates.of(started.id)["act"].pause("test")
+    ports = on.engine.ports
+    async with asyncio.timeout(10):
+        while (await on.seen(started.id)).counts.done < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    waiting = await ports.ledger.waiting(started.id, "act", limit=100, now=ports.clock.now())
+    assert len(waiting) == numbers
+    return started.id, list(waiting)
 
 
-async def test_a_suspect_of_a_paused_route_is_left_alone() -> None:
-    """And keeps nobody out."""
-    dealt = Dealt(Quarantine(gates=RouteGates()))
-    dealt.quarantine.enter()
-    assert await suspects([suspect()], dealt, allowed=None).look() == 0
-    assert (dealt.run, dealt.condemned) == ([], [])
+async def test_suspects_run_alone_and_the_others_as_ever() -> None:
+    """One after another, each with nothing else at work, and everything completes."""
+    alone: dict[object, int] = {}
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        await settled_loop()
+        alone[context.message["number"]] = on.engine.quarantine.at_work
+        await asyncio.sleep(0.001)
+        return AdapterResult(message=context.message)
+
+    async with bench({"fan": fanning(8), "act": act}) as on:
+        execution_id, messages = await with_messages(on, 8)
+        await crashed(on, 2, *messages[:3])
+        await crashed(on, 1, *messages[3:])
+        on.engine.gates.of(execution_id)["act"].resume("test")
+        on.engine.look_in_ledger(execution_id)
+        assert await Suspects(engine=on.engine).look() == 3
+        ended = await on.ended(execution_id)
+        assert await Suspects(engine=on.engine).look() == 0
+    assert ended_well(ended)
+    assert {number for number, at_work in alone.items() if at_work == 1} >= {0, 1, 2}
+    assert len(alone) == 8
+
+
+async def test_a_guilty_message_is_dead_and_its_neighbours_are_done() -> None:
+    """It does not run again, and tells what it is dead of."""
+    seen: list[object] = []
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        seen.append(context.message["number"])
+        return AdapterResult(message=context.message)
+
+    async with bench({"fan": fanning(4), "act": act}) as on:
+        execution_id, messages = await with_messages(on, 4)
+        await crashed(on, 2, *messages)
+        await crashed(on, 2, messages[1])
+        on.engine.gates.of(execution_id)["act"].resume("test")
+        assert await Suspects(engine=on.engine).look() == 4
+        ended = await on.ended(execution_id)
+        letter = await MemoryDeadLetters(ledger_of(on)).get(messages[1])
+    assert (ended.counts.done, ended.counts.dead) == (4, 1)
+    assert sorted(map(str, seen)) == ["0", "2", "3"]
+    assert letter.error["code"] == "worker_died"
+
+
+async def test_a_suspect_of_a_paused_route_waits_and_keeps_nobody_out() -> None:
+    """Until the route is resumed."""
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        return AdapterResult(message=context.message)
+
+    async with bench({"fan": fanning(1), "act": act}) as on:
+        execution_id, messages = await with_messages(on, 1)
+        await crashed(on, 2, *messages)
+        assert await Suspects(engine=on.engine).look() == 0
+        on.engine.gates.of(execution_id)["act"].resume("test")
+        assert await Suspects(engine=on.engine).look() == 1
+        assert ended_well(await on.ended(execution_id))
+
+
+async def test_a_suspect_of_a_cancelled_run_is_let_go() -> None:
+    """Also while it runs alone."""
+    begun = asyncio.Event()
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        begun.set()
+        await asyncio.Event().wait()
+        return AdapterResult(message=context.message)
+
+    async with bench({"fan": fanning(2), "act": act}) as on:
+        execution_id, messages = await with_messages(on, 2)
+        await crashed(on, 2, *messages)
+        on.engine.gates.of(execution_id)["act"].resume("test")
+        looking = asyncio.create_task(Suspects(engine=on.engine).look())
+        await begun.wait()
+        now = on.engine.ports.clock.now()
+        await on.engine.ports.executions.conclude(execution_id, ExecutionStatus.CANCELLED, now=now)
+        await on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
+        ended = await on.ended(execution_id)
+        async with asyncio.timeout(5):
+            await looking
+        assert on.engine.quarantine.is_open
+        assert on.engine.quarantine.at_work == 0
+    assert (ended.counts.cancelled, ended.counts.done) == (2, 1)
+
+
+async def test_a_run_that_begins_while_a_suspect_is_alone_waits_for_it() -> None:
+    """Its gates are as closed as those of the others."""
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        return AdapterResult(message=context.message)
+
+    async with bench({"act": act}) as on:
+        async with on.engine.quarantine.alone():
+            started = await on.start(route("only", "act"))
+            await asyncio.sleep(0.02)
+            assert (await on.seen(started.id)).counts.outstanding == 1
+            assert on.engine.quarantine.at_work == 0
+        assert ended_well(await on.ended(started.id))
 
 
 @pytest.mark.parametrize(
@@ -201,4 +257,5 @@ def test_no_message_is_guilty_by_crashes_in_company_alone(
     crashes: int, max_retries: int, is_guilty: bool
 ) -> None:
     """Even on a route without retries one death must have come when nothing else was at work."""
-    assert suspect(crashes).is_guilty(max_retries) is is_guilty
+    suspect = Suspect(message_id=uuid4(), execution_id=uuid4(), route_id="first", crashes=crashes)
+    assert suspect.is_guilty(max_retries) is is_guilty

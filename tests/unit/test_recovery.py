@@ -285,6 +285,7 @@ async def test_chores_are_done_at_the_start_and_with_every_renewal() -> None:
     async with bench({}) as on:
         engine = with_clock(on.engine, clock)
         async with Recovery(engine=engine, leases=leases, is_alone=True, chores=[failing, chore]):
+            await settled_loop()
             assert len(done) == 1
             await clock.passes(10.5)
             assert len(done) == 3

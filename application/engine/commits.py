@@ -1,0 +1,72 @@
+"""The claims and settlements of all runs of a process, committed in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from application.engine.group_commit import GroupCommit
+from application.engine.handovers import Taker, reserve
+from application.engine.ports import EnginePorts
+from application.ports.ledger import ClaimRequest, Settled
+from domain.message import Claim, Message, Settlement
+
+
+@dataclass(slots=True, kw_only=True)
+class Commits:
+    """Two groups, at work while ``async with`` lasts. ``taker`` names who may be handed a child as it is born."""
+
+    ports: EnginePorts
+    taker: Callable[[Message], Taker | None]
+    claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
+    settlements: GroupCommit[Settlement, Settled] = field(init=False)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def __post_init__(self) -> None:
+        settings, sleep = self.ports.settings, self.ports.clock.sleep
+        self.claims = GroupCommit(
+            commit=self._claim,
+            sleep=sleep,
+            linger_seconds=settings.group_commit_linger,
+            largest=settings.group_commit_largest,
+        )
+        self.settlements = GroupCommit(
+            commit=self._settle,
+            sleep=sleep,
+            linger_seconds=settings.group_commit_linger,
+            largest=settings.group_commit_largest,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self.claims)
+        await self._stack.enter_async_context(self.settlements)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _claim(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim | None]:
+        claims = await self.ports.ledger.claim(requests, owner=self.ports.owner, now=self.ports.clock.now())
+        by_token = {claim.token: claim for claim in claims}
+        return [by_token.get(request.token) for request in requests]
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        self.ports.at("settling")
+        born = (child for settlement in settlements for child in settlement.children)
+        reservation = reserve(born, self.taker)
+        try:
+            answers = await self.ports.ledger.settle(
+                settlements, now=self.ports.clock.now(), handover=reservation.handover(self.ports.owner)
+            )
+        except BaseException:
+            reservation.cancel()
+            raise
+        self.ports.at("settled")
+        tokens = (settlement.token for settlement in settlements)
+        reservation.fulfil(zip(answers, tokens, strict=True))
+        return answers
