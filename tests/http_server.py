@@ -132,11 +132,17 @@ class World:
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     language_model: LanguageModel | None = None
-    gates: RouteGates = field(default_factory=RouteGates)
     pauses: MemoryPauses = field(init=False)
+    route_pauses: RoutePauses = field(init=False)
 
     def __post_init__(self) -> None:
         self.pauses = MemoryPauses(self.ledger)
+        self.route_pauses = RoutePauses(pauses=self.pauses, gates=RouteGates())
+
+    def engine(self) -> Engine:
+        """An engine, not yet open."""
+        pauses = self.route_pauses
+        return Engine(ports=self.ports(), gates=pauses.gates, prepare=pauses.apply)
 
     def registry(self) -> PipelineAdapters:
         acting: dict[str, PipelineAdapter] = {
@@ -184,7 +190,7 @@ class World:
 
     def bare_application(self) -> Application:
         """Use-cases that nothing has been opened for: enough to describe the API."""
-        return self.application(Engine(ports=self.ports()))
+        return self.application(self.engine())
 
     def application(self, engine: Engine) -> Application:
         ports = engine.ports
@@ -203,7 +209,7 @@ class World:
             pausing=Pausing(
                 executions=executions,
                 pauses=self.pauses,
-                route_pauses=RoutePauses(pauses=self.pauses, gates=self.gates),
+                route_pauses=self.route_pauses,
                 check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
                 work=work,
             ),
@@ -297,7 +303,7 @@ def events_of(text: str) -> list[Told]:
 async def serving(settings: HttpSettings | None = None, world: World | None = None) -> AsyncIterator[Api]:
     """A server for as long as the block lasts."""
     world = world or World()
-    async with Engine(ports=world.ports()) as engine:
+    async with world.engine() as engine:
         application = world.application(engine)
         app = create_app(application, settings=settings or HttpSettings(heartbeat_seconds=0.05))
         async with application.redrives, _listening(app) as url, aiohttp.ClientSession() as session:

@@ -23,6 +23,13 @@ class RoutePauses:
     pauses: Pauses
     gates: RouteGates
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _for_good: set[str] = field(default_factory=set)
+
+    def close_all(self, reason: str) -> None:
+        """Close every gate for a reason that is never lifted, those of runs to come too."""
+        self._for_good.add(reason)
+        for gate in self.gates:
+            gate.pause(reason)
 
     async def apply(self, execution_ids: Sequence[UUID]) -> None:
         """Let the gates of those executions be as their pauses say now. Raises Unavailable, and then changes nothing."""
@@ -31,6 +38,8 @@ class RoutePauses:
             in_force = [pause.scope for pause in await self.pauses.in_force(execution_ids)]
             for execution_id in execution_ids:
                 for route_id, gate in self.gates.of(execution_id).items():
+                    for reason in self._for_good:
+                        gate.pause(reason)
                     reasons = {scope.reason for scope in in_force if scope.covers(execution_id, route_id)}
                     for reason in PAUSE_REASONS:
                         if reason in reasons:

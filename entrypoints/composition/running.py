@@ -14,7 +14,9 @@ from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
 from application.engine.ports import EnginePorts, EngineSettings
 from application.engine.recovery import Recovery
+from application.engine.route_gates import RouteGates
 from application.engine.route_pauses import RoutePauses
+from application.engine.standing_down import StandingDown
 from application.executions import Executions
 from application.health import OrchestratorReadiness, SystemHealth
 from application.lineage import Lineage
@@ -46,11 +48,15 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         await open_slots(stack, adapters, OPENED)
         await import_shipped(_shipped_configs(adapters), strict=settings.config_validator_strict)
         loop = await stack.enter_async_context(LoopWatch(clock=adapters.clock()))
-        engine = await stack.enter_async_context(Engine(ports=_engine_ports(adapters, settings)))
+        route_pauses = RoutePauses(pauses=adapters.pauses(), gates=RouteGates())
+        engine = await stack.enter_async_context(
+            Engine(
+                ports=_engine_ports(adapters, settings), gates=route_pauses.gates, prepare=route_pauses.apply
+            )
+        )
         await stack.enter_async_context(
             Upkeep(events=adapters.events(), index=adapters.index_administration())
         )
-        route_pauses = RoutePauses(pauses=adapters.pauses(), gates=engine.gates)
         recovery = Recovery(
             engine=engine,
             leases=adapters.leases(),
@@ -58,6 +64,10 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             chores=[lambda: route_pauses.apply(engine.running)],
         )
         await stack.enter_async_context(recovery)
+        if (sole_use := adapters.sole_use()) is not None:
+            await stack.enter_async_context(
+                StandingDown(lost=sole_use.lost, recovery=recovery, route_pauses=route_pauses)
+            )
         application = _application(adapters, engine, settings, route_pauses, loop)
         await stack.enter_async_context(application.redrives)
         yield application
@@ -121,13 +131,7 @@ def _application(
     return Application(
         configs=configs,
         executions=executions,
-        pausing=Pausing(
-            executions=executions,
-            pauses=adapters.pauses(),
-            route_pauses=route_pauses,
-            check=ConfigCheck(parser=adapters.parser(), registry=adapters.registry()),
-            work=adapters.work(),
-        ),
+        pausing=_pausing(adapters, executions, route_pauses),
         dead_letters=dead_letters,
         redrives=Redrives(dead_letters=dead_letters),
         stored_objects=StoredObjects(storage=adapters.storage()),
@@ -151,17 +155,25 @@ def _application(
             language_model=adapters.language_model(),
         ),
         catalogue=catalogue,
-        health=SystemHealth(
-            components=[
-                *_readiness(adapters),
-                OrchestratorReadiness(engine=engine, loop=loop),
-                CatalogueReadiness(catalogue=catalogue),
-            ],
-            clock=adapters.clock(),
-            started_at=adapters.clock().now(),
+        health=_health(
+            adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
         ),
     )
 
 
-def _readiness(adapters: Adapters) -> Sequence[Readiness]:
-    return [getattr(adapters, slot)() for slot in HEALTHY]
+def _pausing(adapters: Adapters, executions: Executions, route_pauses: RoutePauses) -> Pausing:
+    return Pausing(
+        executions=executions,
+        pauses=adapters.pauses(),
+        route_pauses=route_pauses,
+        check=ConfigCheck(parser=adapters.parser(), registry=adapters.registry()),
+        work=adapters.work(),
+    )
+
+
+def _health(adapters: Adapters, *parts: Readiness) -> SystemHealth:
+    return SystemHealth(
+        components=[*(getattr(adapters, slot)() for slot in HEALTHY), *parts],
+        clock=adapters.clock(),
+        started_at=adapters.clock().now(),
+    )
