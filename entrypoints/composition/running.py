@@ -135,17 +135,10 @@ def _application(
         dead_letters=dead_letters,
         redrives=Redrives(dead_letters=dead_letters),
         stored_objects=StoredObjects(storage=adapters.storage()),
-        lineage=Lineage(
-            reader=adapters.lineage_reader(), statistics=adapters.lineage_statistics(), work=adapters.work()
-        ),
+        lineage=_lineage(adapters),
         lineage_traces=LineageTraces(reader=adapters.lineage_reader()),
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),
-        lineage_repair=LineageRepair(
-            unrecorded=adapters.lineage_gap(),
-            sink=adapters.lineage(),
-            work=adapters.work(),
-            registry=adapters.registry(),
-        ),
+        lineage_repair=_lineage_repair(adapters),
         search=search,
         chat=Chat(
             search=search,
@@ -158,6 +151,21 @@ def _application(
         health=_health(
             adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
         ),
+    )
+
+
+def _lineage(adapters: Adapters) -> Lineage:
+    return Lineage(
+        reader=adapters.lineage_reader(), statistics=adapters.lineage_statistics(), work=adapters.work()
+    )
+
+
+def _lineage_repair(adapters: Adapters) -> LineageRepair:
+    return LineageRepair(
+        unrecorded=adapters.lineage_gap(),
+        sink=adapters.lineage(),
+        work=adapters.work(),
+        registry=adapters.registry(),
     )
 
 
