@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from application.call_limiter import call_statuses
 from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
+from application.engine.route_status import BreakerStatus, RouteStatus
 from application.ports.clock import Clock
 from application.ports.readiness import ComponentHealth, Health, Readiness
+from domain.circuit_breaker import BreakerState
 from domain.errors import FactflowError
 from domain.json import JsonObject
 
 log = logging.getLogger(__name__)
 
 LONGEST_CHECK_SECONDS = 3.0
+MOST_NAMED = 3
+MOST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +83,10 @@ def _worst(answers: Sequence[ComponentHealth]) -> Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrchestratorReadiness:
-    """The engine's own answer: how many executions have their processors here, and how often its loop was blocked."""
+    """The engine's own answer: how many executions have their processors here, and how often its loop was blocked.
+
+    Degraded while a circuit breaker is open. Details: the breakers that are not closed, and the calls to providers.
+    """
 
     engine: Engine
     loop: LoopWatch | None = None
@@ -89,4 +97,41 @@ class OrchestratorReadiness:
         details: JsonObject = {"running_executions": len(self.engine.running)}
         if self.loop is not None:
             details = {**details, "event_loop": self.loop.told()}
-        return ComponentHealth(name=self.component, health=Health.HEALTHY, details=details)
+        breakers = [
+            (route, breaker)
+            for route in (gate.status() for gate in self.engine.gates)
+            for breaker in route.breakers
+            if breaker.state is not BreakerState.CLOSED
+        ]
+        details = {
+            **details,
+            "circuit_breakers": [_told(route, breaker) for route, breaker in breakers[:MOST_TOLD]],
+            "calls": [asdict(status) for status in call_statuses()],
+        }
+        opened = [(route, breaker) for route, breaker in breakers if breaker.state is BreakerState.OPEN]
+        return ComponentHealth(
+            name=self.component,
+            health=Health.DEGRADED if opened else Health.HEALTHY,
+            message=_open_breakers(opened) if opened else None,
+            details=details,
+        )
+
+
+def _open_breakers(opened: Sequence[tuple[RouteStatus, BreakerStatus]]) -> str:
+    named = [
+        f"{breaker.adapter} in route {route.route_id} of execution {route.execution_id}"
+        for route, breaker in opened[:MOST_NAMED]
+    ]
+    more = f" and {len(opened) - MOST_NAMED} more" if len(opened) > MOST_NAMED else ""
+    return f"open circuit breakers: {', '.join(named)}{more}"
+
+
+def _told(route: RouteStatus, breaker: BreakerStatus) -> JsonObject:
+    return {
+        "execution_id": str(route.execution_id),
+        "route_id": route.route_id,
+        "adapter_name": breaker.adapter,
+        "adapter_index": breaker.index,
+        "state": breaker.state.value,
+        "probes_at": None if breaker.probes_at is None else breaker.probes_at.isoformat(),
+    }

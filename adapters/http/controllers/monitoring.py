@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 from litestar import Controller, get
@@ -22,10 +24,12 @@ from adapters.http.wire.monitoring import (
 from adapters.http.wire.pages import Offset
 from application.engine.snapshot import SnapshotNotRunnable
 from application.lineage import Lineage
+from application.pauses import Pausing, RouteOfExecution
 from application.ports.lineage import LineageQuery
 from domain.execution import ExecutionNotFound
 
 LineageUseCase = NamedDependency[SkipValidation[Lineage]]
+PausingUseCase = NamedDependency[SkipValidation[Pausing]]
 LongLimit = Annotated[int, QueryParameter(ge=1, le=10_000, description="How many to return at most.")]
 
 
@@ -51,12 +55,22 @@ class MonitoringController(Controller):
         opt={"errors": (ExecutionNotFound,)},
     )
     async def routes(
-        self, executions: ExecutionsUseCase, lineage: LineageUseCase, execution_id: IdOrTag
+        self,
+        executions: ExecutionsUseCase,
+        lineage: LineageUseCase,
+        pausing: PausingUseCase,
+        execution_id: IdOrTag,
     ) -> RouteStatsResponse:
-        """Numbers of messages from lineage; a route without messages is not there."""
+        """Numbers of messages from lineage, and how each route stands: concurrency, circuit breakers, pauses.
+
+        When the config of the start cannot be read any more, only routes with messages are there.
+        """
         execution = await executions.get(execution_id)
         statistics = await lineage.route_statistics(str(execution.id))
-        return RouteStatsResponse(execution_id=execution.id, routes=route_stats(statistics))
+        at_work: Sequence[RouteOfExecution] = ()
+        with suppress(SnapshotNotRunnable):
+            at_work = await pausing.routes(str(execution.id))
+        return RouteStatsResponse(execution_id=execution.id, routes=route_stats(statistics, at_work))
 
     @get(
         "/lineage",
@@ -84,9 +98,14 @@ class MonitoringController(Controller):
         opt={"errors": (ExecutionNotFound, SnapshotNotRunnable)},
     )
     async def monitor(
-        self, executions: ExecutionsUseCase, lineage: LineageUseCase, execution_id: IdOrTag
+        self,
+        executions: ExecutionsUseCase,
+        lineage: LineageUseCase,
+        pausing: PausingUseCase,
+        execution_id: IdOrTag,
     ) -> MonitorResponse:
         """The execution, its graph, its routes and its figures, for a dashboard."""
         execution, pipeline = await executions.pipeline(execution_id)
         statistics = await lineage.route_statistics(str(execution.id))
-        return monitor_response(execution, pipeline, statistics)
+        routes = await pausing.routes(str(execution.id))
+        return monitor_response(execution, pipeline, statistics, routes)

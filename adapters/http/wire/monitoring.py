@@ -8,6 +8,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.http.wire.executions import ExecutionDetailResponse, execution_detail_response
+from adapters.http.wire.pausing import RouteWorkResponse, pipeline_response
+from application.pauses import RouteOfExecution
 from application.ports.lineage_statistics import RouteStatistics
 from domain.execution import Execution
 from domain.pipeline import Pipeline
@@ -39,7 +41,10 @@ class DagResponse(Struct, frozen=True, kw_only=True):
 
 
 class RouteStats(Struct, frozen=True, kw_only=True):
-    """How a route's messages fared, from lineage."""
+    """How a route's messages fared, from lineage; `work` is how it stands in the answering server.
+
+    `paused_by` names the pauses that hold it up. `work` is null when the route does not run there.
+    """
 
     route_id: str
     total_messages: int = 0
@@ -47,10 +52,12 @@ class RouteStats(Struct, frozen=True, kw_only=True):
     failed: int = 0
     in_progress: int = 0
     avg_duration_ms: float | None = None
+    paused_by: list[str] = []
+    work: RouteWorkResponse | None = None
 
 
 class RouteStatsResponse(Struct, frozen=True, kw_only=True):
-    """Every route's figures."""
+    """Every route's figures, in the order of the config where that can be read."""
 
     execution_id: UUID
     routes: list[RouteStats]
@@ -93,32 +100,42 @@ def dag_response(execution: Execution, pipeline: Pipeline) -> DagResponse:
     )
 
 
-def route_stats(statistics: Sequence[RouteStatistics], pipeline: Pipeline | None = None) -> list[RouteStats]:
-    """The routes' figures; with a pipeline its routes come in its order, those without messages too."""
-    found = {
-        one.route_id: RouteStats(
-            route_id=one.route_id,
-            total_messages=one.total_messages,
-            completed=one.completed,
-            failed=one.failed,
-            in_progress=one.in_progress,
-            avg_duration_ms=one.avg_duration_ms,
-        )
-        for one in statistics
-    }
-    configured = {} if pipeline is None else {route: RouteStats(route_id=route) for route in pipeline.routes}
-    return list((configured | found).values())
+def route_stats(
+    statistics: Sequence[RouteStatistics], routes: Sequence[RouteOfExecution] = ()
+) -> list[RouteStats]:
+    """The routes' figures: those of the config in its order, also without messages, then any others."""
+    counted = {one.route_id: one for one in statistics}
+    known = {one.route.id: one for one in routes}
+    return [_stats(route_id, counted.get(route_id), known.get(route_id)) for route_id in known | counted]
+
+
+def _stats(route_id: str, counted: RouteStatistics | None, route: RouteOfExecution | None) -> RouteStats:
+    figures = counted or RouteStatistics(route_id=route_id)
+    known = None if route is None else pipeline_response(route)
+    return RouteStats(
+        route_id=route_id,
+        total_messages=figures.total_messages,
+        completed=figures.completed,
+        failed=figures.failed,
+        in_progress=figures.in_progress,
+        avg_duration_ms=figures.avg_duration_ms,
+        paused_by=[] if known is None else known.paused_by,
+        work=None if known is None else known.work,
+    )
 
 
 def monitor_response(
-    execution: Execution, pipeline: Pipeline, statistics: Sequence[RouteStatistics]
+    execution: Execution,
+    pipeline: Pipeline,
+    statistics: Sequence[RouteStatistics],
+    routes: Sequence[RouteOfExecution],
 ) -> MonitorResponse:
     """Everything at once."""
     counts = execution.counts
     return MonitorResponse(
         execution=execution_detail_response(execution),
         dag=dag_response(execution, pipeline),
-        routes=route_stats(statistics, pipeline),
+        routes=route_stats(statistics, routes),
         metrics=MonitorMetrics(
             total=counts.total,
             completed=counts.done + counts.skipped,
