@@ -38,7 +38,7 @@ class Place:
 
     database_url: str
     folder: Path
-    fan: int = 40
+    fan: int = 80
 
     def arguments(self, **options: Any) -> list[str]:
         """The command of a life."""

@@ -26,7 +26,7 @@ from dependency_injector import providers
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.pipeline.registry import PipelineAdapters
 from application.contents import Application
-from application.engine import streaming
+from application.engine import inbox, streaming
 from application.engine.ports import EnginePorts
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext, Registration
 from application.ports.readiness import ComponentHealth, Health
@@ -38,6 +38,8 @@ from entrypoints.settings import Settings
 
 TAG = "proof"
 CHUNK = 8
+WINDOW = 12
+"""So small that most messages go by the queue, and some are handed over."""
 YAML = """
 version: "1.0"
 routes:
@@ -62,7 +64,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
     database_url: str
     folder: str
-    fan: int = 40
+    fan: int = 80
     pace: float = 0.0
     die_at: str | None = None
     passing: int = 1
@@ -159,7 +161,7 @@ def with_fault_points(options: Options) -> None:
 async def main(options: Options) -> None:
     """Start the run unless it has been started, and see it through."""
     with_fault_points(options)
-    streaming.CHUNK = CHUNK
+    streaming.CHUNK, inbox.WINDOW = CHUNK, WINDOW
     settings = Settings(
         data_dir=Path(options.folder) / "data",
         database_url=options.database_url,
