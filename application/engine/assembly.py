@@ -22,6 +22,7 @@ from application.engine.route_feed import RouteFeed
 from application.engine.route_gate import RouteGate
 from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
+from application.engine.stateful import StatefulAdapters
 from application.engine.streaming import StreamingFanOut
 from application.ports.ledger import ClaimRequest, Settled
 from application.ports.pipeline_adapter import PipelineAdapter
@@ -55,7 +56,11 @@ class Assembly:
         for route in routes:
             processors[route.id] = self._processor(route, built[route.id], feeds, processors)
         return ExecutionRun(
-            execution_id=self.execution_id, processors=processors, feeds=feeds, crashed=self.crashed
+            execution_id=self.execution_id,
+            adapters=StatefulAdapters(execution_id=self.execution_id, steps=built),
+            processors=processors,
+            feeds=feeds,
+            crashed=self.crashed,
         )
 
     def _steps(self, route: Route) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:

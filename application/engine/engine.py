@@ -22,6 +22,7 @@ from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
+from application.engine.stateful import AdapterNotOpened
 from application.ports.ledger import ClaimRequest
 from domain.errors import FactflowError
 from domain.event import Event
@@ -122,7 +123,10 @@ class Engine:
             # Not begun: recovery finds it in the ledger and takes it up.
             self._drop(run.execution_id)
             raise
-        await run.open()
+        try:
+            await run.open()
+        except AdapterNotOpened as error:
+            self._fail(run.execution_id, error)
 
     def _drop(self, execution_id: UUID) -> None:
         self._runs.pop(execution_id, None)
@@ -253,7 +257,8 @@ class Engine:
     async def _conclude_failed(self, execution_id: UUID, error: BaseException) -> None:
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
-        reason = {**described(error), "code": "engine_failed"}
+        told = described(error)
+        reason = told if isinstance(error, FactflowError) else {**told, "code": "engine_failed"}
         with suppress(StatusChangeNotAllowed):
             await until_available(
                 lambda: self.ports.executions.conclude(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.engine.route_feed import RouteFeed
 from application.engine.route_processor import RouteProcessor
+from application.engine.stateful import StatefulAdapters
 from domain.message import Settlement
 
 
@@ -20,13 +21,18 @@ class ExecutionRun:
     """
 
     execution_id: UUID
+    adapters: StatefulAdapters
     processors: Mapping[str, RouteProcessor]
     feeds: Mapping[str, RouteFeed]
     crashed: Callable[[UUID, BaseException], None]
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def open(self) -> None:
-        """Start every processor, return when all of them are subscribed, then look in the ledger for work."""
+        """Start every processor, return when all of them are subscribed, then look in the ledger for work.
+
+        Before that the stateful pipeline adapters are opened; raises AdapterNotOpened, and nothing has begun.
+        """
+        await self.adapters.open_all()
         for route_id, processor in self.processors.items():
             name = f"{self.execution_id} {route_id}"
             self._begin(processor.run(), f"route {name}")
@@ -44,6 +50,7 @@ class ExecutionRun:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self.adapters.close_all()
         return held
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:

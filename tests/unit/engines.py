@@ -21,7 +21,12 @@ from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.ledger import Ledger
-from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
+from application.ports.pipeline_adapter import (
+    AdapterResult,
+    PipelineAdapter,
+    PipelineAdapterRegistry,
+    PipelineContext,
+)
 from domain.dead_letter import DeadLetter, DeadLetterFilter
 from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution, ExecutionStatus
@@ -62,7 +67,7 @@ class Acts:
     def version(self, type: str) -> str:
         return f"{type} 1"
 
-    def build(self, type: str, config: JsonObject) -> ActingAdapter:
+    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
         del config
         return ActingAdapter(self.acts[type])
 
