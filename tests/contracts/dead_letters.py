@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ import pytest
 
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.ledger import MemoryLedger
+from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.ledger import PostgresLedger
@@ -29,10 +31,11 @@ REASON: Mapping[str, str] = {"code": "invalid", "message": "unreadable", "type":
 
 @dataclass(frozen=True, slots=True)
 class Mailroom:
-    """Dead letters and the ledger whose they are."""
+    """Dead letters and the ledger whose they are; ``states`` counts an execution's rows by their states."""
 
     ledgers: Ledgers
     letters: DeadLetters
+    states: Callable[[UUID], Awaitable[Mapping[str, int]]]
 
     async def children(self, *names: str, **fields: object) -> tuple[Execution, dict[str, UUID]]:
         """A running execution whose init message is done and has left a queued child for each name."""
@@ -87,13 +90,34 @@ class Mailroom:
         return [letter.message.id for letter in page.letters]
 
 
+def memory_room() -> Mailroom:
+    """A mailroom in memory."""
+    ledger = MemoryLedger()
+
+    async def states(execution_id: UUID) -> Mapping[str, int]:
+        rows = ledger._rows.values()
+        return Counter(str(row.state) for row in rows if row.message.execution_id == execution_id)
+
+    return Mailroom(Ledgers(ledger, ledger), MemoryDeadLetters(ledger), states)
+
+
+def postgres_room(database: Database) -> Mailroom:
+    """A mailroom in PostgreSQL."""
+
+    async def states(execution_id: UUID) -> Mapping[str, int]:
+        query = "SELECT state, count(*) FROM message WHERE execution_id = %s GROUP BY state"
+        async with database.connection() as connection:
+            return dict(await (await connection.execute(query, (execution_id,))).fetchall())
+
+    ledgers = Ledgers(PostgresLedger(database), PostgresExecutionLedger(database))
+    return Mailroom(ledgers, PostgresDeadLetters(database), states)
+
+
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
 async def room(request: pytest.FixtureRequest) -> AsyncIterator[Mailroom]:
     """The dead letters of each ledger there is."""
     if request.param == "memory":
-        ledger = MemoryLedger()
-        yield Mailroom(Ledgers(ledger, ledger), MemoryDeadLetters(ledger))
+        yield memory_room()
         return
     async with fresh_database(request.getfixturevalue("postgres_url")) as database:
-        ledgers = Ledgers(PostgresLedger(database), PostgresExecutionLedger(database))
-        yield Mailroom(ledgers, PostgresDeadLetters(database))
+        yield postgres_room(database)
