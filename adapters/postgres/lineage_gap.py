@@ -40,6 +40,12 @@ _MISSING = f"""
     WHERE {_SETTLED} AND e.message_id IS NULL
 """  # noqa: S608 - constants
 
+# While a run is young its tables have no statistics; for few rows, and for the first rows of a cursor, a plan looks best
+# that reads one side again for each row of the other, which takes minutes.
+_HASH_THEM = """
+    SELECT set_config('enable_nestloop', 'off', true), set_config('cursor_tuple_fraction', '1', true)
+"""
+
 _FILL = f"""
     INSERT INTO lineage_entry ({COLUMNS})
     SELECT {COLUMNS} FROM json_populate_recordset(NULL::lineage_entry, %s::json)
@@ -55,7 +61,8 @@ class PostgresLineageGap:
 
     async def count(self, execution_id: UUID) -> Sequence[RouteGap]:
         """See the port."""
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute(_HASH_THEM)
             rows = await (await connection.execute(_COUNT, {"execution_id": execution_id})).fetchall()
         return [
             RouteGap(route_id=route_id, settled=settled, missing=missing)
@@ -65,8 +72,7 @@ class PostgresLineageGap:
     async def missing(self, execution_id: UUID) -> AsyncGenerator[Sequence[UnrecordedMessage], None]:
         """See the port."""
         async with self._database.transaction() as connection, connection.cursor("unrecorded") as cursor:
-            # All rows are read: a plan that has the first of them soonest would read one side once for each of the other.
-            await connection.execute("SET LOCAL cursor_tuple_fraction = 1")
+            await connection.execute(_HASH_THEM)
             await cursor.execute(_MISSING, {"execution_id": execution_id})
             while rows := await cursor.fetchmany(PAGE):
                 yield [
