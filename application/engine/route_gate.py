@@ -28,7 +28,7 @@ class RouteGate:
 
     Who takes messages waits at ``opened``, subscribes, enters before each message and leaves after it, and ends its
     subscription at ``closing``; messages that are at work go on. While a breaker is half-open one message is let in
-    at a time. The time of a message is measured from when it was delivered to when it was settled.
+    at a time. The time of a message is that of its pipeline adapters and of reading what they emit.
     """
 
     __slots__ = (
