@@ -182,3 +182,31 @@ async def test_lineage_of_a_run_can_be_asked_for(api: Api, tmp_path: Path) -> No
     code, _, err = await factflow(api, "lineage", "list", "--execution", "no-such-tag")
     assert code == 4
     assert "(execution_not_found)" in err
+
+
+async def test_dead_letters_are_listed_redriven_and_purged(api: Api, tmp_path: Path) -> None:
+    """One, those of an execution, and all; nothing is done by oversight."""
+    await stored(api, tmp_path, "reject")
+    for tag in ("one", "two"):
+        await factflow(api, "config", "run", "reject", "--tag", tag, "--wait")
+    code, out, _ = await factflow(api, "dead-letter", "list", "--execution", "one", "--after", "2020-01-01")
+    message = out.splitlines()[1].split()[0]
+    assert (code, out.splitlines()[1].split()[1:4]) == (0, ["first", "reject", "1"])
+    code, out, _ = await factflow(api, "dead-letter", "get", message)
+    assert (code, "attempts               1\n" in out) == (0, True)
+    code, out, _ = await factflow(api, "dead-letter", "redrive", message)
+    assert (code, out.split(" execution ")[0]) == (0, "queued again in")
+    code, _, _ = await factflow(api, "execution", "wait", "one")
+    assert code == 1
+    code, out, _ = await factflow(api, "dead-letter", "redrive", "--error-code", "invalid")
+    assert (code, out) == (0, "completed: 2 queued again in 2 executions\n")
+    for tag in ("one", "two"):
+        await api.ended(tag)
+    for arguments in ((), (message, "--all"), ("--all", "--route", "first")):
+        code, _, err = await factflow(api, "dead-letter", "purge", *arguments)
+        assert (code, "(which_dead_letters)" in err) == (2, True)
+    assert (await factflow(api, "dead-letter", "purge", message))[0] == 0
+    code, _, err = await factflow(api, "dead-letter", "redrive", message)
+    assert (code, "(dead_letter_purged)" in err) == (5, True)
+    assert (await factflow(api, "dead-letter", "purge", "--all"))[:2] == (0, "1 purged\n")
+    assert (await factflow(api, "dead-letter", "list"))[2] == "no dead letters\n"
