@@ -120,7 +120,8 @@ class Settings:
     llm_max_concurrency: int = field(
         default=50,
         metadata=_about(
-            whole_number(1, 1000), "How many requests to that endpoint may be under way at once, while it lets."
+            whole_number(1, 1000),
+            "How many requests to that endpoint may be under way at once, while it lets.",
         ),
     )
     config_validator_strict: bool = field(
