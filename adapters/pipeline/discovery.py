@@ -96,6 +96,11 @@ def _require_process(registration: Registration) -> None:
     process = getattr(registration.build, "process", None)
     if not inspect.iscoroutinefunction(process):
         raise WrongShape(f"{registration.build.__name__} has no `async def process(self, context)`")
+    state = [getattr(registration.build, name, None) for name in ("open", "close")]
+    if any(state) and not all(map(inspect.iscoroutinefunction, state)):
+        raise WrongShape(
+            f"{registration.build.__name__} has not both of `async def open` and `async def close`"
+        )
 
 
 def _name(entry: EntryPoint) -> str:

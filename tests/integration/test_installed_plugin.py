@@ -156,5 +156,6 @@ async def test_the_example_runs_in_a_pipeline(on_path: None) -> None:
     assert ended_well(ended)
     texts = [item["payload"]["text"] for batch in batches for item in batch["items"]]  # type: ignore[call-overload, index, union-attr]
     assert sorted(map(str, texts)) == [f"page {number}" for number in range(10)]
+    assert all(batch["route"] == "gather" for batch in batches)
     assert ended.counts.done == 1 + 10 + 2 * len(batches)
     assert ended.counts.skipped == 10 - len(batches)

@@ -150,6 +150,12 @@ def test_the_config_of_a_plugin_is_checked_as_its_dataclass_declares(packages: P
         (GOOD.replace("config=WhisperConfig", "config=int"), "not a dataclass"),
         (GOOD.replace("suffix: str", "suffix: complex"), "not a dataclass whose fields are JSON"),
         (GOOD.replace("async def process", "def process"), "no `async def process"),
+        (
+            GOOD.replace(
+                "    async def process", "    async def open(self, c): ...\n\n    async def process"
+            ),
+            "not both",
+        ),
         (GOOD.replace("build=Whisper)", "build=None)"), "cannot be called"),
         (GOOD.replace("build=Whisper)", "build=Whisper, version=7)"), "has a version"),
     ],
