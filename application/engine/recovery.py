@@ -164,15 +164,14 @@ class Recovery:
                 await self._give_up(execution, error)
 
     def _is_ours_to_resume(self, execution: Execution) -> bool:
-        if execution.status is ExecutionStatus.INTERRUPTED:
+        if execution.status is not ExecutionStatus.RUNNING:
             return True
-        is_here = execution.id in self.engine.running
         # What is running elsewhere is somebody's, until a sweep finds that they are all gone.
-        return not is_here and (self.is_alone or execution.status.is_terminal)
+        return self.is_alone and execution.id not in self.engine.running
 
     async def _resume(self, execution: Execution) -> None:
         if execution.status.is_terminal:
-            await self.engine.discard(execution.id)
+            await self._see_off(execution)
             return
         pipeline = pipeline_of(execution, self.engine.ports.registry)
         if not await self._is_to_run(execution):
@@ -181,6 +180,13 @@ class Recovery:
             outstanding = execution.counts.outstanding
             log.info("resuming execution %s: %d messages outstanding", execution.id, outstanding)
             await self.engine.resume(execution, pipeline)
+
+    async def _see_off(self, execution: Execution) -> None:
+        if execution.id not in self.engine.running:
+            await self.engine.discard(execution.id)
+        elif self.engine.generation_here(execution.id) <= execution.generation:
+            # Ended by somebody who never learnt that it was, or elsewhere: nobody has told the run that is here.
+            self.engine.end(execution.id, execution.status)
 
     async def _is_to_run(self, execution: Execution) -> bool:
         """Whether it still stands as it was read, with the status set back to running if that was interrupted."""

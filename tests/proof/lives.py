@@ -34,12 +34,13 @@ class Life:
     """The calls of one process to its ports. Once it is dead none of them does anything or comes back.
 
     ``completed`` counts the calls that have done their work, by method. ``dies_at`` ends it at the next such moment, or
-    at the engine's fault point of that name; ``fails_at`` makes that call raise Unavailable once. A frozen life
-    keeps its calls waiting; the calls of a buried one are cancelled, so that its tasks can be cleared away.
+    at the engine's fault point of that name; ``fails_at`` makes that call raise Unavailable once,
+    ``freezes_at`` stops it there. A frozen life keeps its calls waiting; the calls of a buried one are cancelled, so that its tasks can be cleared away.
     """
 
     dies_at: Moment | str | None = None
     fails_at: Moment | None = None
+    freezes_at: Moment | None = None
     is_dead: bool = False
     is_buried: bool = False
     calls: int = 0
@@ -67,11 +68,19 @@ class Life:
         if self.dies_at == point:
             self.is_dead = True
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether its calls wait."""
+        return not self._thawed.is_set()
+
     async def passes(self, moment: Moment) -> None:
         """Go on, fail or hang for ever at a moment of a call."""
         self.calls += 1
         if self.dies_at == moment:
             self.is_dead = True
+        if self.freezes_at == moment:
+            self.freezes_at = None
+            self.freeze()
         await self._thawed.wait()
         if self.is_buried:
             raise asyncio.CancelledError

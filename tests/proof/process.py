@@ -24,7 +24,7 @@ from domain.errors import Invalid, Unavailable
 from tests.proof.lives import Life
 from tests.proof.model import LIMIT, Answer, Kind
 from tests.proof.stores import Store
-from tests.unit.engines import Acts
+from tests.unit.engines import NEVER_OPEN, Acts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ async def opened_process(
         clock=clock,
         ids=ids,
         at=life.at,
-        settings=EngineSettings(group_commit_linger=0.0, adapter_timeout=3600.0),
+        settings=EngineSettings(group_commit_linger=0.0, adapter_timeout=3600.0, breaker=NEVER_OPEN),
     )
     configs = Configs(
         work=store.work, parser=YamlConfigParser(), registry=ports.registry, clock=clock, ids=ids
