@@ -31,7 +31,7 @@ class Cluster:
         asyncio.run(self._server.__aenter__())
         self.url = self._server.url
         self._command = Path(f"/proc/{self._postmaster()}/cmdline").read_bytes().split(b"\0")[:-1]
-        self._user = os.stat(f"/proc/{self._postmaster()}").st_uid
+        self._user = Path(f"/proc/{self._postmaster()}").stat().st_uid
 
     def another_database(self) -> str:
         """The address of a new migrated database."""
@@ -55,7 +55,12 @@ class Cluster:
         """Start it again, as it was started the first time."""
         with (self._folder / "log").open("ab") as log:
             subprocess.Popen(
-                self._command, stdout=log, stderr=log, cwd=self._folder, user=self._user, start_new_session=True
+                self._command,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                user=self._user,
+                start_new_session=True,
             ).returncode = 0  # it is the test's to stop, and nobody waits for it
         until = time.monotonic() + SECONDS
         while not self._answers():

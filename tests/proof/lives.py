@@ -34,8 +34,9 @@ class Life:
     """The calls of one process to its ports. Once it is dead none of them does anything or comes back.
 
     ``completed`` counts the calls that have done their work, by method. ``dies_at`` ends it at the next such moment, or
-    at the engine's fault point of that name; ``fails_at`` makes that call raise Unavailable once,
-    ``freezes_at`` stops it there. A frozen life keeps its calls waiting; the calls of a buried one are cancelled, so that its tasks can be cleared away.
+    at the engine's fault point of that name; ``fails_at`` makes that call raise Unavailable once; ``freezes_at`` stops it
+    there. A frozen life keeps its calls waiting; those of a buried one are cancelled, so that its tasks can be cleared
+    away.
     """
 
     dies_at: Moment | str | None = None
@@ -46,6 +47,7 @@ class Life:
     calls: int = 0
     in_flight: int = 0
     completed: Counter[str] = field(default_factory=Counter)
+    frozen: asyncio.Event = field(default_factory=asyncio.Event)
     _thawed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -58,20 +60,17 @@ class Life:
     def freeze(self) -> None:
         """Keep every call waiting from now on, as a stopped process or a long pause does."""
         self._thawed.clear()
+        self.frozen.set()
 
     def thaw(self) -> None:
         """Let the calls go on."""
+        self.frozen.clear()
         self._thawed.set()
 
     def at(self, point: str) -> None:
         """Pass a fault point of the engine."""
         if self.dies_at == point:
             self.is_dead = True
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether its calls wait."""
-        return not self._thawed.is_set()
 
     async def passes(self, moment: Moment) -> None:
         """Go on, fail or hang for ever at a moment of a call."""

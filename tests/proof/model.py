@@ -181,10 +181,11 @@ class Model:
             message.state = "cancelled"
 
     def _complete(self, execution_id: UUID) -> None:
-        if self.status[execution_id] == "running" and not self.open_messages(execution_id):
-            # What a broken stream has left is open, if it is there.
-            if not any(child.execution_id == execution_id for child in self.possible.values()):
-                self.status[execution_id] = "completed"
+        # What a broken stream has left is open, if it is there.
+        is_possible = any(child.execution_id == execution_id for child in self.possible.values())
+        is_open = is_possible or self.open_messages(execution_id)
+        if self.status[execution_id] == "running" and not is_open:
+            self.status[execution_id] = "completed"
 
     def _add(self, children: Iterable[ModelMessage]) -> None:
         for child in children:

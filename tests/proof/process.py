@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -24,7 +24,7 @@ from domain.errors import Invalid, Unavailable
 from tests.proof.lives import Life
 from tests.proof.model import LIMIT, Answer, Kind
 from tests.proof.stores import Store
-from tests.unit.engines import NEVER_OPEN, Acts
+from tests.unit.engines import NEVER_OPEN, Act, Acts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ async def opened_process(
     )
 
 
-def gated(gates: dict[UUID, Gate]) -> Callable[[PipelineContext], object]:
+def gated(gates: dict[UUID, Gate]) -> Act:
     """A pipeline adapter that answers what its gate is told."""
 
     async def act(context: PipelineContext) -> AdapterResult | None:

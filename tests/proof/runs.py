@@ -49,7 +49,12 @@ class Place:
         """One life to its end; returns the exit code, a negative one for a signal."""
         with (self.folder / "log").open("ab") as log:
             return subprocess.run(
-                self.arguments(**options), stdout=log, stderr=log, check=False, timeout=SECONDS, env=_environment()
+                self.arguments(**options),
+                stdout=log,
+                stderr=log,
+                check=False,
+                timeout=SECONDS,
+                env=_environment(),
             ).returncode
 
     @property

@@ -13,12 +13,12 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import msgspec
 from dependency_injector import providers
@@ -28,13 +28,20 @@ from adapters.pipeline.registry import PipelineAdapters
 from application.contents import Application
 from application.engine import inbox, streaming
 from application.engine.ports import EnginePorts
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext, Registration
+from application.ports.pipeline_adapter import (
+    AdapterResult,
+    Emission,
+    PipelineAdapter,
+    PipelineContext,
+    Registration,
+)
 from application.ports.readiness import ComponentHealth, Health
 from domain.execution import ExecutionNotFound
 from entrypoints import serve
 from entrypoints.composition import running as composition
 from entrypoints.composition.adapters import EmbeddedAdapters
 from entrypoints.settings import Settings
+from tests.unit.engines import Act, ActingAdapter
 
 TAG = "proof"
 CHUNK = 8
@@ -86,11 +93,8 @@ class Words(MemoryEmbeddingModel):
         return ComponentHealth(name=self.component, health=Health.HEALTHY)
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
-    """A pipeline adapter that is one function."""
-
-    process: Callable[[PipelineContext], Any]
+def _built(act: Act, _: object) -> PipelineAdapter:
+    return ActingAdapter(act)
 
 
 def registry(options: Options) -> PipelineAdapters:
@@ -120,7 +124,7 @@ def registry(options: Options) -> PipelineAdapters:
         await context.stage.keep("stored", path.encode(), extension=".txt")
         return AdapterResult(message=context.message)
 
-    acts = {"proof_split": split, "proof_work": work, "proof_store": store}
+    acts: dict[str, Act] = {"proof_split": split, "proof_work": work, "proof_store": store}
     return PipelineAdapters(
         [
             Registration(
@@ -128,7 +132,7 @@ def registry(options: Options) -> PipelineAdapters:
                 description="a part of the proof",
                 version="1",
                 config=Nothing,
-                build=lambda _, act=act: Acting(act),
+                build=partial(_built, act),
             )
             for name, act in acts.items()
         ]
@@ -150,12 +154,12 @@ def dying(options: Options) -> Callable[[str], None]:
 
 def with_fault_points(options: Options) -> None:
     """Let the composition root give the engine our hook."""
-    original = composition._engine_ports  # noqa: SLF001 (the one place that no setting reaches)
+    original = composition._engine_ports
 
     def ports(adapters: Any, settings: Settings) -> EnginePorts:
         return replace(original(adapters, settings), at=dying(options))
 
-    composition._engine_ports = ports  # noqa: SLF001
+    composition._engine_ports = ports
 
 
 async def main(options: Options) -> None:
@@ -202,7 +206,7 @@ async def serving(application: Application, settings: Settings) -> None:
     """Answer over HTTP until killed; the run is started behind it."""
     with serve.listening(settings.host, 0) as listener:
         port = listener.getsockname()[1]
-        server = serve._http_server(application, settings, port=port)  # noqa: SLF001
+        server = serve._http_server(application, settings, port=port)
         answering = asyncio.create_task(server.serve(sockets=[listener]))
         print(f"Serving at http://{settings.host}:{port}", flush=True)  # noqa: T201 (the test waits for it)
         await started(application)

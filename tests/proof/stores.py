@@ -100,7 +100,7 @@ def memory_store() -> Store:
                 payload=row.message.payload,
                 attempt=row.attempt,
             )
-            for row in ledger._rows.values()  # noqa: SLF001 (the port has no use for all rows at once)
+            for row in ledger._rows.values()
         ]
 
     return Store(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -16,11 +16,10 @@ from application.engine.route_feed import RouteFeed
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.execution import ExecutionStatus
 from tests.proof.lives import Life, Moment
-from tests.proof.model import Answer, Kind
+from tests.proof.model import YAML, Answer, Kind
 from tests.proof.process import NumberedIds, Process, opened_process
-from tests.proof.model import YAML
 from tests.proof.stores import Store, memory_store, opened_store
-from tests.unit.engines import bench, route
+from tests.unit.engines import Act, bench, route
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
@@ -45,15 +44,14 @@ async def hanging(context: PipelineContext) -> AdapterResult:
 async def until(life: Life) -> None:
     """Return when a life has frozen."""
     async with asyncio.timeout(10):
-        while not life.is_frozen:
-            await asyncio.sleep(0.001)
+        await life.frozen.wait()
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
 async def test_a_claim_in_flight_at_a_cancel_is_given_back(store: Store, is_after: bool) -> None:
     """Its answer comes when the run is being closed: the message is cancelled, and nothing is left outstanding."""
     life = Life()
-    acts = {"fan": fanning, "hang": hanging}
+    acts: dict[str, Act] = {"fan": fanning, "hang": hanging}
     async with bench(acts, ledger=life.port(store.ledger), executions=store.executions, capacity=8) as on:
         life.freezes_at = Moment("claim", is_after=is_after)
         started = await on.start(route("a", "fan", to="b"), route("b", "hang"))
@@ -73,7 +71,7 @@ async def test_a_claim_in_flight_at_a_cancel_is_given_back(store: Store, is_afte
 async def test_a_settlement_in_flight_at_a_cancel_leaves_nothing_outstanding(store: Store) -> None:
     """Its children come into being, or do not, and are cancelled if they do."""
     life = Life()
-    acts = {"fan": fanning, "hang": hanging}
+    acts: dict[str, Act] = {"fan": fanning, "hang": hanging}
     async with bench(acts, ledger=life.port(store.ledger), executions=store.executions, capacity=8) as on:
         life.freezes_at = Moment("settle", is_after=True)
         started = await on.start(route("a", "fan", to="b"), route("b", "hang"))
@@ -118,7 +116,7 @@ async def test_a_cancelled_feed_ends_whatever_it_is_at() -> None:
         clock, life = ManualClock(), Life()
         store = memory_store()
         process = await opened_process(store, clock, NumberedIds(), life)
-        feed = _feed(process, process.engine.ports)
+        feed = _feed(process.engine.ports)
         task = asyncio.create_task(feed.run())
         feed.expect(clock.now() + timedelta(seconds=5))
         await life.idles()
@@ -132,11 +130,8 @@ async def test_a_cancelled_feed_ends_whatever_it_is_at() -> None:
         await process.close()
 
 
-def _feed(process: Process, ports: EnginePorts) -> RouteFeed:
-    del process
-    return RouteFeed(
-        ports=ports, execution_id=ports.ids.new_id(), route_id="a", queue_name="exec:a", _due=None
-    )
+def _feed(ports: EnginePorts) -> RouteFeed:
+    return RouteFeed(ports=ports, execution_id=ports.ids.new_id(), route_id="a", queue_name="exec:a")
 
 
 async def test_a_cancel_whose_answer_is_lost_takes_effect_all_the_same(store: Store) -> None:
@@ -156,7 +151,7 @@ async def test_a_cancel_whose_answer_is_lost_takes_effect_all_the_same(store: St
     assert (seen.status, seen.counts.outstanding) == (ExecutionStatus.CANCELLED, 0)
 
 
-async def _started(process: Process, clock: ManualClock):
+async def _started(process: Process, clock: ManualClock) -> UUID:
     config = (await process.configs.create(name="proof", yaml=YAML)).config
     starting = asyncio.create_task(process.executions.start(config.id))
     while not starting.done():

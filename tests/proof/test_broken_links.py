@@ -24,6 +24,7 @@ from tests.unit.engines import Act, Bench, bench, route
 
 pytestmark = pytest.mark.slow
 
+
 async def passing(context: PipelineContext) -> AdapterResult:
     """Hand the message on as it is."""
     return AdapterResult(message=context.message)
@@ -80,9 +81,11 @@ async def ended_in(database: Database, execution_id: UUID) -> Execution:
     """The execution once it has ended, seen from elsewhere."""
     store = postgres_store(database)
     async with asyncio.timeout(30):
-        while not (execution := (await store.every_execution())[execution_id]).status.is_terminal:
+        while True:
+            execution = (await store.every_execution())[execution_id]
+            if execution.status.is_terminal:
+                return execution
             await asyncio.sleep(0.02)
-    return execution
 
 
 async def test_a_start_whose_answer_is_lost_begins_one_run(postgres_url: str) -> None:

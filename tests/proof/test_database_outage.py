@@ -27,7 +27,9 @@ def postgres() -> Iterator[Cluster]:
         yield running
 
 
-def out_of_order(postgres: Cluster, how: signal.Signals | None, seconds: float, serving: Serving) -> list[int]:
+def out_of_order(
+    postgres: Cluster, how: signal.Signals | None, seconds: float, serving: Serving
+) -> list[int]:
     """Take the server away for so long; returns what the service answered about its health meanwhile."""
     frozen = postgres.freeze() if how is None else []
     if how is not None:

@@ -12,11 +12,17 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from adapters.memory.clock import ManualClock
 from application.engine import streaming
-from domain.errors import FactflowError, Unavailable
+from domain.errors import Unavailable
 from domain.execution import ExecutionStatus, MessageCounts, TooManyConcurrentExecutions
 from tests.proof.lives import Life, Moment
 from tests.proof.model import LIMIT, YAML, Answer, Kind, Model
@@ -220,7 +226,9 @@ class Lifecycle(RuleBasedStateMachine):
     def _without_waiting(self, answer: Answer) -> Answer:
         """Chunks of a stream wait for room in a small queue, which only further answers would make."""
         is_stream = answer.kind in {Kind.STREAM, Kind.BREAK}
-        return Answer(answer.kind, min(answer.count, CHUNK)) if is_stream and self.capacity < LARGE else answer
+        return (
+            Answer(answer.kind, min(answer.count, CHUNK)) if is_stream and self.capacity < LARGE else answer
+        )
 
     async def _deliver_many(self, given: list[Answer]) -> None:
         now = self.clock.now()
@@ -271,7 +279,9 @@ class Lifecycle(RuleBasedStateMachine):
     async def _revived(self, life: Life) -> Process:
         """The next process, also one that dies while it is opened."""
         claimed = [row.id for row in (await self.store.rows()).values() if row.state == "claimed"]
-        opening = asyncio.create_task(opened_process(self.store, self.clock, self.ids, life, capacity=self.capacity))
+        opening = asyncio.create_task(
+            opened_process(self.store, self.clock, self.ids, life, capacity=self.capacity)
+        )
         self.works.append(opening)
         while not opening.done() and not life.is_dead:
             await life.idles()

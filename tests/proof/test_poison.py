@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.database import Database
-from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.dead_letters import PostgresDeadLetters
+from domain.dead_letter import DeadLetterFilter
 from tests.databases import fresh_database
 from tests.proof.runs import KILLED, Place, assert_as_undisturbed, effects_of
 
@@ -40,5 +41,7 @@ async def test_a_message_that_kills_its_process_ends_dead_and_its_neighbours_don
     effects = await effects_of(place)
     assert_as_undisturbed(effects, fan, poison=poison)
     async with Database(place.database_url) as database:
-        (dead,) = await PostgresExecutionLedger(database).dead(effects.execution.id, limit=10)
-    assert (dead.message.payload, dead.error["code"]) == ({"path": poison}, "worker_died")
+        page = await PostgresDeadLetters(database).list(DeadLetterFilter(), limit=10)
+    assert [(one.message.payload, one.error["code"]) for one in page.letters] == [
+        ({"path": poison}, "worker_died")
+    ]

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from typing import Self
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,9 +16,9 @@ from application.ports.ledger import Ledger
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.execution import ExecutionStatus
 from domain.pipeline import Route
-from tests.proof.lives import Life
+from tests.proof.lives import Life, Moment
 from tests.proof.stores import Store, counted, opened_store
-from tests.unit.engines import Bench, bench, pipeline, route
+from tests.unit.engines import Act, Bench, bench, pipeline, route
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
@@ -51,7 +52,7 @@ class Workers:
         self.life = Life()
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Workers:
+    async def __aenter__(self) -> Self:
         self.zombie = await self._worker(self.life)
         self.other = await self._worker(Life())
         return self
@@ -60,7 +61,7 @@ class Workers:
         await self._stack.aclose()
 
     async def _worker(self, life: Life) -> Bench:
-        acts = {"random": random_children, "pass": passing}
+        acts: dict[str, Act] = {"random": random_children, "pass": passing}
         ledger: Ledger = life.port(self.store.ledger)
         return await self._stack.enter_async_context(
             bench(acts, ledger=ledger, executions=life.port(self.store.executions))
@@ -80,9 +81,9 @@ async def test_a_zombie_and_its_successor_make_one_set_of_children(store: Store,
     """The one that was swept settles nothing when it wakes up, however random what it emits."""
     for _ in range(count):
         async with Workers(store) as workers:
-            frozen = asyncio.create_task(_frozen_before_settling(workers.life))
+            workers.life.freezes_at = Moment("settle", is_after=False)
             started = await workers.zombie.start(*ROUTES)
-            await frozen
+            await workers.life.frozen.wait()
             await workers.take_from(workers.zombie.engine, by=workers.other, execution_id=started.id)
             ended = await workers.other.ended(started.id)
             before = await store.rows()
@@ -95,21 +96,14 @@ async def test_a_zombie_and_its_successor_make_one_set_of_children(store: Store,
         assert (init.state, init.attempt) == ("done", 2)
 
 
-async def _frozen_before_settling(life: Life) -> None:
-    """Freeze a worker as soon as it has claimed something."""
-    while not life.completed["claim"]:
-        await asyncio.sleep(0)
-    life.freeze()
-
-
 @pytest.mark.parametrize("count", [5, pytest.param(200, marks=pytest.mark.soak)])
 async def test_of_two_workers_that_settle_at_once_one_has_children(store: Store, count: int) -> None:
     """The zombie wakes at the very moment at which its successor is at it."""
     for number in range(count):
         async with Workers(store) as workers:
-            frozen = asyncio.create_task(_frozen_before_settling(workers.life))
+            workers.life.freezes_at = Moment("settle", is_after=False)
             started = await workers.zombie.start(*ROUTES)
-            await frozen
+            await workers.life.frozen.wait()
             taken = asyncio.create_task(
                 workers.take_from(workers.zombie.engine, by=workers.other, execution_id=started.id)
             )
@@ -141,7 +135,7 @@ async def test_many_workers_share_a_run_and_each_message_has_one_set_of_children
         await asyncio.sleep(random.random() * 0.003)
         return await random_children(context)
 
-    acts = {"fan": fan, "random": slow, "pass": passing}
+    acts: dict[str, Act] = {"fan": fan, "random": slow, "pass": passing}
     routes = (route("f", "fan", to="a"), *ROUTES)
     async with AsyncExitStack() as stack:
         benches = [
@@ -151,7 +145,9 @@ async def test_many_workers_share_a_run_and_each_message_has_one_set_of_children
         started = await benches[0].start(*routes)
         for other in benches[1:]:
             await other.engine.resume(started, pipeline(*routes))
-        ended = [await one.ended(started.id, within=60) for one in benches][0]
+        ended = await benches[0].ended(started.id, within=60)
+        for one in benches[1:]:
+            await one.ended(started.id)
     rows = await store.rows()
     assert ended.status is ExecutionStatus.COMPLETED
     assert ended.counts == counted(rows)[started.id]
