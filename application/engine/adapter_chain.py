@@ -86,6 +86,7 @@ class AdapterChain:
                 continue
             if progress.last is not None:
                 self._record(progress.last, progress, StageStatus.COMPLETED)
+                self.observe(progress.last.index, None)
             progress = await self._step(self._begun(claim, index, step.type, progress), adapter, progress)
             if progress.is_skipped:
                 break
@@ -102,13 +103,13 @@ class AdapterChain:
             self._record(handling, before, StageStatus.FAILED, error=error)
             self.observe(handling.index, error)
             raise AdapterFailed(error, handling.index) from error
-        self.observe(handling.index, None)
         return progress
 
     def ended(self, progress: Progress, output_hash: str | None) -> None:
         """Record that the last adapter's work is done; ``output_hash`` is that of the message that leaves the route."""
         if progress.last is not None:
             self._record(progress.last, progress, StageStatus.COMPLETED, output_hash=output_hash)
+            self.observe(progress.last.index, None)
 
     def failed(self, progress: Progress, error: Exception) -> None:
         """Record that the last adapter failed, when that shows only while its emissions are read."""

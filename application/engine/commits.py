@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from application.engine.group_commit import GroupCommit
-from application.engine.handovers import Taker, reserve
+from application.engine.handovers import reserve
 from application.engine.ports import EnginePorts
+from application.engine.route_processor import RouteProcessor
 from application.ports.ledger import ClaimRequest, Settled
 from domain.message import Claim, Message, Settlement
 
@@ -20,7 +21,7 @@ class Commits:
     """Two groups, at work while ``async with`` lasts. ``taker`` names who may be handed a child as it is born."""
 
     ports: EnginePorts
-    taker: Callable[[Message], Taker | None]
+    taker: Callable[[Message], RouteProcessor | None]
     claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
     settlements: GroupCommit[Settlement, Settled] = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)

@@ -17,7 +17,6 @@ from application.engine.commits import Commits
 from application.engine.deadlines import Deadlines
 from application.engine.execution_run import ExecutionRun, scoped_queue
 from application.engine.failures import described
-from application.engine.handovers import Taker
 from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_gates import RouteGates
@@ -279,7 +278,7 @@ class Engine:
         else:
             self._tell("execution.interrupted", execution_id)
 
-    def _taker(self, message: Message) -> Taker | None:
+    def _taker(self, message: Message) -> RouteProcessor | None:
         return self.processor(message.execution_id, message.route_id) if self.ports.queue.is_private else None
 
     def _tell(self, kind: str, execution_id: UUID) -> None:

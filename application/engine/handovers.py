@@ -4,37 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from application.engine.inbox import Inbox
 from application.ports.ledger import Handover, Settled
 from domain.message import Message
 
-
-class Taker(Protocol):
-    """A route of an execution that takes over what it can."""
-
-    @property
-    def inbox(self) -> Inbox:
-        """Its window on the ledger."""
-        ...
-
-    @property
-    def takes_over(self) -> bool:
-        """Whether nothing that was there before would be overtaken."""
-        ...
-
-    def take_over(self, messages: Sequence[Message], token: UUID) -> None:
-        """Take in messages that were claimed under a token as they were born."""
-        ...
+if TYPE_CHECKING:
+    from application.engine.route_processor import RouteProcessor
 
 
 @dataclass(slots=True, kw_only=True)
 class Reservation:
     """Room kept for children that are about to be born, by message id and by taker."""
 
-    by_id: dict[UUID, Taker] = field(default_factory=dict)
+    by_id: dict[UUID, RouteProcessor] = field(default_factory=dict)
 
     def handover(self, owner: UUID) -> Handover | None:
         """What to ask the ledger for."""
@@ -53,15 +37,15 @@ class Reservation:
             taker.inbox.unreserve(1)
         self.by_id = {}
 
-    def _by_taker(self, messages: Sequence[Message]) -> Iterable[tuple[Taker, Sequence[Message]]]:
-        grouped: dict[int, tuple[Taker, list[Message]]] = {}
+    def _by_taker(self, messages: Sequence[Message]) -> Iterable[tuple[RouteProcessor, Sequence[Message]]]:
+        grouped: dict[int, tuple[RouteProcessor, list[Message]]] = {}
         for message in messages:
             taker = self.by_id[message.id]
             grouped.setdefault(id(taker), (taker, []))[1].append(message)
         return grouped.values()
 
 
-def reserve(children: Iterable[Message], taker_of: Callable[[Message], Taker | None]) -> Reservation:
+def reserve(children: Iterable[Message], taker_of: Callable[[Message], RouteProcessor | None]) -> Reservation:
     """Keep room for those of the children that can be handed over."""
     reservation = Reservation()
     for child in children:

@@ -12,7 +12,7 @@ from application.engine.attempt import Attempt, settlement_of
 from application.engine.failures import described
 from application.engine.follow_up import FollowUp
 from application.engine.group_commit import GroupClosed, GroupCommit
-from application.engine.inbox import Inbox, Work, handed_back
+from application.engine.inbox import WINDOW, Inbox, Work, handed_back
 from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_feed import RouteFeed
@@ -24,7 +24,7 @@ from domain.execution import ExecutionStatus
 from domain.message import Claim, Message, Outcome, Settlement
 from domain.pipeline import Route
 
-LONGEST_STRETCH_SECONDS = 0.005
+LONGEST_STRETCH_SECONDS = 0.001
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -58,11 +58,11 @@ class RouteProcessor:
 
     @property
     def takes_over(self) -> bool:
-        """See ``Taker``: what waits in the queue or in the ledger comes before what is born now."""
+        """Whether a child may pass by the queue: what waits in the queue or in the ledger comes before what is born now."""
         return self.gate.is_open and self.feeds[self.route.id].is_clear
 
     def take_over(self, messages: Sequence[Message], token: UUID) -> None:
-        """See ``Taker``; what comes after the end is put back."""
+        """Take in messages that were claimed under a token as they were born; after the end they are put back."""
         for message in messages:
             work = Work(claim=Claim(message=message, token=token, attempt=1))
             if self.inbox.is_closed:
@@ -76,6 +76,9 @@ class RouteProcessor:
         """Consume the queue whenever the gate is open, until cancelled. Ready is, too, who is kept from it by the gate."""
         name = self.feeds[self.route.id].queue_name
         prefetch = max(self.route.inbound.prefetch, self.gate.most)
+        if self.ports.queue.is_private:
+            # There is nobody to leave messages for, and large groups of claims cost less.
+            prefetch = max(prefetch, WINDOW // 2)
         while True:
             if not self.gate.is_open:
                 self.is_ready.set()
