@@ -15,6 +15,7 @@ from application.ports.dead_letters import (
     Redriven,
     position_of,
 )
+from domain.crash import SUSPECT_FROM
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterNotFound, MessageNotDead
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, TooManyConcurrentExecutions
 from domain.message import MessageState
@@ -81,7 +82,7 @@ class MemoryDeadLetters:
         if before.status.is_terminal:
             self._require_place(places)
         for row in rows:
-            row.retries = 0
+            row.retries, row.crashes = 0, min(row.crashes, SUSPECT_FROM)
             self._requeue(row)
         self._restore_cancelled(before)
         counts = self._ledger.executions[execution_id].counts
