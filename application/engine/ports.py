@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from application.ports.clock import Clock
@@ -27,7 +27,7 @@ class EngineSettings:
     adapter_timeout: float = 300.0
     lease: float = 15.0
     max_dead_letters: int | None = None
-    breaker: BreakerRules = BreakerRules()
+    breaker: BreakerRules = field(default_factory=BreakerRules)
 
 
 def nothing(point: str) -> None:
