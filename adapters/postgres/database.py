@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
