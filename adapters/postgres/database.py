@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from math import inf
 from time import monotonic
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -29,7 +29,7 @@ CHECK_AFTER_SECONDS = 1.0
 
 
 # Without these a connection whose peer has vanished would wait a quarter of an hour for the kernel to notice.
-NOTICE_A_DEAD_PEER: Final = {
+NOTICE_A_DEAD_PEER = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 5,

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 
 from adapters.postgres.database import NOTICE_A_DEAD_PEER, Connection, Database
 from adapters.postgres.translation import translating
@@ -75,9 +76,8 @@ class SoleUse:
     async def _locked(self) -> Connection:
         """A connection that holds the lock; raises DatabaseInUse when another server does."""
         with translating():
-            connection = await AsyncConnection.connect(
-                self._database.url, autocommit=True, application_name=self._name, **NOTICE_A_DEAD_PEER
-            )
+            address = make_conninfo(self._database.url, application_name=self._name, **NOTICE_A_DEAD_PEER)
+            connection = await AsyncConnection.connect(address, autocommit=True)
         try:
             with translating():
                 cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,))
