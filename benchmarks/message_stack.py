@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
-import psycopg
-
 from adapters.memory.models import MemoryEmbeddingModel
 from application.contents import Application
 from benchmarks.messages import Course, registry
@@ -80,14 +78,6 @@ class Stack:
         """Microseconds of processor time: of this process, and of PostgreSQL."""
         hops = self.routes * messages
         return cost.cpu / hops * 1e6, cost.postgres_cpu / hops * 1e6
-
-    async def entries(self, execution_id: UUID) -> int:
-        """How many lineage entries of a run the database holds."""
-        async with await psycopg.AsyncConnection.connect(self.postgres.url()) as connection:
-            statement = "SELECT count(*) FROM lineage_entry WHERE execution_id = %s"
-            row = await (await connection.execute(statement, (execution_id,))).fetchone()
-        assert row is not None
-        return int(row[0])
 
 
 @asynccontextmanager
