@@ -35,7 +35,7 @@ def derived_id(*parts: str | int | UUID) -> UUID:
 
     Parts are length-prefixed, so ``("ab", "c")`` and ``("a", "bc")`` differ.
     """
-    pieces = []
+    pieces: list[bytes] = []
     for part in parts:
         encoded = part.bytes if isinstance(part, UUID) else str(part).encode()
         pieces += (len(encoded).to_bytes(4, "big"), encoded)

@@ -113,7 +113,9 @@ class Pipeline:
     max_dead_letters: int | None = None
 
     def route_of_queue(self, queue: str) -> Route | None:
-        """The one route that consumes a queue (validation refuses two), or None."""
+        """The one route that consumes a queue (validation refuses two), or None; a topic has listeners instead."""
+        if is_topic(queue):
+            return None
         return next((route for route in self.routes.values() if route.inbound.queue == queue), None)
 
     def edges(self) -> Sequence[tuple[str, str, str]]:

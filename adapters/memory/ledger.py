@@ -18,6 +18,8 @@ from domain.execution import (
     ExecutionStatus,
     TagTaken,
     TooManyConcurrentExecutions,
+    has_too_many_dead,
+    too_many_dead,
 )
 from domain.json import JsonObject
 from domain.message import Claim, EmissionChanged, Message, MessageState, Outcome, Settlement
@@ -121,12 +123,18 @@ class MemoryLedger:
         if not has_ended:
             self._insert(settlement.children, settlement.token, handover)
         execution_id = row.message.execution_id
-        if row.state is MessageState.DEAD and row.message.parent_id is None:
-            failed = self.executions[execution_id].becoming(
-                ExecutionStatus.FAILED, at=now, error_info=settlement.error or {}
-            )
+        if row.state is MessageState.DEAD and (reason := self._failure(row)) is not None:
+            failed = self.executions[execution_id].becoming(ExecutionStatus.FAILED, at=now, error_info=reason)
             self.executions[execution_id] = failed
         self._complete_if_settled(execution_id, now)
+
+    def _failure(self, dead: _Row) -> JsonObject | None:
+        """Why the execution of a message that has just died must fail, None when it goes on."""
+        if dead.message.parent_id is None:
+            return dead.error or {}
+        execution = self.executions[dead.message.execution_id]
+        most, count = execution.max_dead_letters, execution.counts.dead
+        return too_many_dead(count, most) if most is not None and has_too_many_dead(count, most) else None
 
     async def extend(
         self,
@@ -147,6 +155,16 @@ class MemoryLedger:
         self._insert(children, token, handover)
         settled = Settled(message_id=message_id, accepted=True)
         return self._with_children(settled, children, token, handover)
+
+    async def admit(self, message: Message, *, now: datetime) -> bool:
+        """See the port."""
+        del now
+        execution = self.executions.get(message.execution_id)
+        if execution is None or execution.status is not ExecutionStatus.RUNNING:
+            return False
+        self._require_same([message])
+        self._insert([message])
+        return True
 
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime

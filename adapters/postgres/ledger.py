@@ -10,7 +10,7 @@ from uuid import UUID
 
 from adapters.postgres import ledger_settling as settling
 from adapters.postgres.database import Database
-from adapters.postgres.messages import Newborn, message_of
+from adapters.postgres.messages import Newborn, insert_messages, message_of
 from application.ports.ledger import ClaimRequest, Handover, Settled
 from domain.crash import SUSPECT_FROM
 from domain.message import Claim, Message, Settlement
@@ -62,6 +62,13 @@ _HELD_PARENT = """
 _ADD_OUTSTANDING = """
     UPDATE pipeline_execution SET outstanding = outstanding + %s WHERE id = %s
 """
+
+
+_ADMIT = f"{_ADD_OUTSTANDING} AND status = 'running'"
+
+
+class _NotRunning(Exception):
+    """Takes back what was inserted for an execution that is not running."""
 
 
 class PostgresLedger:
@@ -130,6 +137,20 @@ class PostgresLedger:
                 await connection.execute(_ADD_OUTSTANDING, (born, row[0]))
                 handed_over = await newborn.handed_over(connection, are_all_new=born == newborn.count)
         return _with_children(Settled(message_id=message_id, accepted=True), children, handed_over)
+
+    async def admit(self, message: Message, *, now: datetime) -> bool:
+        """See the port."""
+        del now
+        with settling.naming_rejected_payloads():
+            try:
+                async with self._database.transaction() as connection:
+                    born = (await insert_messages(connection, [message])).get(message.execution_id, 0)
+                    counted = await connection.execute(_ADMIT, (born, message.execution_id))
+                    if not counted.rowcount:
+                        raise _NotRunning
+            except _NotRunning:
+                return False
+        return True
 
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime

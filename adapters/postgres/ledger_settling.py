@@ -67,27 +67,34 @@ _WRITE_OTHERS = """
     WHERE m.id = s.id
 """
 
-_WRITE_COUNTERS = """
+_HAS_TOO_MANY_DEAD = "(d.dead > 0 AND e.dead + d.dead > e.max_dead_letters)"
+
+# What is said of too many dead is what domain.execution.too_many_dead says.
+_WRITE_COUNTERS = f"""
     UPDATE pipeline_execution e
     SET outstanding = e.outstanding + d.outstanding,
         done = e.done + d.done, skipped = e.skipped + d.skipped, dead = e.dead + d.dead,
         cancelled = e.cancelled + d.cancelled,
         status = CASE
             WHEN e.status NOT IN ('running', 'interrupted') THEN e.status
-            WHEN d.failure IS NOT NULL THEN 'failed'
+            WHEN d.failure IS NOT NULL OR {_HAS_TOO_MANY_DEAD} THEN 'failed'
             WHEN e.outstanding + d.outstanding = 0 THEN 'completed'
             ELSE e.status END,
         completed_at = CASE
-            WHEN e.status IN ('running', 'interrupted') AND (d.failure IS NOT NULL OR e.outstanding + d.outstanding = 0)
+            WHEN e.status IN ('running', 'interrupted')
+                AND (d.failure IS NOT NULL OR {_HAS_TOO_MANY_DEAD} OR e.outstanding + d.outstanding = 0)
             THEN %(now)s ELSE e.completed_at END,
-        error_info = coalesce(e.error_info, d.failure::jsonb)
+        error_info = coalesce(e.error_info, d.failure::jsonb, CASE WHEN {_HAS_TOO_MANY_DEAD} THEN jsonb_build_object(
+            'code', 'too_many_dead_letters',
+            'message', format('%%s messages are dead, and %%s is the most that the execution may have',
+                e.dead + d.dead, e.max_dead_letters)) END)
     FROM unnest(
         %(execution_ids)s::uuid[], %(outstanding)s::bigint[], %(done)s::bigint[], %(skipped)s::bigint[], %(dead)s::bigint[],
         %(cancelled)s::bigint[], %(failures)s::text[]
     ) AS d (id, outstanding, done, skipped, dead, cancelled, failure)
     WHERE e.id = d.id
     RETURNING e.id, e.status
-"""
+"""  # noqa: S608 (only our own constants are joined)
 
 _WRITE = f"WITH done AS ({_WRITE_DONE}), others AS ({_WRITE_OTHERS}) {_WRITE_COUNTERS}"
 

@@ -39,7 +39,7 @@ _INSERT = f"""
 
 _CHANGED = f"""
     SELECT child.id FROM ({_ROWS}) AS child JOIN message m USING (id)
-    WHERE m.payload IS DISTINCT FROM child.payload LIMIT 1
+    WHERE m.payload IS DISTINCT FROM child.payload AND m.purged_at IS NULL LIMIT 1
 """  # noqa: S608
 
 _HANDED_OVER = f"""

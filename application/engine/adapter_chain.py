@@ -10,6 +10,7 @@ from uuid import UUID
 
 from application.engine.deadlines import Deadlines
 from application.engine.failures import described
+from application.engine.nonsense import AdapterResultInvalid, require_result
 from application.engine.stage import MessageStage
 from application.ports.clock import Clock
 from application.ports.lineage import LineageSink
@@ -85,6 +86,7 @@ class AdapterChain:
             if step.condition is not None and not holds(step.condition, progress.message):
                 continue
             if progress.last is not None:
+                self._require_nothing_emitted(progress)
                 self._record(progress.last, progress, StageStatus.COMPLETED)
                 self.observe(progress.last.index, None)
             progress = await self._step(self._begun(claim, index, step.type, progress), adapter, progress)
@@ -104,6 +106,16 @@ class AdapterChain:
             self.observe(handling.index, error)
             raise AdapterFailed(error, handling.index) from error
         return progress
+
+    def _require_nothing_emitted(self, progress: Progress) -> None:
+        """What an adapter before the last one emits would go nowhere, so it is an error and no silence."""
+        if progress.emitted is None or progress.last is None:
+            return
+        error = AdapterResultInvalid(
+            f"the pipeline adapter {progress.last.adapter_name} emits and is not the last of its route"
+        )
+        self._record(progress.last, progress, StageStatus.FAILED, error=error)
+        raise AdapterFailed(error, progress.last.index)
 
     def ended(self, progress: Progress, output_hash: str | None) -> None:
         """Record that the last adapter's work is done; ``output_hash`` is that of the message that leaves the route."""
@@ -145,6 +157,7 @@ class AdapterChain:
             message_id=message.id,
             correlation_id=handling.correlation_id,
             attempt=handling.claim.attempt,
+            adapter_type=handling.adapter_name,
             stage=MessageStage(
                 storage=self.storage,
                 execution_id=message.execution_id,
@@ -200,6 +213,7 @@ def _after(handling: Handling, before: Progress, result: AdapterResult | None) -
             last=handling,
             is_skipped=True,
         )
+    require_result(result, handling.adapter_name)
     return Progress(
         message=result.message,
         metadata={**before.metadata, **result.metadata} if result.metadata else before.metadata,

@@ -11,7 +11,7 @@ from uuid import UUID
 from application.engine.adapter_chain import AdapterChain
 from application.engine.attempt import Attempt
 from application.engine.deadlines import Deadlines
-from application.engine.emissions import Emitter, destinations_of
+from application.engine.emissions import Emitter, destinations_of, topics_of
 from application.engine.execution_run import ExecutionRun, scoped_queue
 from application.engine.follow_up import publish
 from application.engine.group_commit import GroupCommit
@@ -24,11 +24,12 @@ from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
 from application.engine.stateful import StatefulAdapters
 from application.engine.streaming import StreamingFanOut
+from application.engine.topics import Broadcasts, TopicListener
 from application.ports.ledger import ClaimRequest, Settled
 from application.ports.pipeline_adapter import PipelineAdapter
 from domain.execution import ExecutionStatus
 from domain.message import Claim, Message, Settlement
-from domain.pipeline import AdapterStep, Pipeline, Route
+from domain.pipeline import AdapterStep, Pipeline, Route, is_topic
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Assembly:
     gates: RouteGates
     quarantine: Quarantine
     deadlines: Deadlines
+    broadcasts: Broadcasts
     claims: GroupCommit[ClaimRequest, Claim | None]
     settlements: GroupCommit[Settlement, Settled]
     finished: Callable[[UUID, ExecutionStatus], None]
@@ -61,6 +63,9 @@ class Assembly:
             processors=processors,
             feeds=feeds,
             crashed=self.crashed,
+            listeners=[
+                self._listener(route, feeds[route.id]) for route in routes if is_topic(route.inbound.queue)
+            ],
         )
 
     def _steps(self, route: Route) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:
@@ -69,12 +74,21 @@ class Assembly:
     def _gate(self, route: Route) -> RouteGate:
         return RouteGate(self.execution_id, route, clock=self.ports.clock, rules=self.ports.settings.breaker)
 
+    def _listener(self, route: Route, feed: RouteFeed) -> TopicListener:
+        return TopicListener(
+            ports=self.ports,
+            execution_id=self.execution_id,
+            route_id=route.id,
+            topic=route.inbound.queue,
+            offer=feed.offer,
+        )
+
     def _feed(self, route: Route) -> RouteFeed:
         return RouteFeed(
             ports=self.ports,
             execution_id=self.execution_id,
             route_id=route.id,
-            queue_name=scoped_queue(self.execution_id, route.inbound.queue),
+            queue_name=scoped_queue(self.execution_id, route),
         )
 
     def _processor(
@@ -105,6 +119,8 @@ class Assembly:
                 gate=gate,
                 chain=chain,
                 destinations=destinations_of(route, self.pipeline),
+                topics=topics_of(route),
+                broadcasts=self.broadcasts,
                 fan_out=partial(self._fan_out, gate, self._ahead(route), feeds, processors),
             ),
             feeds=feeds,
@@ -147,6 +163,7 @@ class Assembly:
             emitter=emitter,
             deadlines=self.deadlines,
             reserve=reserve_room,
+            say=self.broadcasts.say,
             publish=lambda messages: publish(messages, feeds),
             wait_for_room=wait_for_room,
         )

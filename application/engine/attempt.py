@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress
 from application.engine.emissions import Emitter
@@ -13,12 +14,16 @@ from application.engine.failures import FailedStep, described, failure_of
 from application.engine.ports import EnginePorts
 from application.engine.route_gate import RouteGate
 from application.engine.streaming import ClaimLost, StreamingFanOut
+from application.engine.topics import Broadcasts
+from application.ports.ledger import Settled
 from application.ports.pipeline_adapter import Emission
+from domain.broadcast import Broadcast
 from domain.digest import digest
 from domain.errors import FactflowError
 from domain.event import Event
+from domain.execution import ExecutionStatus
 from domain.json import JsonObject
-from domain.message import Claim, Message, Outcome, Settlement
+from domain.message import Claim, Message, Outcome, PayloadRejected, Settlement
 from domain.pipeline import Outbound, Route
 
 
@@ -26,7 +31,7 @@ from domain.pipeline import Outbound, Route
 class Attempt:
     """Attempts of one route in one execution.
 
-    ``destinations`` pairs the route's outbounds with the routes that consume them.
+    ``destinations`` pairs the route's outbounds with the routes that consume them; ``topics`` are its other outbounds.
     """
 
     ports: EnginePorts
@@ -34,7 +39,10 @@ class Attempt:
     gate: RouteGate
     chain: AdapterChain
     destinations: tuple[tuple[Outbound, str], ...]
+    topics: tuple[Outbound, ...]
     fan_out: Callable[[Claim, Emitter], StreamingFanOut]
+    broadcasts: Broadcasts
+    _unsaid: dict[UUID, Sequence[Broadcast]] = field(default_factory=dict)
 
     async def settlement(self, claim: Claim) -> Settlement:
         """Process a message; whatever its pipeline adapters raise is in the settlement."""
@@ -62,9 +70,16 @@ class Attempt:
 
     def refused(self, claim: Claim, error: Exception) -> Settlement | None:
         """The settlement of a message whose settlement the ledger refuses; None when that is not the message's fault."""
+        self._unsaid.pop(claim.message.id, None)
         if not isinstance(error, FactflowError):
             return None
         return settlement_of(claim, Outcome.DEAD, error=described(error))
+
+    def say(self, claim: Claim, settled: Settled) -> None:
+        """Say on topics what a settled message had to say, unless its execution was stopped meanwhile."""
+        unsaid = self._unsaid.pop(claim.message.id, ())
+        if unsaid and settled.accepted and settled.finished in {None, ExecutionStatus.COMPLETED}:
+            self.broadcasts.say(unsaid)
 
     def tell_settled(self, claim: Claim, settlement: Settlement) -> None:
         """Tell whoever listens how a message has ended."""
@@ -79,18 +94,21 @@ class Attempt:
             metadata=progress.metadata,
             correlation_id=progress.correlation_id,
             destinations=self.destinations,
+            topics=self.topics,
         )
+        numbered: Sequence[tuple[int, Emission]] = ()
         if isinstance(emitted, AsyncIterator):
-            children = await self.fan_out(claim, emitter).last_chunk(emitted)
+            numbered = await self.fan_out(claim, emitter).last_chunk(emitted)
         elif emitted is not None:
-            children = emitter.children(enumerate(emitted))
-        elif self.destinations:
-            children = emitter.children([(0, Emission(payload=progress.message))])
-            if children and children[0].encoded:
-                return children, children[0].encoded.digest.hash
-        else:
-            children = ()
-        return children, digest(progress.message).hash
+            numbered = list(enumerate(emitted))
+        elif self.destinations or self.topics:
+            numbered = [(0, Emission(payload=progress.message))]
+        children = emitter.children(numbered)
+        if self.topics:
+            self._unsaid[claim.message.id] = emitter.broadcasts(numbered)
+        if emitted is None and children and children[0].encoded:
+            return children, children[0].encoded.digest.hash
+        return children, _hash_of(progress.message)
 
     def _failed(
         self, claim: Claim, error: Exception, index: int | None, stage: str | None = None
@@ -131,6 +149,13 @@ class Attempt:
                 data=about,
             )
         )
+
+
+def _hash_of(message: JsonObject) -> str:
+    try:
+        return digest(message).hash
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadRejected(f"the message that leaves the route is not JSON: {error}") from error
 
 
 def settlement_of(

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from application.engine.nonsense import require_emission
 from application.ports.pipeline_adapter import Emission
+from domain.broadcast import Broadcast, broadcast_id
 from domain.conditions import holds
 from domain.digest import Encoded, digest, encode
 from domain.json import JsonObject
 from domain.message import Message, MessageTooLarge, PayloadRejected, child_id
-from domain.pipeline import Outbound, Pipeline, Route
+from domain.pipeline import Outbound, Pipeline, Route, is_topic
 
 MESSAGE_LIMIT_CHARACTERS = 1 << 20
 
@@ -28,6 +30,15 @@ class Emitter:
     metadata: JsonObject
     correlation_id: UUID | None
     destinations: tuple[tuple[Outbound, str], ...]
+    topics: tuple[Outbound, ...] = ()
+
+    def broadcasts(self, emissions: Iterable[tuple[int, Emission]]) -> list[Broadcast]:
+        """What the emissions, numbered by position, say on the route's topics; raises what ``children`` raises."""
+        return [
+            said
+            for position, emission in (emissions if self.topics else ())
+            for said in self._broadcasts(position, emission)
+        ]
 
     def children(self, emissions: Iterable[tuple[int, Emission]]) -> list[Message]:
         """The messages for emissions numbered by position; raises MessageTooLarge, PayloadRejected.
@@ -38,10 +49,11 @@ class Emitter:
         return [child for position, emission in emissions for child in self._children(position, emission)]
 
     def _children(self, position: int, emission: Emission) -> Iterable[Message]:
+        require_emission(emission)
         encoded = encoded_within_limit(emission.payload, emission.metadata)
         payload = json.loads(encoded.text)
         metadata = {**self.metadata, **emission.metadata} if emission.metadata else self.metadata
-        key = f"#{position}" if emission.key is None else emission.key
+        key = _key(position, emission)
         for out, route_id in self.destinations:
             if out.condition is None or holds(out.condition, payload):
                 yield Message(
@@ -54,6 +66,30 @@ class Emitter:
                     parent_correlation_id=self.correlation_id,
                     encoded=encoded,
                 )
+
+    def _broadcasts(self, position: int, emission: Emission) -> Iterable[Broadcast]:
+        require_emission(emission)
+        payload = json.loads(encoded_within_limit(emission.payload, emission.metadata).text)
+        for out in self.topics:
+            if out.condition is None or holds(out.condition, payload):
+                yield Broadcast(
+                    id=broadcast_id(self.parent.id, out.queue, _key(position, emission)),
+                    topic=out.queue,
+                    payload=payload,
+                    execution_id=self.parent.execution_id,
+                    message_id=self.parent.id,
+                    correlation_id=self.correlation_id,
+                    metadata={**self.metadata, **emission.metadata},
+                )
+
+
+def _key(position: int, emission: Emission) -> str:
+    return f"#{position}" if emission.key is None else emission.key
+
+
+def topics_of(route: Route) -> tuple[Outbound, ...]:
+    """The topics among a route's outbounds."""
+    return tuple(out for out in route.outbound if is_topic(out.queue))
 
 
 def destinations_of(route: Route, pipeline: Pipeline) -> tuple[tuple[Outbound, str], ...]:

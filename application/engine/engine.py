@@ -22,6 +22,7 @@ from application.engine.quarantine import Quarantine
 from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
 from application.engine.stateful import AdapterNotOpened
+from application.engine.topics import Broadcasts
 from application.ports.ledger import ClaimRequest
 from domain.errors import FactflowError
 from domain.event import Event
@@ -57,17 +58,20 @@ class Engine:
     _generations: dict[UUID, int] = field(default_factory=dict)
     _commits: Commits = field(init=False)
     _deadlines: Deadlines = field(init=False)
+    _broadcasts: Broadcasts = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
         self._deadlines = Deadlines(seconds=self.ports.settings.adapter_timeout)
         self.quarantine = Quarantine(gates=self.gates)
         self._commits = Commits(ports=self.ports, taker=self._taker)
+        self._broadcasts = Broadcasts(queue=self.ports.queue)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._commits)
         watch = asyncio.create_task(self._deadlines.watch(), name="deadlines")
         self._stack.callback(watch.cancel)
+        await self._stack.enter_async_context(self._broadcasts)
         return self
 
     async def __aexit__(
@@ -220,6 +224,7 @@ class Engine:
             gates=self.gates,
             quarantine=self.quarantine,
             deadlines=self._deadlines,
+            broadcasts=self._broadcasts,
             claims=self._commits.claims,
             settlements=self._commits.settlements,
             finished=self.end,
@@ -242,7 +247,7 @@ class Engine:
         # Children that were born claimed for this run meanwhile have been handed back behind these.
         await self._commits.settlements.drained()
         for processor in run.processors.values():
-            await self.ports.queue.delete(scoped_queue(execution_id, processor.route.inbound.queue))
+            await self.ports.queue.delete(scoped_queue(execution_id, processor.route))
 
     async def _end(self, execution_id: UUID, status: ExecutionStatus) -> None:
         await self.discard(execution_id)

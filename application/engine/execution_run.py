@@ -10,7 +10,9 @@ from uuid import UUID
 from application.engine.route_feed import RouteFeed
 from application.engine.route_processor import RouteProcessor
 from application.engine.stateful import StatefulAdapters
+from application.engine.topics import TopicListener
 from domain.message import Settlement
+from domain.pipeline import Route, is_topic
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class ExecutionRun:
     processors: Mapping[str, RouteProcessor]
     feeds: Mapping[str, RouteFeed]
     crashed: Callable[[UUID, BaseException], None]
+    listeners: Sequence[TopicListener] = ()
+    _is_closed: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def open(self) -> None:
@@ -33,18 +37,25 @@ class ExecutionRun:
         Before that the stateful pipeline adapters are opened; raises AdapterNotOpened, and nothing has begun.
         """
         await self.adapters.open_all()
+        if self._is_closed:
+            return
         for route_id, processor in self.processors.items():
             name = f"{self.execution_id} {route_id}"
             self._begin(processor.run(), f"route {name}")
             self._begin(processor.follow_up.run(), f"follow-up {name}")
             self._begin(self.feeds[route_id].run(), f"feed {name}")
+        for listener in self.listeners:
+            self._begin(listener.run(), f"listener {self.execution_id} {listener.route_id}")
         for processor in self.processors.values():
             await processor.is_ready.wait()
+        for listener in self.listeners:
+            await listener.is_listening.wait()
         for feed in self.feeds.values():
             feed.look_in_ledger()
 
     async def close(self) -> Sequence[Settlement]:
         """Stop every processor at its next await; returns the settlements that hand back what they had claimed."""
+        self._is_closed = True
         held = [settlement for one in self.processors.values() for settlement in await one.close()]
         for task in self._tasks:
             task.cancel()
@@ -64,6 +75,11 @@ class ExecutionRun:
             self.crashed(self.execution_id, error)
 
 
-def scoped_queue(execution_id: UUID, queue: str) -> str:
-    """The name under which an execution uses a queue of its pipeline."""
+def scoped_queue(execution_id: UUID, route: Route) -> str:
+    """The name of the queue from which an execution's route takes its messages.
+
+    Several routes may listen to one topic, so what one of them has heard waits in a queue of its own, whose name no
+    queue of a config can have.
+    """
+    queue = f"/route/{route.id}" if is_topic(route.inbound.queue) else route.inbound.queue
     return f"exec:{execution_id}:{queue}"

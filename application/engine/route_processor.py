@@ -9,6 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from application.engine.attempt import Attempt, settlement_of
+from application.engine.dead_letter_copies import DeadLetterCopies
 from application.engine.failures import described
 from application.engine.follow_up import FollowUp
 from application.engine.group_commit import GroupClosed, GroupCommit
@@ -17,6 +18,7 @@ from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_feed import RouteFeed
 from application.engine.route_gate import RouteGate
+from application.engine.stopping import stopped
 from application.ports.ledger import ClaimRequest, Settled
 from application.ports.message_queue import Delivery, Envelope, Subscription
 from domain.errors import FactflowError
@@ -48,12 +50,14 @@ class RouteProcessor:
     inbox: Inbox = field(default_factory=Inbox)
     is_ready: asyncio.Event = field(default_factory=asyncio.Event)
     follow_up: FollowUp = field(init=False)
+    copies: DeadLetterCopies = field(init=False)
     _asked: dict[UUID, Envelope] = field(default_factory=dict)
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
     _at_work: int = 0
     _is_staffing: bool = False
 
     def __post_init__(self) -> None:
+        self.copies = DeadLetterCopies(ports=self.ports, route=self.route)
         self.follow_up = FollowUp(feeds=self.feeds, route_id=self.route.id, at=self.ports.at)
 
     @property
@@ -139,9 +143,7 @@ class RouteProcessor:
             handed_back(envelope.message_id, envelope.execution_id, token, has_begun=False)
             for token, envelope in self._asked.items()
         ]
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await stopped(self._workers, f"the route {self.route.id}")
         return [*waiting, *asked]
 
     def _claim(self, delivery: Delivery) -> None:
@@ -244,6 +246,7 @@ class RouteProcessor:
             return
         if self.inbox.settled(work):
             self.quarantine.leave()
+        self.attempt.say(work.claim, settled)
         goes_back = settlement.outcome in _BACK_TO_THE_QUEUE
         self.follow_up.after(
             settled.published,
@@ -252,6 +255,7 @@ class RouteProcessor:
         )
         if settled.accepted and not goes_back:
             self.attempt.tell_settled(work.claim, settlement)
+            self.copies.after(work.claim, settlement)
         if settled.finished is not None:
             self.finished(settlement.execution_id, settled.finished)
 

@@ -12,6 +12,7 @@ from application.engine.emissions import Emitter
 from application.engine.handovers import Reservation
 from application.engine.ports import EnginePorts
 from application.ports.pipeline_adapter import Emission
+from domain.broadcast import Broadcast
 from domain.message import Claim, Message
 
 CHUNK = 256
@@ -31,9 +32,10 @@ class StreamingFanOut:
     deadlines: Deadlines
     reserve: Callable[[Sequence[Message]], Reservation]
     publish: Callable[[Sequence[Message]], Awaitable[None]]
+    say: Callable[[Sequence[Broadcast]], None]
     wait_for_room: Callable[[int], Awaitable[None]]
 
-    async def last_chunk(self, emissions: AsyncIterator[Emission]) -> Sequence[Message]:
+    async def last_chunk(self, emissions: AsyncIterator[Emission]) -> Sequence[tuple[int, Emission]]:
         """Commit all chunks but the last, which is to go with the settlement. Raises ClaimLost.
 
         The time limit of a pipeline adapter holds for each emission, not for all of them together.
@@ -44,10 +46,11 @@ class StreamingFanOut:
             while (emission := await self.deadlines.keep(anext(iterator, None))) is not None:
                 if len(chunk) == CHUNK:
                     await self._commit(self.emitter.children(chunk))
+                    self.say(self.emitter.broadcasts(chunk))
                     chunk = []
                 chunk.append((position, emission))
                 position += 1
-        return self.emitter.children(chunk)
+        return chunk
 
     async def _commit(self, children: Sequence[Message]) -> None:
         await self.wait_for_room(len(children))

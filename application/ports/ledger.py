@@ -102,6 +102,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def admit(self, message: Message, *, now: datetime) -> bool:
+        """Bring a message into a running execution that no message of it has emitted, and count it as outstanding.
+
+        False, and nothing is done, when the execution is not running or not there. Doing it twice is harmless. A message
+        with a parent is no init message: when it dies, the execution goes on. Raises PayloadRejected.
+        """
+        ...
+
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
     ) -> Sequence[UUID]:

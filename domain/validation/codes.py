@@ -61,7 +61,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "E203": Rule(
         "A topic is used where a queue is needed.",
-        "Use a queue: a topic is a broadcast that nothing waits for.",
+        "Use a queue: a topic is a broadcast that reaches only who listens.",
     ),
     "E204": Rule("The init message names a route that is not there.", "Name one of the routes."),
     "E205": Rule("A route's dead letters come back to it.", "Name another `dead_letter_queue`."),
@@ -88,6 +88,10 @@ RULES: Mapping[str, Rule] = {
         "Nothing consumes a queue.", "Give a route this inbound queue, or remove the outbound entry."
     ),
     "W202": Rule("A route names an outbound queue twice.", "Keep one: a message goes to a queue once."),
+    "W203": Rule(
+        "What a route hears on a topic makes it say more on the same topic.",
+        "Break the circle: with several executions it grows without end.",
+    ),
     "W401": Rule(
         "A condition's pattern may take very long.", "Do not repeat what is itself repeated, as in `(a+)+`."
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.json import Json
-from domain.pipeline import Condition, Inbound, Outbound, is_topic
+from domain.pipeline import Condition, Inbound, Outbound
 from domain.queue_names import is_queue_name
 from domain.validation.condition import read_condition
 from domain.validation.paths import joined
@@ -27,8 +27,6 @@ def read_inbound(route: Section) -> Inbound | None:
     subscription = section.text("subscription")
     if queue is None:
         return None
-    if is_topic(queue):
-        section.note("E203", "queue", f"{shown(queue)} is a topic: a route consumes a queue")
     return Inbound(queue=queue, subscription=subscription, concurrency=concurrency, prefetch=prefetch)
 
 

@@ -406,3 +406,36 @@ async def _until_settled(at: Office, execution: Execution, turns: int) -> None:
             await asyncio.sleep(0)
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "own", ["", "error_handling: {max_dead_letters: 2}\n"], ids=["of the server", "its own"]
+)
+async def test_a_run_with_too_many_dead_fails_and_comes_back_whole(own: str) -> None:
+    """What was cancelled behind it is processed too when the dead are redriven."""
+    async with office() as at:
+        settings = replace(at.on.engine.ports.settings, max_dead_letters=5 if own else 2)
+        at.on.engine.ports = replace(at.on.engine.ports, settings=settings)
+        config = (await at.given.configs.create(name="fan", yaml=own + FANNING % 100)).config
+        at.fan.unwell = {"all"}
+        started = await at.given.executions.start(config.id)
+        failed = await at.on.ended(started.id)
+        assert (failed.status, failed.max_dead_letters) == (ExecutionStatus.FAILED, 2)
+        assert failed.error_info is not None
+        assert failed.error_info["code"] == "too_many_dead_letters"
+        assert failed.counts.dead + failed.counts.cancelled == 100
+        at.fan.unwell = set()
+        await at.redriven()
+        again = await at.on.ended(started.id)
+    assert (again.status, again.counts.done, again.counts.cancelled) == (ExecutionStatus.COMPLETED, 101, 0)
+
+
+async def test_a_copy_of_a_dead_letter_is_told_under_the_name_that_the_pipeline_gives() -> None:
+    """As JSON, to whoever listens."""
+    yaml = FANNING.replace("max_retries: 0", "max_retries: 0, dead_letter_queue: /queue/dlq")
+    async with office() as at, at.on.engine.ports.queue.listen("/queue/dlq") as stream:
+        config = (await at.given.configs.create(name="fan", yaml=yaml % 1)).config
+        at.fan.unwell = {0}
+        await at.given.executions.start(config.id)
+        copy = await asyncio.wait_for(anext(stream), 3)
+    assert (copy["payload"], copy["attempts"]) == ({"number": 0}, 1)

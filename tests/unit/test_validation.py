@@ -186,7 +186,16 @@ def test_an_unknown_key_gets_a_suggestion() -> None:
         (with_route(inbound={"queue": "a b"}), "E201", "routes.r.inbound.queue"),
         (with_route(inbound={"queue": "/queue/"}), "E201", "routes.r.inbound.queue"),
         (with_route(inbound={"queue": "q" * 201}), "E201", "routes.r.inbound.queue"),
-        (with_route(inbound={"queue": "/topic/a"}), "E203", "routes.r.inbound.queue"),
+        (
+            with_route(error_handling={"dead_letter_queue": "/topic/a"}),
+            "E203",
+            "routes.r.error_handling.dead_letter_queue",
+        ),
+        (
+            with_route(inbound={"queue": "/topic/a"}, outbound="/topic/a"),
+            "W203",
+            "routes.r.inbound.queue",
+        ),
         (with_route(inbound={"queue": "a", "concurrency": 0}), "E501", "routes.r.inbound.concurrency"),
         (with_route(inbound={"queue": "a", "concurrency": 2.0}), "E101", "routes.r.inbound.concurrency"),
         (with_route(adapters=[]), "E106", "routes.r.adapters"),
