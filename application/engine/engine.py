@@ -63,7 +63,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._deadlines = Deadlines(seconds=self.ports.settings.adapter_timeout)
-        self.quarantine = Quarantine(gates=self.gates)
+        self.quarantine = Quarantine(gates=self.gates, clock=self.ports.clock)
         self._commits = Commits(ports=self.ports, taker=self._taker)
         self._broadcasts = Broadcasts(queue=self.ports.queue)
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from application.engine.route_gates import RouteGates
+from application.ports.clock import Clock
 
 QUARANTINE = "quarantine"
 """The reason for which every gate of a process is closed while a suspect runs alone."""
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 1.0
 
 
 class NotQuiet(Exception):
-    """Messages at work did not come to an end in time."""
+    """Messages at work did not come to an end in time, or the suspects have gone meanwhile."""
+
+
+async def _always() -> bool:
+    return True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +41,7 @@ class Quarantine:
     """
 
     gates: RouteGates
+    clock: Clock
     is_open: bool = True
     at_work: int = 0
     _opening: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,16 +64,22 @@ class Quarantine:
             await self._opening.wait()
 
     @asynccontextmanager
-    async def alone(self, patience_seconds: float = PATIENCE_SECONDS) -> AsyncIterator[None]:
+    async def alone(
+        self,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        is_wanted: Callable[[], Awaitable[bool]] = _always,
+    ) -> AsyncIterator[None]:
         """Keep ordinary messages out, hand back those not begun, and begin when the others have come to their end.
 
         Several who ask take turns. Nobody else is at work within, so one who runs several suspects here runs them one
-        after another. Raises NotQuiet, with everything open again, when those at work take longer than the patience.
+        after another. Raises NotQuiet, with everything open again, when those at work take longer than the patience,
+        or when it is not wanted any more, which is asked every second.
         """
         async with self._turn:
             self._close()
             try:
-                await self._until_quiet(patience_seconds)
+                await self._until_quiet(patience_seconds, is_wanted)
                 yield
             finally:
                 self._open()
@@ -89,11 +102,22 @@ class Quarantine:
         for gate in self.gates:
             gate.resume(QUARANTINE)
 
-    async def _until_quiet(self, patience_seconds: float) -> None:
+    async def _until_quiet(self, patience_seconds: float, is_wanted: Callable[[], Awaitable[bool]]) -> None:
+        until = self.clock.monotonic() + patience_seconds
+        while self.at_work:
+            if self.clock.monotonic() >= until or not await is_wanted():
+                raise NotQuiet(f"{self.at_work} messages are still at work")
+            await self._quiet_or_later(min(LOOK_SECONDS, patience_seconds))
+
+    async def _quiet_or_later(self, seconds: float) -> None:
+        self._quiet.clear()
+        either = [
+            asyncio.ensure_future(self._quiet.wait()),
+            asyncio.ensure_future(self.clock.sleep(seconds)),
+        ]
         try:
-            async with asyncio.timeout(patience_seconds):
-                while self.at_work:
-                    self._quiet.clear()
-                    await self._quiet.wait()
-        except TimeoutError as error:
-            raise NotQuiet(f"{self.at_work} messages are still at work") from error
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in either:
+                one.cancel()
+            await asyncio.gather(*either, return_exceptions=True)

@@ -44,8 +44,12 @@ class Recovery:
     chores: Sequence[Callable[[], Awaitable[object]]] = ()
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    _suspects: Suspects = field(init=False)
     _held_until: datetime | None = None
     _held_since: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._suspects = Suspects(engine=self.engine)
 
     async def __aenter__(self) -> Self:
         await until_available(self._take_over, self.engine.ports.clock.sleep)
@@ -98,7 +102,7 @@ class Recovery:
             await self._do_chores()
 
     async def _do_chores(self) -> None:
-        for chore in (*self.chores, Suspects(engine=self.engine).look):
+        for chore in (*self.chores, self._suspects.look):
             try:
                 await chore()
             except Unavailable as error:

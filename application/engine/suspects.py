@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from application.engine.engine import Engine
 from application.engine.quarantine import QUARANTINE, NotQuiet
@@ -14,13 +15,21 @@ from domain.crash import Suspect
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 100
+FIRST_REST_SECONDS = 30.0
+LONGEST_REST_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Suspects:
-    """Takes the suspects of the executions of this process, one at a time, while nothing else is at work in it."""
+    """Takes the suspects of the executions of this process, one at a time, while nothing else is at work in it.
+
+    What is at work and does not come to an end keeps them waiting, and they keep the others waiting no longer than
+    half of the time: the rests between two tries grow.
+    """
 
     engine: Engine
+    _rest_seconds: float = FIRST_REST_SECONDS
+    _not_before: float = -inf
 
     async def look(self) -> int:
         """Deal with the suspects there are now, if there are any; returns how many. Raises Unavailable.
@@ -28,23 +37,40 @@ class Suspects:
         Those of a paused route wait until it is resumed, and all of them for another time when what is at work does
         not come to an end.
         """
-        suspects = [one for one in await self._found() if self._taker(one) is not None]
+        if self.engine.ports.clock.monotonic() < self._not_before:
+            return 0
+        suspects = await self._free()
         if not suspects:
             return 0
         try:
-            async with self.engine.quarantine.alone():
+            async with self.engine.quarantine.alone(is_wanted=self._are_there):
+                self._rest_seconds = FIRST_REST_SECONDS
                 for suspect in suspects:
                     await self._deal_with(suspect)
         except NotQuiet as reason:
-            log.warning("%d messages must run alone and have to wait: %s", len(suspects), reason)
+            self._put_off(len(suspects), reason)
             return 0
         return len(suspects)
 
-    async def _found(self) -> Sequence[Suspect]:
+    async def _are_there(self) -> bool:
+        return bool(await self._free())
+
+    async def _free(self) -> Sequence[Suspect]:
         running, ports = self.engine.running, self.engine.ports
         if not running:
             return []
-        return await ports.executions.suspects(running, limit=MOST_AT_ONCE, now=ports.clock.now())
+        found = await ports.executions.suspects(running, limit=MOST_AT_ONCE, now=ports.clock.now())
+        return [one for one in found if self._taker(one) is not None]
+
+    def _put_off(self, suspects: int, reason: NotQuiet) -> None:
+        log.warning(
+            "%d messages must run alone and wait for %g seconds more: %s",
+            suspects,
+            self._rest_seconds,
+            reason,
+        )
+        self._not_before = self.engine.ports.clock.monotonic() + self._rest_seconds
+        self._rest_seconds = min(2 * self._rest_seconds, LONGEST_REST_SECONDS)
 
     def _taker(self, suspect: Suspect) -> RouteProcessor | None:
         processor = self.engine.processor(suspect.execution_id, suspect.route_id)

@@ -21,6 +21,7 @@ from domain.execution import ExecutionStatus
 from domain.pipeline import Inbound, Route
 from tests.unit.engines import Bench, bench, ended_well, route
 from tests.unit.test_engine import fanning
+from tests.unit.test_recovery import Clockwork
 
 
 def ledger_of(on: Bench) -> MemoryLedger:
@@ -45,7 +46,7 @@ async def settled_loop() -> None:
 
 async def test_a_suspect_waits_for_those_at_work_and_newcomers_wait_for_it() -> None:
     """So that it is alone."""
-    quarantine = Quarantine(gates=RouteGates())
+    quarantine = Quarantine(gates=RouteGates(), clock=SystemClock())
     done, others = asyncio.Event(), asyncio.Event()
     first = asyncio.create_task(at_work(quarantine, done))
     await settled_loop()
@@ -73,7 +74,7 @@ async def test_a_suspect_waits_for_those_at_work_and_newcomers_wait_for_it() -> 
 
 async def test_two_suspects_are_not_alone_together() -> None:
     """They take turns."""
-    quarantine = Quarantine(gates=RouteGates())
+    quarantine = Quarantine(gates=RouteGates(), clock=SystemClock())
     inside, most = 0, 0
 
     async def alone() -> None:
@@ -91,10 +92,24 @@ async def test_two_suspects_are_not_alone_together() -> None:
 
 async def test_what_never_ends_does_not_keep_the_others_out_for_ever() -> None:
     """The suspect waits for another time."""
-    quarantine = Quarantine(gates=RouteGates())
+    quarantine = Quarantine(gates=RouteGates(), clock=SystemClock())
     quarantine.enter()
     with pytest.raises(NotQuiet):
-        async with quarantine.alone(0.01):
+        async with quarantine.alone(patience_seconds=0.01):
+            raise AssertionError("not alone")
+    assert quarantine.is_open
+
+
+async def test_a_quarantine_that_is_not_wanted_any_more_ends() -> None:
+    """The suspects may be cancelled while it waits."""
+    quarantine = Quarantine(gates=RouteGates(), clock=SystemClock())
+    quarantine.enter()
+
+    async def is_wanted() -> bool:
+        return False
+
+    with pytest.raises(NotQuiet):
+        async with quarantine.alone(is_wanted=is_wanted):
             raise AssertionError("not alone")
     assert quarantine.is_open
 
@@ -105,7 +120,7 @@ async def test_every_gate_is_closed_while_a_suspect_runs() -> None:
     first = Route(id="first", name="first", inbound=Inbound(queue="first"), adapters=[])
     gate = RouteGate(execution_id, first, clock=SystemClock())
     gates.keep(execution_id, {"first": gate})
-    quarantine = Quarantine(gates=gates)
+    quarantine = Quarantine(gates=gates, clock=SystemClock())
 
     async def fail() -> None:
         async with quarantine.alone():
@@ -198,6 +213,33 @@ async def test_a_suspect_of_a_paused_route_waits_and_keeps_nobody_out() -> None:
         on.engine.gates.of(execution_id)["act"].resume("test")
         assert await Suspects(engine=on.engine).look() == 1
         assert ended_well(await on.ended(execution_id))
+
+
+async def test_suspects_that_cannot_be_alone_leave_the_others_their_time() -> None:
+    """They are not tried again at once."""
+    clock = Clockwork()
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        return AdapterResult(message=context.message)
+
+    async with bench({"fan": fanning(1), "act": act}) as on:
+        execution_id, messages = await with_messages(on, 1)
+        await crashed(on, 2, *messages)
+        on.engine.gates.of(execution_id)["act"].resume("test")
+        object.__setattr__(on.engine.ports, "clock", clock)
+        on.engine.quarantine.clock = clock
+        suspects = Suspects(engine=on.engine)
+        on.engine.quarantine.enter()
+        looking = asyncio.create_task(suspects.look())
+        await clock.passes(10)
+        assert on.engine.gates.of(execution_id)["act"].status().paused_by == [QUARANTINE]
+        await clock.passes(25)
+        assert await looking == 0
+        assert on.engine.quarantine.is_open
+        on.engine.quarantine.leave()
+        assert await suspects.look() == 0
+        await clock.passes(30)
+        assert await suspects.look() == 1
 
 
 async def test_a_suspect_of_a_cancelled_run_is_let_go() -> None:
