@@ -72,7 +72,7 @@ def main(
 ) -> None:
     """Measure speed and size against their limits.
 
-    Exit code 1 when a limit is missed, 2 when something could not be measured. All benchmarks take about ten minutes.
+    Exit code 1 when a limit is missed, 2 when something could not be measured. All of them take about half an hour.
     """
     benchmarks: Mapping[str, Callable[[], Outcome]] = {
         startup.NAME: lambda: startup.measure(installed=environment),
