@@ -75,12 +75,12 @@ class Life:
     async def passes(self, moment: Moment) -> None:
         """Go on, fail or hang for ever at a moment of a call."""
         self.calls += 1
-        if self.dies_at == moment:
-            self.is_dead = True
         if self.freezes_at == moment:
             self.freezes_at = None
             self.freeze()
         await self._thawed.wait()
+        if self.dies_at == moment:
+            self.is_dead = True
         if self.is_buried:
             raise asyncio.CancelledError
         if self.is_dead:

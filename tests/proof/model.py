@@ -168,8 +168,11 @@ class Model:
         """See which of the possible children there are."""
         there = set(present)
         found = [child for child in self.possible.values() if child.id in there]
+        touched = {child.execution_id for child in self.possible.values()}
         self.possible.clear()
         self._add(found)
+        for execution_id in touched:
+            self._complete(execution_id)
         for child in found:
             if self.status[child.execution_id] != "running" and self.messages[child.id].state == "open":
                 self.messages[child.id].state = "cancelled"

@@ -407,7 +407,7 @@ def lifecycle(kind: str, request: pytest.FixtureRequest, *, examples: int, steps
     [
         pytest.param("memory", 25, id="memory"),
         pytest.param("postgres", 4, id="postgres"),
-        pytest.param("memory", 600, id="memory in full", marks=pytest.mark.soak),
+        pytest.param("memory", 60, id="memory in full", marks=pytest.mark.soak),
         pytest.param("postgres", 100, id="postgres in full", marks=pytest.mark.soak),
     ],
 )
