@@ -201,10 +201,10 @@ def _settled(
 
 
 def _with_children(settled: Settled, children: Sequence[Message], handed_over: AbstractSet[UUID]) -> Settled:
-    if not children:
-        return settled
-    return replace(
-        settled,
-        published=[child for child in children if child.id not in handed_over],
-        handed_over=[child for child in children if child.id in handed_over],
-    )
+    if not handed_over:
+        return replace(settled, published=children) if children else settled
+    published: list[Message] = []
+    taken: list[Message] = []
+    for child in children:
+        (taken if child.id in handed_over else published).append(child)
+    return replace(settled, published=published, handed_over=taken)

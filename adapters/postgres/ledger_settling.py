@@ -174,12 +174,12 @@ async def is_running(connection: Connection, execution_id: UUID) -> bool:
 
 
 def rule(settlements: Sequence[Settlement], held: Sequence[Held | None]) -> dict[UUID, Ruling]:
-    """What to write for those settlements whose claim still holds, by message id in order."""
+    """What to write for those settlements whose claim still holds, by message id in the order asked."""
     rulings: dict[UUID, Ruling] = {}
     for settlement, one in zip(settlements, held, strict=True):
         if one is not None and one.state is MessageState.CLAIMED:
             rulings.setdefault(settlement.message_id, _ruling(settlement, one))
-    return dict(sorted(rulings.items()))
+    return rulings
 
 
 def _ruling(settlement: Settlement, held: Held) -> Ruling:
