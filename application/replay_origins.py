@@ -36,7 +36,7 @@ class ReplayOrigins:
         """The stage asked for, None when a manual replay names none.
 
         A route before the stage decides. Raises ReplayStageUnknown, ReplayStageAmbiguous, ReplaySourceGone when only
-        lineage knows the stage, ReplaySourceEmpty when nothing of it lies under the path, InvalidKey.
+        lineage knows the stage, ReplaySourceEmpty when it kept nothing or nothing of it lies under the path, InvalidKey.
         """
         if request.source is ReplaySource.LINEAGE:
             return await self._in_history(parent, request.stage_asked)
@@ -75,8 +75,13 @@ class ReplayOrigins:
 
     async def _not_there(self, parent: Execution, asked: str) -> FactflowError:
         seen = await self.history.stages(parent.id)
-        if any(asked in {one.stage, f"{one.route_id}/{one.stage}"} for one in seen if _kept_something(one)):
+        named = [one for one in seen if asked in {one.stage, f"{one.route_id}/{one.stage}"}]
+        if any(_kept_something(one) for one in named):
             return ReplaySourceGone(f"the objects that execution {parent.id} kept at {asked!r} are gone")
+        if named:
+            return ReplaySourceEmpty(
+                f"nothing is kept at {asked!r}; what passed there can be replayed from lineage"
+            )
         known = sorted({f"{one.route_id}/{one.stage}" for one in seen if _kept_something(one)})
         return _unknown(asked, known)
 
