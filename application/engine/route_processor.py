@@ -147,6 +147,9 @@ class RouteProcessor:
         return [*waiting, *asked]
 
     def _claim(self, delivery: Delivery) -> None:
+        if self.inbox.is_closed:
+            # What was to be handed back is listed already; the delivery goes back with its subscription.
+            return
         envelope, token = delivery.envelope, self.ports.ids.new_id()
         # Noted before it is asked for: a claim may be committed after all of this has been closed.
         self._asked[token] = envelope
