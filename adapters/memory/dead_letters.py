@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from adapters.memory.ledger import MemoryLedger, _Row
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.message_row import MessageRow
 from application.ports.dead_letters import (
     COUNTED_EXACTLY,
     DeadLetterPage,
@@ -99,7 +100,7 @@ class MemoryDeadLetters:
         self._purged |= dict.fromkeys(purged, now)
         return len(purged)
 
-    def _meant(self, wanted: DeadLetterFilter) -> Sequence[tuple[_Row, DeadLetter]]:
+    def _meant(self, wanted: DeadLetterFilter) -> Sequence[tuple[MessageRow, DeadLetter]]:
         found = [(row, self._letter(row)) for row in self._rows.values()]
         there = [
             (row, letter)
@@ -121,11 +122,11 @@ class MemoryDeadLetters:
             if row.message.execution_id == before.id and row.state is MessageState.CANCELLED:
                 self._requeue(row)
 
-    def _requeue(self, row: _Row) -> None:
+    def _requeue(self, row: MessageRow) -> None:
         self._ledger._move(row, MessageState.QUEUED)  # noqa: SLF001 (see above)
         row.token = row.owner = row.not_before = row.settled_at = None
 
-    def _letter(self, row: _Row) -> DeadLetter | None:
+    def _letter(self, row: MessageRow) -> DeadLetter | None:
         if row.state is not MessageState.DEAD or row.settled_at is None:
             return None
         letter = DeadLetter(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from adapters.memory import sweeping
+from adapters.memory.message_row import MessageRow
 from adapters.memory.storable import require_storable
 from application.ports.execution_ledger import Recovered
 from application.ports.ledger import ClaimRequest, Handover, Settled
@@ -25,31 +26,13 @@ from domain.json import JsonObject
 from domain.message import Claim, EmissionChanged, Message, MessageState, Outcome, Settlement
 
 
-@dataclass(slots=True, kw_only=True)
-class _Row:
-    message: Message
-    position: int
-    state: MessageState = MessageState.QUEUED
-    attempt: int = 0
-    retries: int = 0
-    crashes: int = 0
-    token: UUID | None = None
-    owner: UUID | None = None
-    not_before: datetime | None = None
-    error: JsonObject | None = None
-    settled_at: datetime | None = None
-
-    def is_due(self, now: datetime) -> bool:
-        return self.state is MessageState.QUEUED and (self.not_before is None or self.not_before <= now)
-
-
 class MemoryLedger:
     """The ports ``Ledger`` and ``ExecutionLedger`` over two dictionaries; nothing outlives the process."""
 
     def __init__(self) -> None:
         self.executions: dict[UUID, Execution] = {}
-        self._rows: dict[UUID, _Row] = {}
-        self._of: dict[UUID, dict[UUID, _Row]] = {}
+        self._rows: dict[UUID, MessageRow] = {}
+        self._of: dict[UUID, dict[UUID, MessageRow]] = {}
 
     async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
         """See the port."""
@@ -112,7 +95,9 @@ class MemoryLedger:
         row = self._rows[message_id]
         return (row.state, row.owner, row.token) == (MessageState.CLAIMED, owner, token)
 
-    def _write(self, row: _Row, settlement: Settlement, now: datetime, handover: Handover | None) -> None:
+    def _write(
+        self, row: MessageRow, settlement: Settlement, now: datetime, handover: Handover | None
+    ) -> None:
         has_ended = self._status(row).is_terminal
         state = MessageState.CANCELLED if has_ended else _STATE[settlement.outcome]
         self._move(row, state)
@@ -128,7 +113,7 @@ class MemoryLedger:
             self.executions[execution_id] = failed
         self._complete_if_settled(execution_id, now)
 
-    def _failure(self, dead: _Row) -> JsonObject | None:
+    def _failure(self, dead: MessageRow) -> JsonObject | None:
         """Why the execution of a message that has just died must fail, None when it goes on."""
         if dead.message.parent_id is None:
             return dead.error or {}
@@ -246,13 +231,13 @@ class MemoryLedger:
         ordered = sorted(self.executions.values(), key=lambda one: one.id)
         return [one for one in ordered if not one.status.is_terminal or one.counts.outstanding]
 
-    def _status(self, row: _Row) -> ExecutionStatus:
+    def _status(self, row: MessageRow) -> ExecutionStatus:
         return self.executions[row.message.execution_id].status
 
-    def _of_execution(self, execution_id: UUID) -> Sequence[_Row]:
+    def _of_execution(self, execution_id: UUID) -> Sequence[MessageRow]:
         return list(self._of.get(execution_id, {}).values())
 
-    def _of_route(self, execution_id: UUID, route_id: str) -> list[_Row]:
+    def _of_route(self, execution_id: UUID, route_id: str) -> list[MessageRow]:
         return [row for row in self._of_execution(execution_id) if row.message.route_id == route_id]
 
     def _require_same(self, messages: Sequence[Message]) -> None:
@@ -271,7 +256,7 @@ class MemoryLedger:
         for message in messages:
             if message.id in self._rows:
                 continue
-            row = _Row(message=message, position=len(self._rows))
+            row = MessageRow(message=message, position=len(self._rows))
             self._rows[message.id] = row
             self._of.setdefault(message.execution_id, {})[message.id] = row
             self._count(message.execution_id, MessageState.QUEUED, 1)
@@ -284,7 +269,7 @@ class MemoryLedger:
         if not execution.status.is_terminal and not execution.counts.outstanding:
             self.executions[execution_id] = execution.becoming(ExecutionStatus.COMPLETED, at=now)
 
-    def _move(self, row: _Row, state: MessageState) -> None:
+    def _move(self, row: MessageRow, state: MessageState) -> None:
         self._count(row.message.execution_id, row.state, -1)
         self._count(row.message.execution_id, state, 1)
         row.state = state
