@@ -16,6 +16,7 @@ from application.lineage_traces import LineageTraces
 from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue
 from application.redrives import Redrives
+from application.replays import Replays
 from application.search import Search
 from application.stored_objects import StoredObjects
 
@@ -29,6 +30,7 @@ class Application:
     pausing: Pausing
     dead_letters: DeadLetters
     redrives: Redrives
+    replays: Replays
     stored_objects: StoredObjects
     lineage: Lineage
     lineage_traces: LineageTraces

@@ -72,11 +72,11 @@ class ReplayPlanning:
             plan.origin = await origins.find(parent, request)
 
     def _lead(self, plan: ReplayPlan, parent: Execution) -> None:
-        is_led = plan.origin is not None or plan.request.source is ReplaySource.MANUAL
-        if plan.target is not None and is_led:
+        has_source = plan.origin is not None or plan.request.source is ReplaySource.MANUAL
+        if plan.target is not None and (has_source or plan.request.to_route is not None):
             with _noting(plan):
                 plan.destination = destination = self._destination(plan, plan.target)
-                plan.replay = self._replay(plan, parent, destination)
+                plan.replay = self._replay(plan, parent, destination) if has_source else None
         _caution(plan, parent)
 
     async def _target(self, parent: Execution, request: ReplayRequest) -> Target:

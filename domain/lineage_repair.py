@@ -13,6 +13,7 @@ from domain.json import JsonObject
 from domain.lineage import REPAIRED, LineageEntry, StageStatus
 from domain.message import Message, MessageState, correlation_id
 from domain.pipeline import Route
+from domain.replayed_message import batch_of
 
 
 def may_go_unrecorded(route: Route) -> bool:
@@ -57,6 +58,7 @@ def repaired_entries(
                 started_at=settled_at,
                 completed_at=settled_at,
                 input_hash=None if entries else digest(message.payload).hash,
+                replay_batch_id=batch_of(message.metadata),
                 metadata={**message.metadata, REPAIRED: True},
             )
         )

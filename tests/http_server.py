@@ -25,6 +25,7 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.lineage_gap import MemoryLineageGap
 from adapters.memory.lineage_statistics import MemoryLineageStatistics
+from adapters.memory.message_history import MemoryMessageHistory
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.memory.pauses import MemoryPauses
@@ -42,6 +43,8 @@ from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts
+from application.engine.replay_registry import SeedingRegistry
+from application.engine.replay_sources import ReplaySources
 from application.engine.route_gates import RouteGates
 from application.engine.route_pauses import RoutePauses
 from application.executions import Executions
@@ -56,10 +59,12 @@ from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
 from application.redrives import Redrives
+from application.replays import Replays
 from application.search import Search
 from application.stored_objects import StoredObjects
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
+from tests.kept_messages import kept_in
 
 PIPELINE = """\
 version: "1.0"
@@ -132,10 +137,12 @@ class World:
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     language_model: LanguageModel | None = None
+    history: MemoryMessageHistory = field(init=False)
     pauses: MemoryPauses = field(init=False)
     route_pauses: RoutePauses = field(init=False)
 
     def __post_init__(self) -> None:
+        self.history = MemoryMessageHistory(self.lineage, kept_in(self.ledger))
         self.pauses = MemoryPauses(self.ledger)
         self.route_pauses = RoutePauses(pauses=self.pauses, gates=RouteGates())
 
@@ -161,7 +168,9 @@ class World:
             storage=self.storage,
             lineage=self.lineage,
             events=self.events,
-            registry=self.registry(),
+            registry=SeedingRegistry(
+                registry=self.registry(), sources=ReplaySources(storage=self.storage, history=self.history)
+            ),
             clock=SystemClock(),
             ids=SystemIdSource(),
         )
@@ -215,6 +224,7 @@ class World:
             ),
             dead_letters=dead_letters,
             redrives=Redrives(dead_letters=dead_letters),
+            replays=Replays(executions=executions, history=self.history),
             stored_objects=StoredObjects(storage=self.storage),
             lineage=Lineage(reader=self.lineage, statistics=MemoryLineageStatistics(self.lineage), work=work),
             lineage_traces=LineageTraces(reader=self.lineage),

@@ -19,6 +19,7 @@ from adapters.http.controllers.lineage_reports import LineageReportsController
 from adapters.http.controllers.monitoring import MonitoringController
 from adapters.http.controllers.pages import PagesController
 from adapters.http.controllers.pausing import ExecutionPausesController, PipelinesController
+from adapters.http.controllers.replays import ReplaysController
 from adapters.http.controllers.search import ChatSearchController, SearchController
 from adapters.http.controllers.storage import StorageController
 from adapters.http.controllers.system import SystemController
@@ -34,6 +35,7 @@ CONTROLLERS = (
     ExecutionsController,
     ExecutionEventsController,
     DeadLettersController,
+    ReplaysController,
     SearchController,
     ChatController,
     ChatSearchController,

@@ -33,6 +33,7 @@ def openapi_document(app: Litestar, *, title: str, version: str) -> dict[str, An
     for path, method, route, handler in operations:
         paths.setdefault(path, {})[method] = _operation(route, handler)
         shapes.update(shape for shape in (_body_type(handler), _answer_type(handler)) if shape is not None)
+        shapes.update(handler.opt.get("shapes", ()))
     _, components = msgspec.json.schema_components(sorted(shapes, key=repr), ref_template=_REF)
     return {
         "openapi": "3.1.0",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.json import JsonObject
 from domain.message import Message, init_message_id
-from domain.pipeline import AdapterStep, Inbound, Outbound, Pipeline, Route
+from domain.pipeline import AdapterStep, Inbound, InitMessage, Outbound, Pipeline, Route
 from domain.replay import Replay, ReplayRouteUnknown
 from domain.replayed_message import BATCH
 
@@ -33,7 +33,11 @@ def with_seeding(pipeline: Pipeline, replay: Replay) -> Pipeline:
         outbound=[Outbound(queue=entered.inbound.queue)],
     )
     entered = _without_what_was_done(entered, replay.destination.after_step)
-    return replace(pipeline, routes={**pipeline.routes, entered.id: entered, seeding.id: seeding})
+    return replace(
+        pipeline,
+        routes={**pipeline.routes, entered.id: entered, seeding.id: seeding},
+        init_message=InitMessage(route=seeding.id),
+    )
 
 
 def seeding_route_id(pipeline: Pipeline) -> str:

@@ -41,19 +41,17 @@ def pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipe
 
     Raises SnapshotNotRunnable when a pipeline adapter is gone or has changed.
     """
-    pipeline = frozen_pipeline_of(execution, registry)
-    replay = execution.config_snapshot.get("replay")
-    if replay is None:
-        return pipeline
-    try:
-        return with_seeding(pipeline, replay_of(replay))
-    except Invalid as error:
-        raise SnapshotNotRunnable(error.message) from error
+    return _seeded(execution, frozen_pipeline_of(execution, registry))
+
+
+def readable_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
+    """The same whatever the adapters' versions; raises SnapshotNotRunnable when the frozen config has errors."""
+    return _seeded(execution, _validated(execution, registry))
 
 
 def frozen_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
-    """The pipeline of an execution's snapshot; raises SnapshotNotRunnable when an adapter is gone or has changed."""
-    pipeline = readable_pipeline_of(execution, registry)
+    """The pipeline as the operator wrote it; raises SnapshotNotRunnable when an adapter is gone or has changed."""
+    pipeline = _validated(execution, registry)
     frozen = execution.config_snapshot.get("pipeline_adapters")
     for name, version in (frozen if isinstance(frozen, Mapping) else {}).items():
         present = _version(registry, name)
@@ -64,8 +62,7 @@ def frozen_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) 
     return pipeline
 
 
-def readable_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
-    """The pipeline of a snapshot whatever the adapters' versions; raises SnapshotNotRunnable when it has errors."""
+def _validated(execution: Execution, registry: PipelineAdapterRegistry) -> Pipeline:
     pipeline, report = validate(execution.config_snapshot.get("pipeline"), check=registry.check)
     if pipeline is None:
         first = report.errors[0]
@@ -73,6 +70,16 @@ def readable_pipeline_of(execution: Execution, registry: PipelineAdapterRegistry
             f"the frozen config does not validate any more: {first.code} {first.message}"
         )
     return pipeline
+
+
+def _seeded(execution: Execution, pipeline: Pipeline) -> Pipeline:
+    replay = execution.config_snapshot.get("replay")
+    if replay is None:
+        return pipeline
+    try:
+        return with_seeding(pipeline, replay_of(replay))
+    except Invalid as error:
+        raise SnapshotNotRunnable(error.message) from error
 
 
 def _version(registry: PipelineAdapterRegistry, name: str) -> str | None:

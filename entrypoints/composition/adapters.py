@@ -29,6 +29,7 @@ from adapters.postgres.lineage_gap import PostgresLineageGap
 from adapters.postgres.lineage_reader import PostgresLineageReader
 from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.lineage_statistics import PostgresLineageStatistics
+from adapters.postgres.message_history import PostgresMessageHistory
 from adapters.postgres.pauses import PostgresPauses
 from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
@@ -54,6 +55,7 @@ from application.ports.ledger import Ledger
 from application.ports.lineage import LineageReader, LineageSink
 from application.ports.lineage_gap import LineageGap
 from application.ports.lineage_statistics import LineageStatistics
+from application.ports.message_history import MessageHistory
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
 from application.ports.pauses import Pauses
@@ -106,6 +108,7 @@ class Adapters(containers.DeclarativeContainer):
     lineage_reader: providers.Provider[LineageReader] = providers.AbstractSingleton()
     lineage_statistics: providers.Provider[LineageStatistics] = providers.AbstractSingleton()
     lineage_gap: providers.Provider[LineageGap] = providers.AbstractSingleton()
+    message_history: providers.Provider[MessageHistory] = providers.AbstractSingleton()
     work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
@@ -188,6 +191,7 @@ class EmbeddedAdapters(Adapters):
     lineage_reader = providers.Singleton(PostgresLineageReader, database)
     lineage_statistics = providers.Singleton(PostgresLineageStatistics, database)
     lineage_gap = providers.Singleton(PostgresLineageGap, database)
+    message_history = providers.Singleton(PostgresMessageHistory, database)
     work = providers.Singleton(PostgresUnitOfWork, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)

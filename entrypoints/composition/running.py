@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
+from adapters.pipeline.stored_inputs import NEEDING_CONTENT
 from application.chat import Chat
 from application.config_check import ConfigCheck
 from application.configs import Configs
@@ -14,6 +15,8 @@ from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
 from application.engine.ports import EnginePorts, EngineSettings
 from application.engine.recovery import Recovery
+from application.engine.replay_registry import SeedingRegistry
+from application.engine.replay_sources import ReplaySources
 from application.engine.route_gates import RouteGates
 from application.engine.route_pauses import RoutePauses
 from application.engine.standing_down import StandingDown
@@ -27,6 +30,7 @@ from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.readiness import Readiness
 from application.redrives import Redrives
+from application.replays import Replays
 from application.search import Search
 from application.shipped_configs import ShippedConfigs
 from application.stored_objects import StoredObjects
@@ -82,6 +86,7 @@ async def open_slots(stack: AsyncExitStack, adapters: Adapters, slots: Sequence[
 
 
 def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
+    sources = ReplaySources(storage=adapters.storage(), history=adapters.message_history())
     return EnginePorts(
         owner=adapters.ids().new_id(),
         ledger=adapters.ledger(),
@@ -90,7 +95,7 @@ def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
         storage=adapters.storage(),
         lineage=adapters.lineage(),
         events=adapters.events(),
-        registry=adapters.registry(),
+        registry=SeedingRegistry(registry=adapters.registry(), sources=sources),
         clock=adapters.clock(),
         ids=adapters.ids(),
         settings=EngineSettings(
@@ -134,6 +139,9 @@ def _application(
         pausing=_pausing(adapters, executions, route_pauses),
         dead_letters=dead_letters,
         redrives=Redrives(dead_letters=dead_letters),
+        replays=Replays(
+            executions=executions, history=adapters.message_history(), needing_content=NEEDING_CONTENT
+        ),
         stored_objects=StoredObjects(storage=adapters.storage()),
         lineage=_lineage(adapters),
         lineage_traces=LineageTraces(reader=adapters.lineage_reader()),

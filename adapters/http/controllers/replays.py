@@ -1,0 +1,149 @@
+"""Replays: running again what an execution kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
+
+from adapters.http.controllers.executions import IdOrTag
+from adapters.http.errors import UnknownConfig
+from adapters.http.examples import example_of
+from adapters.http.wire.executions import (
+    ExecutionListResponse,
+    ExecutionResponse,
+    execution_list_response,
+    execution_response,
+)
+from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.replays import (
+    DetachedReplayRequest,
+    DetachedReplayResponse,
+    ExecutionReplayRequest,
+    ReplayDryRunResponse,
+    detached_request,
+    detached_response,
+    dry_run_response,
+    replay_request,
+)
+from application.engine.snapshot import SnapshotNotRunnable
+from application.replay_plan import ReplayPlan
+from application.replays import Replays
+from domain.execution import Execution, ExecutionNotFound, InvalidTag, TagTaken, TooManyConcurrentExecutions
+from domain.findings import ConfigNotRunnable
+from domain.message import MessageTooLarge, PayloadRejected
+from domain.pipeline_config import ConfigInactive, ConfigNotFound
+from domain.replay import (
+    InvalidReplay,
+    ReplayRequest,
+    ReplayRouteNeeded,
+    ReplayRouteUnfit,
+    ReplayRouteUnknown,
+    ReplaySourceEmpty,
+    ReplaySourceGone,
+    ReplayStageAmbiguous,
+    ReplayStageUnknown,
+)
+from domain.storage import InvalidKey
+
+UseCase = NamedDependency[SkipValidation[Replays]]
+ERRORS = (
+    ExecutionNotFound,
+    InvalidReplay,
+    ReplayStageUnknown,
+    ReplayStageAmbiguous,
+    ReplayRouteUnknown,
+    ReplayRouteNeeded,
+    ReplayRouteUnfit,
+    ReplaySourceEmpty,
+    ReplaySourceGone,
+    SnapshotNotRunnable,
+    UnknownConfig,
+    ConfigInactive,
+    ConfigNotRunnable,
+    InvalidKey,
+    MessageTooLarge,
+    PayloadRejected,
+    InvalidTag,
+    TagTaken,
+    TooManyConcurrentExecutions,
+)
+_DRY_RUN = {
+    "200": {
+        "description": "With `dry_run`: what the replay would do, or what keeps it from being made.",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/ReplayDryRunResponse"},
+                "example": example_of(ReplayDryRunResponse),
+            }
+        },
+    }
+}
+_OPTIONS: dict[str, Any] = {"errors": ERRORS, "answers": _DRY_RUN, "shapes": (ReplayDryRunResponse,)}
+
+
+class ReplaysController(Controller):
+    path = "/api/v1"
+    tags = ("replay",)
+
+    @post(
+        "/executions/{execution_id:str}/replay",
+        operation_id="replay_execution",
+        summary="Replay an execution",
+        opt=_OPTIONS,
+    )
+    async def replay(
+        self, replays: UseCase, execution_id: IdOrTag, data: JSONBody[ExecutionReplayRequest]
+    ) -> Response[ExecutionResponse]:
+        """Starts a new execution, linked to this one, with what it kept at a stage.
+
+        It runs the config as this execution had it, unless `config_id` names another.
+        """
+        request = replay_request(data)
+        if data.dry_run:
+            return await _dry_run(replays, execution_id, request)
+        execution, _ = await _started(replays, execution_id, request)
+        return _created(execution, execution_response(execution))
+
+    @post(
+        "/replay", operation_id="execute_replay", summary="Replay stored objects into a route", opt=_OPTIONS
+    )
+    async def detached(
+        self, replays: UseCase, data: JSONBody[DetachedReplayRequest]
+    ) -> Response[DetachedReplayResponse]:
+        """The same from storage, with the execution in the body and an answer in numbers."""
+        parent, request = str(data.from_execution_id), detached_request(data)
+        if data.dry_run:
+            return await _dry_run(replays, parent, request)
+        execution, plan = await _started(replays, parent, request)
+        return _created(execution, detached_response(execution, plan, data))
+
+    @get(
+        "/executions/{execution_id:str}/replays",
+        operation_id="get_execution_replays",
+        summary="List an execution's replays",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def of_execution(
+        self, replays: UseCase, execution_id: IdOrTag, limit: Limit = 100, offset: Offset = 0
+    ) -> ExecutionListResponse:
+        """The executions that replay this one, the latest first."""
+        page, total = await replays.of(execution_id, limit=limit, offset=offset)
+        return execution_list_response(page, total=total, limit=limit, offset=offset)
+
+
+async def _dry_run(replays: Replays, parent: str, request: ReplayRequest) -> Response[Any]:
+    return Response(dry_run_response(await replays.plan(parent, request)), status_code=200)
+
+
+async def _started(replays: Replays, parent: str, request: ReplayRequest) -> tuple[Execution, ReplayPlan]:
+    try:
+        return await replays.start(parent, request)
+    except ConfigNotFound as error:
+        raise UnknownConfig(error.message) from error
+
+
+def _created(execution: Execution, body: Any) -> Response[Any]:
+    return Response(body, headers={"location": f"/api/v1/executions/{execution.id}"})
