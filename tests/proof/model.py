@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.crash import SUSPECT_FROM
+from domain.json import JsonObject
 from domain.message import child_id, init_message_id
 
 MAX_RETRIES = 1
@@ -66,7 +67,7 @@ class ModelMessage:
     id: UUID
     execution_id: UUID
     route: str
-    path: str
+    payload: JsonObject
     due: datetime
     is_init: bool = False
     state: str = "open"
@@ -87,12 +88,13 @@ class ModelMessage:
 @dataclass(slots=True, kw_only=True)
 class Model:
     """All executions and messages that there must be. ``possible`` are children of a stream that did not end well:
-    those of its chunks that had been committed stay.
+    those of its chunks that had been committed stay. ``paused`` has an execution, a route or both for each pause.
     """
 
     status: dict[UUID, str] = field(default_factory=dict)
     messages: dict[UUID, ModelMessage] = field(default_factory=dict)
     possible: dict[UUID, ModelMessage] = field(default_factory=dict)
+    paused: set[tuple[UUID | None, str | None]] = field(default_factory=set)
 
     @property
     def running(self) -> int:
@@ -111,12 +113,28 @@ class Model:
             id=init_message_id(execution_id),
             execution_id=execution_id,
             route="a",
-            path="0",
+            payload={"path": "0"},
             due=now,
             is_init=True,
         )
         self.status[execution_id] = "running"
         self.messages[init.id] = init
+
+    def replayed(
+        self, execution_id: UUID, messages: Mapping[UUID, tuple[str, JsonObject]], now: datetime
+    ) -> None:
+        """A replay has come into being, with the message that seeds it and those that it replays."""
+        self.status[execution_id] = "running"
+        for message_id, (route, payload) in messages.items():
+            self.messages[message_id] = ModelMessage(
+                id=message_id,
+                execution_id=execution_id,
+                route=route,
+                payload=payload,
+                due=now,
+                is_init=message_id == init_message_id(execution_id),
+                state="open" if route in DESTINATIONS else "done",
+            )
 
     def answered(self, message_id: UUID, answer: Answer, *, attempt: int, now: datetime) -> None:
         """An attempt has been settled."""
@@ -146,6 +164,26 @@ class Model:
         if answer.kind in {Kind.STREAM, Kind.BREAK}:
             for child in self._children(self.messages[message_id], answer, now):
                 self.possible.setdefault(child.id, child)
+
+    def is_paused(self, execution_id: UUID, route: str) -> bool:
+        """Whether nothing of a route may begin."""
+        scopes = {(execution_id, None), (execution_id, route), (None, route)}
+        return bool(scopes & self.paused)
+
+    def redriven(self, message_id: UUID, now: datetime) -> None:
+        """A dead message has been put back; of a failed execution also what was cancelled."""
+        message = self.messages[message_id]
+        back = [message]
+        if self.status[message.execution_id] == "failed":
+            back += [
+                one
+                for one in self.messages.values()
+                if one.execution_id == message.execution_id and one.state == "cancelled"
+            ]
+        for one in back:
+            one.state, one.due = "open", now
+        message.retries, message.crashes = 0, min(message.crashes, SUSPECT_FROM)
+        self.status[message.execution_id] = "running"
 
     def died_with(self, message_ids: Iterable[UUID]) -> None:
         """A process is known to have died with claims on these."""
@@ -196,13 +234,14 @@ class Model:
 
     def _children(self, parent: ModelMessage, answer: Answer, now: datetime) -> list[ModelMessage]:
         is_passing = answer.kind is Kind.PASS
-        paths = [parent.path] if is_passing else [f"{parent.path}.{n}" for n in range(answer.count)]
+        path = parent.payload["path"]
+        paths = [path] if is_passing else [f"{path}.{n}" for n in range(answer.count)]
         return [
             ModelMessage(
                 id=child_id(parent.id, route, f"#{position}"),
                 execution_id=parent.execution_id,
                 route=route,
-                path=path,
+                payload={"path": path},
                 due=now,
             )
             for position, path in enumerate(paths)

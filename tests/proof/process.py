@@ -14,12 +14,20 @@ from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.yaml.parser import YamlConfigParser
+from application.config_check import ConfigCheck
 from application.configs import Configs
+from application.dead_letters import DeadLetters
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.engine.recovery import Recovery
+from application.engine.replay_registry import SeedingRegistry
+from application.engine.replay_sources import ReplaySources
+from application.engine.route_gates import RouteGates
+from application.engine.route_pauses import RoutePauses
 from application.executions import Executions
+from application.pauses import Pausing
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.replays import Replays
 from domain.errors import Invalid, Unavailable
 from tests.proof.lives import Life
 from tests.proof.model import LIMIT, Answer, Kind
@@ -61,6 +69,9 @@ class Process:
     engine: Engine
     configs: Configs
     executions: Executions
+    pausing: Pausing
+    dead_letters: DeadLetters
+    replays: Replays
     events: InProcessEventBus
     gates: dict[UUID, Gate]
     _stack: AsyncExitStack
@@ -88,7 +99,10 @@ async def opened_process(
         storage=store.storage,
         lineage=MemoryLineage(),
         events=events,
-        registry=Acts({"gated": gated(gates)}),
+        registry=SeedingRegistry(
+            registry=Acts({"gated": gated(gates)}),
+            sources=ReplaySources(storage=store.storage, history=store.history),
+        ),
         clock=clock,
         ids=ids,
         at=life.at,
@@ -97,15 +111,34 @@ async def opened_process(
     configs = Configs(
         work=store.work, parser=YamlConfigParser(), registry=ports.registry, clock=clock, ids=ids
     )
-    engine = Engine(ports=ports)
+    route_pauses = RoutePauses(pauses=life.port(store.pauses), gates=RouteGates())
+    engine = Engine(ports=ports, gates=route_pauses.gates, prepare=route_pauses.apply)
+    executions = Executions(configs=configs, work=store.work, engine=engine, limit=LIMIT)
     stack = AsyncExitStack()
     await stack.enter_async_context(engine)
-    await stack.enter_async_context(Recovery(engine=engine, leases=life.port(store.leases), is_alone=True))
+    recovery = Recovery(
+        engine=engine,
+        leases=life.port(store.leases),
+        is_alone=True,
+        chores=[lambda: route_pauses.apply(engine.running)],
+    )
+    await stack.enter_async_context(recovery)
     return Process(
         life=life,
         engine=engine,
         configs=configs,
-        executions=Executions(configs=configs, work=store.work, engine=engine, limit=LIMIT),
+        executions=executions,
+        pausing=Pausing(
+            executions=executions,
+            pauses=life.port(store.pauses),
+            route_pauses=route_pauses,
+            check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
+            work=store.work,
+        ),
+        dead_letters=DeadLetters(
+            letters=life.port(store.letters), executions=executions, engine=engine, limit=LIMIT
+        ),
+        replays=Replays(executions=executions, history=store.history),
         events=events,
         gates=gates,
         _stack=stack,

@@ -9,23 +9,34 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
+from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.lineage import MemoryLineage
+from adapters.memory.message_history import MemoryMessageHistory
+from adapters.memory.pauses import MemoryPauses
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.postgres.database import Database
+from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.message_history import PostgresMessageHistory
+from adapters.postgres.pauses import PostgresPauses
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from application.ports.dead_letters import DeadLetters
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.leases import Leases
 from application.ports.ledger import Ledger
+from application.ports.message_history import MessageHistory
 from application.ports.object_storage import ObjectStorage
+from application.ports.pauses import Pauses
 from application.ports.unit_of_work import UnitOfWork
 from domain.execution import Execution, MessageCounts
 from domain.json import JsonObject
 from tests.databases import fresh_database
+from tests.kept_messages import kept_in
 
 SETTLED = ("done", "skipped", "dead", "cancelled")
 STATES = ("queued", "claimed", *SETTLED)
@@ -57,6 +68,9 @@ class Store:
 
     ledger: Ledger
     executions: ExecutionLedger
+    letters: DeadLetters
+    pauses: Pauses
+    history: MessageHistory
     leases: Leases
     work: UnitOfWork
     storage: ObjectStorage
@@ -106,6 +120,9 @@ def memory_store() -> Store:
     return Store(
         ledger=ledger,
         executions=ledger,
+        letters=MemoryDeadLetters(ledger),
+        pauses=MemoryPauses(ledger),
+        history=MemoryMessageHistory(MemoryLineage(), kept_in(ledger)),
         leases=MemoryLeases(),
         work=MemoryUnitOfWork(ledger),
         storage=MemoryObjectStorage(),
@@ -124,6 +141,9 @@ def postgres_store(database: Database) -> Store:
     return Store(
         ledger=PostgresLedger(database),
         executions=PostgresExecutionLedger(database),
+        letters=PostgresDeadLetters(database),
+        pauses=PostgresPauses(database),
+        history=PostgresMessageHistory(database),
         leases=PostgresLeases(database),
         work=PostgresUnitOfWork(database),
         storage=MemoryObjectStorage(),

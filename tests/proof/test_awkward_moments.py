@@ -167,3 +167,26 @@ async def _fanned_out(process: Process, clock: ManualClock) -> None:
     await process.life.idles()
     await clock.advance(1)
     await process.life.idles()
+
+
+async def test_what_is_delivered_while_a_run_is_closed_is_not_left_claimed(store: Store) -> None:
+    """A process that ends in good order leaves no claims: those would count as crashes of innocent messages."""
+    begun = asyncio.Event()
+
+    async def slow_to_stop(context: PipelineContext) -> AdapterResult:
+        begun.set()
+        try:
+            return await hanging(context)
+        finally:
+            on.engine.gates.of(context.execution_id)["b"].resume("test")
+            await asyncio.sleep(0.05)
+
+    async def gating(context: PipelineContext) -> AdapterResult:
+        on.engine.gates.of(context.execution_id)["b"].pause("test")
+        return await fanning(context)
+
+    acts: dict[str, Act] = {"gate": gating, "hang": hanging, "slow": slow_to_stop}
+    async with bench(acts, ledger=store.ledger, executions=store.executions) as on:
+        await on.start(route("a", "gate", to=("b", "c")), route("b", "hang"), route("c", "slow"))
+        await begun.wait()
+    assert [row.route_id for row in (await store.rows()).values() if row.state == "claimed"] == []
