@@ -12,6 +12,7 @@ from entrypoints.cli.commands.dead_letter import dead_letter
 from entrypoints.cli.commands.execution import execution
 from entrypoints.cli.commands.lineage import lineage
 from entrypoints.cli.commands.pipeline import pipeline
+from entrypoints.cli.commands.replay import execution_replay, execution_replays, replay
 from entrypoints.cli.commands.search import search
 from entrypoints.cli.commands.storage import storage
 from entrypoints.cli.commands.system import system
@@ -39,5 +40,19 @@ def factflow(context: click.Context) -> None:
 
 
 factflow.params += global_options(is_hidden=False)
-for _command in (search, chat, config, execution, pipeline, dead_letter, storage, lineage, adapter, system):
+for _command in (
+    search,
+    chat,
+    config,
+    execution,
+    replay,
+    pipeline,
+    dead_letter,
+    storage,
+    lineage,
+    adapter,
+    system,
+):
     factflow.add_command(_command)
+execution.add_command(execution_replay)
+execution.add_command(execution_replays)
