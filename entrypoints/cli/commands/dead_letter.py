@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -184,6 +183,9 @@ def _wish(message: str | None, given: dict[str, str], *, everything: bool) -> di
 
 
 async def _ended(server: Server, reply: Reply, session: Session) -> Reply:
+    # Here and not above, so that `--help` need not load it.
+    import asyncio
+
     deadline = time.monotonic() + session.seconds(WAIT_SECONDS)
     server.timeout_seconds = REQUEST_SECONDS
     redrive_id = str(reply.value().get("id"))
