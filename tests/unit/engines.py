@@ -27,8 +27,8 @@ from application.ports.pipeline_adapter import (
     PipelineAdapterRegistry,
     PipelineContext,
 )
-from domain.dead_letter import DeadLetter, DeadLetterFilter
 from domain.circuit_breaker import BreakerRules
+from domain.dead_letter import DeadLetter, DeadLetterFilter
 from domain.execution import Execution, ExecutionStatus
 from domain.findings import ConfigProblem
 from domain.json import JsonObject
