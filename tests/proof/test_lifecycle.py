@@ -79,6 +79,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     async def _open(self) -> None:
         self.store: Store = await self.stack.enter_async_context(opened_store(self.kind, self.postgres_url))
+        self.of_the_store = asyncio.all_tasks() - {asyncio.current_task()}
         self.process: Process = await self._revived(Life())
         self.config = (await self.process.configs.create(name="proof", yaml=YAML)).config.id
         self.ends: dict[UUID, tuple[int, ExecutionStatus]] = {}
@@ -89,14 +90,16 @@ class Lifecycle(RuleBasedStateMachine):
         for process in [*self.graves, self.process]:
             process.life.is_dead = process.life.is_buried = True
             process.life.thaw()
-        self.run(self._cleared_away())
-        self.runner.close()
+        try:
+            self.run(self._cleared_away())
+        finally:
+            self.runner.close()
 
     async def _cleared_away(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        of_the_dead = asyncio.all_tasks() - {asyncio.current_task()} - self.of_the_store
+        for task in of_the_dead:
             task.cancel()
-        await asyncio.wait(others, timeout=5)
+        await asyncio.wait({*of_the_dead, *self.works}, timeout=5)
         await asyncio.gather(*self.works, return_exceptions=True)
         await self.stack.aclose()
 
