@@ -79,7 +79,7 @@ class Routing:
         if source is None or origin is None or not self._takes_keys(source):
             return None
         kept_at = [at for at, step in enumerate(source.adapters) if step.type == origin.kept_by]
-        leads_on = any(out.queue == target.inbound.queue for out in source.outbound)
+        leads_on = (source.id, target.id) in {(start, end) for start, end, _ in self.pipeline.edges()}
         is_in_circle = source.id in self.pipeline.routes_leading_to(source.id)
         is_in_the_middle = bool(kept_at) and 0 < kept_at[-1] < len(source.adapters) - 1
         if not is_in_the_middle or not leads_on or is_in_circle:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.json import JsonObject
 from domain.message import Message, init_message_id
-from domain.pipeline import AdapterStep, Inbound, InitMessage, Outbound, Pipeline, Route
+from domain.pipeline import AdapterStep, Inbound, InitMessage, Outbound, Pipeline, Route, is_topic
 from domain.replay import Replay, ReplayRouteUnknown
 from domain.replayed_message import BATCH
 
@@ -24,6 +24,7 @@ def with_seeding(pipeline: Pipeline, replay: Replay) -> Pipeline:
     entered = pipeline.routes.get(replay.destination.enters)
     if entered is None:
         raise ReplayRouteUnknown(f"the pipeline has no route {replay.destination.enters!r}")
+    entered = _with_a_queue(_without_what_was_done(entered, replay.destination.after_step), pipeline)
     seeding = Route(
         id=seeding_route_id(pipeline),
         name="Replay",
@@ -32,7 +33,6 @@ def with_seeding(pipeline: Pipeline, replay: Replay) -> Pipeline:
         adapters=[AdapterStep(type=SEEDER, config=replay.as_json())],
         outbound=[Outbound(queue=entered.inbound.queue)],
     )
-    entered = _without_what_was_done(entered, replay.destination.after_step)
     return replace(
         pipeline,
         routes={**pipeline.routes, entered.id: entered, seeding.id: seeding},
@@ -58,6 +58,13 @@ def seed_message(execution_id: UUID, pipeline: Pipeline, replay: Replay, given: 
         payload=given,
         metadata={BATCH: str(replay.batch_id)},
     )
+
+
+def _with_a_queue(route: Route, pipeline: Pipeline) -> Route:
+    """A route that listens to a topic gets a queue in its place: a replay is not to be heard by other executions."""
+    if not is_topic(route.inbound.queue):
+        return route
+    return replace(route, inbound=replace(route.inbound, queue=f"{seeding_route_id(pipeline)}.in"))
 
 
 def _without_what_was_done(route: Route, after_step: int | None) -> Route:

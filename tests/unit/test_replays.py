@@ -183,6 +183,28 @@ routes:
 """
 
 
+async def test_a_route_that_listens_to_a_topic_is_sent_to_alone(stores: Stores) -> None:
+    """Nobody else hears of it: no other execution, and no other route."""
+    listening = OTHER.replace("queue: mine", "queue: /topic/mine")
+    async with shelf(stores, further={"wait": waiting}) as on:
+        parent = await on.run()
+        config = (await on.executions.configs.create(name="listening", yaml=listening)).config
+        other = (await on.executions.configs.create(name="other", yaml=listening + ALSO)).config
+        bystander = await on.executions.start(other.id)
+        request = ReplayRequest(from_stage="kept", to_route="mine", config_id=config.id)
+        again = await replayed(on, parent, request)
+        assert (again.status, on.texts()) == (ExecutionStatus.COMPLETED, ["item 0", "item 1", "item 2"])
+        assert (await on.executions.get(str(bystander.id))).counts.total == 1
+
+
+ALSO = """
+  busy:
+    inbound: {queue: busy}
+    adapters: [{type: wait}]
+init_message: {route: busy}
+"""
+
+
 async def test_an_edit_of_the_config_does_not_touch_a_replay(stores: Stores) -> None:
     """It runs what the parent ran."""
     async with shelf(stores) as on:
