@@ -98,12 +98,12 @@ def detect(text: str) -> str:
     A word counts for each language that has it, in inverse proportion to how many do, so that words shared by
     neighbours such as Danish and Norwegian weigh little.
     """
-    words = [match[0].lower() for match in _WORD.finditer(text, 0, _SAMPLE_CHARACTERS)][:_SAMPLE_WORDS]
+    words = _WORD.findall(text, 0, _SAMPLE_CHARACTERS)[:_SAMPLE_WORDS]
     scores: Counter[str] = Counter()
-    for word in words:
+    for word, times in Counter(map(str.lower, words)).items():
         languages = _LANGUAGES_OF_WORD.get(word, ())
         for language in languages:
-            scores[language] += 1 / len(languages)  # type: ignore[assignment]
+            scores[language] += times / len(languages)  # type: ignore[assignment]
     if not scores:
         return DEFAULT_LANGUAGE
     ((language, score), *_) = scores.most_common(1)

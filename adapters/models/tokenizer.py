@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from adapters.models.errors import translating
 from adapters.models.package import installed_package
+from adapters.models.word_pieces import WordPieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MODEL_LIMIT = 256
 SPECIAL_TOKENS = 2
+CLASSIFIER_ID = 101
 SEPARATOR_ID = 102
 _MAX_CHARACTERS = 50_000
 """More of a text is not even split when only its first 256 tokens are read."""
@@ -23,7 +26,7 @@ class MiniLmTokenizer:
     """Splits text as the model does; its definition is read at the first use."""
 
     def __init__(self) -> None:
-        self._loaded: Tokenizer | None = None
+        self._loaded: WordPieces | None = None
         self._lock = Lock()
 
     @property
@@ -34,17 +37,18 @@ class MiniLmTokenizer:
     def offsets(self, text: str) -> Sequence[tuple[int, int]]:
         """The character range of every token; the whole text, however long."""
         with translating("splitting a text into tokens"):
-            encoding = self.load().encode(_encodable(text), add_special_tokens=False)
-            return list(encoding.offsets)
+            return self.load().offsets(_encodable(text))
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids the model is given for each text: with special tokens, cut to 256."""
-        shortened = [_encodable(text[:_MAX_CHARACTERS]) for text in texts]
         with translating("splitting texts into tokens"):
-            encodings = self.load().encode_batch_fast(shortened)
-        return [_cut(encoding.ids) for encoding in encodings]
+            pieces = self.load()
+            return [
+                [CLASSIFIER_ID, *pieces.ids(_encodable(text[:_MAX_CHARACTERS]), self.limit), SEPARATOR_ID]
+                for text in texts
+            ]
 
-    def load(self) -> Tokenizer:
+    def load(self) -> WordPieces:
         """Read the definition unless that is done. Blocks for some 50 ms the first time."""
         with self._lock:
             if self._loaded is None:
@@ -54,12 +58,14 @@ class MiniLmTokenizer:
                 # Padding is on in the file; averaged in, it would spoil every vector.
                 tokenizer.no_padding()
                 tokenizer.no_truncation()
-                self._loaded = tokenizer
+                special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+                self._loaded = WordPieces(partial(_split, tokenizer), special)
             return self._loaded
 
 
-def _cut(ids: list[int]) -> list[int]:
-    return ids if len(ids) <= MODEL_LIMIT else [*ids[: MODEL_LIMIT - 1], SEPARATOR_ID]
+def _split(tokenizer: Tokenizer, word: str) -> tuple[Sequence[int], Sequence[tuple[int, int]]]:
+    encoding = tokenizer.encode(word, add_special_tokens=False)
+    return encoding.ids, encoding.offsets
 
 
 def _encodable(text: str) -> str:

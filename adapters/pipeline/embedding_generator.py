@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from adapters.pipeline.batcher import Batcher
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.segment_payload import SegmentPayload, read_payload, require_usable
+from application.batcher import Batcher
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from domain.json import JsonObject

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.pipeline.batcher import Batcher
+from application.batcher import Batcher
 from domain.errors import FactflowError, Invalid, Unavailable
 
 
@@ -56,6 +56,19 @@ async def test_items_that_come_while_one_batch_is_at_work_make_the_next(doubling
     doubling.gate.set()
     assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10, 12]
     assert doubling.batches == [[1], [2, 3, 4], [5, 6]]
+
+
+async def test_after_a_full_batch_the_next_gathers_a_little_longer(doubling: Doubling) -> None:
+    """After a lone item it does not."""
+    batcher = Batcher(doubling.work, size=10, pause=0.02)
+    async with asyncio.timeout(5):
+        assert [await batcher.submit(number) for number in (1, 2)] == [2, 4]
+        await asyncio.gather(*map(batcher.submit, (3, 4)))
+        late = [asyncio.create_task(batcher.submit(5))]
+        await settled()
+        late.append(asyncio.create_task(batcher.submit(6)))
+        assert await asyncio.gather(*late) == [10, 12]
+    assert doubling.batches == [[1], [2], [3, 4], [5, 6]]
 
 
 async def test_two_lanes_have_two_batches_at_work(doubling: Doubling) -> None:

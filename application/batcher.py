@@ -21,18 +21,25 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Gives ``work`` up to ``size`` items at a time, in the order they came; a result per item comes back.
 
-    There is no timer: a lone item starts at once, and while ``lanes`` batches are at work the next one gathers.
+    A lone item starts at once, and while ``lanes`` batches are at work the next one gathers; after a batch of several
+    items it gathers ``pause`` seconds longer.
     An item whose submitter was cancelled is left out, or its result dropped; its neighbours do not notice.
     When a batch fails it is halved until the culprits are alone, unless the failure is Unavailable, which is
     everyone's. So ``work`` may be given the same item again. Nothing needs closing once nobody waits.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, size: int, lanes: int = 1
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        size: int,
+        lanes: int = 1,
+        pause: float = 0.0,
     ) -> None:
         self._work = work
         self._size = size
         self._lanes = lanes
+        self._pause = pause
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -58,6 +65,8 @@ class Batcher(Generic[Item, Result]):
         try:
             while batch := self._next():
                 await self._do(batch)
+                if self._pause and len(batch) > 1:
+                    await asyncio.sleep(self._pause)
         finally:
             # Here and not in a callback, which comes a turn later: an item submitted in between would wait for ever.
             self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
