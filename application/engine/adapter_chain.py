@@ -22,6 +22,7 @@ from domain.json import JsonObject
 from domain.lineage import LineageEntry, StageStatus
 from domain.message import Claim, correlation_id
 from domain.pipeline import AdapterStep
+from domain.replayed_message import batch_of
 
 
 # Made several times for every message, and a frozen value costs three times as much to make.
@@ -197,6 +198,7 @@ class AdapterChain:
                 completed_at=self.clock.now(),
                 input_hash=handling.input_hash,
                 output_hash=output_hash,
+                replay_batch_id=batch_of(progress.metadata),
                 metadata=progress.metadata,
                 error=None if error is None else described(error),
             )

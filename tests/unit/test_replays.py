@@ -136,6 +136,17 @@ async def test_lineage_leads_from_the_seed_to_every_message(stores: Stores) -> N
         assert len(below) == len(entries) - 1
 
 
+async def test_lineage_finds_the_messages_of_a_batch(stores: Stores) -> None:
+    """All of the replay, and nothing of its parent or of another replay."""
+    async with shelf(stores) as on:
+        parent = await on.run()
+        for again in (await replayed(on, parent, KEPT), await replayed(on, parent, CUT)):
+            batch = replay_of(again.config_snapshot["replay"]).batch_id
+            of_batch, _ = await stores.reader.list(LineageQuery(replay_batch_id=batch, limit=1000))
+            of_run, _ = await stores.reader.list(LineageQuery(execution_id=again.id, limit=1000))
+            assert {entry.id for entry in of_batch} == {entry.id for entry in of_run} != set()
+
+
 async def test_a_path_narrows_what_is_replayed(stores: Stores) -> None:
     async with shelf(stores) as on:
         parent = await on.run()
