@@ -48,13 +48,25 @@ def open_file(folder: int | None, name: str) -> BufferedReader | None:
 def described_file(folder: int | None, name: str, key: str) -> StoredObject | None:
     """The object as its file and its sidecar tell; None when there is no such file."""
     status = status_of(folder, name)
-    if status is None:
+    return None if status is None else described(key, status, _sidecar_of(folder, name))
+
+
+def fetched_file(folder: int, name: str, key: str) -> tuple[StoredObject, bytes] | None:
+    """The same with its content, which is of the size and time that are told."""
+    file = open_file(folder, name)
+    if file is None:
         return None
+    with file:
+        status, content = os.fstat(file.fileno()), file.read()
+    return described(key, status, _sidecar_of(folder, name)), content
+
+
+def _sidecar_of(folder: int | None, name: str) -> bytes | None:
     sidecar = open_file(folder, beside(name))
     if sidecar is None:
-        return described(key, status, None)
+        return None
     with sidecar:
-        return described(key, status, sidecar.read())
+        return sidecar.read()
 
 
 def put_in_place(draft: Draft, sidecar: Draft, folder: int, name: str, *, exclusive: bool) -> None:

@@ -18,6 +18,8 @@ from adapters.filesystem.disk_names import INCOMING
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_CAN_ADVISE = hasattr(os, "posix_fadvise")
+
 
 class Draft:
     """One file on its way in, made when it is first written to.
@@ -46,6 +48,15 @@ class Draft:
                 rest = rest[os.write(file, rest) :]
             self._sha256.update(content)
             self.size += len(content)
+
+    def begin_to_finish(self) -> None:
+        """Let the system begin to write the content to the disk, where it can be told to, without waiting for that."""
+        with self.in_use:
+            file = self._opened()
+            if _CAN_ADVISE:
+                # Said of what is not on the disk yet, this means: write it now. Nothing is lost when it is refused.
+                with suppress(OSError):
+                    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def finish(self) -> os.stat_result:
         """Have the content on the disk itself, and close the file."""

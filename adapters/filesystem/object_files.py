@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.filesystem.disk_names import INCOMING, on_disk
-from adapters.filesystem.files import beside, described_file, open_file, put_in_place, remove, status_of
+from adapters.filesystem.files import beside, described_file, fetched_file, open_file, remove, status_of
 from adapters.filesystem.folders import FOLDER, locked, opened, remove_empty
 from adapters.filesystem.incoming import Draft, Incoming, abandoned_folders, open_incoming
 from adapters.filesystem.listing import walk
-from adapters.filesystem.sidecar import Description, described, encode, key_in
+from adapters.filesystem.passage import Passage, take_to_their_places
+from adapters.filesystem.sidecar import Description, key_in
 from domain.storage import SIDECAR_SUFFIX, InvalidKey, ObjectNotFound, StoredObject, require_valid_key
 
 SMALL = 64 * 1024
-_MAX_ATTEMPTS = 100
+
+
+class Whole(NamedTuple):
+    """An object to be stored. With ``if_absent`` one that is there stays."""
+
+    content: bytes
+    description: Description
+    if_absent: bool
 
 
 class ObjectFiles:
@@ -41,54 +50,63 @@ class ObjectFiles:
         return self._incoming.draft()
 
     def write(self, content: bytes, description: Description, *, if_absent: bool) -> StoredObject:
-        """Store a whole content at once."""
-        # To look first costs a small object more than to draft it in vain: mostly there is nothing.
-        is_small = len(content) <= SMALL
-        if if_absent and not is_small and (existing := self.head(description.key)) is not None:
-            return existing
-        draft = self.draft()
+        """Store a whole content at once; raises OSError."""
+        (stored,) = self.write_all([Whole(content, description, if_absent)])
+        return _unless_error(stored)
+
+    def write_all(self, objects: Sequence[Whole]) -> Sequence[StoredObject | OSError]:
+        """Store whole contents together; what is stored of each, or why it is not."""
+        passages = [
+            self._passage(self.draft(), whole.description, if_absent=whole.if_absent) for whole in objects
+        ]
         try:
-            draft.write(content)
-            return self.commit(draft, description, if_absent=if_absent)
+            for passage, whole in zip(passages, objects, strict=True):
+                self._draft_content(passage, whole.content)
+            take_to_their_places(self._root, passages)
         finally:
-            draft.discard()
+            for passage in passages:
+                passage.discard()
+        return [_outcome(passage) for passage in passages]
+
+    def _draft_content(self, passage: Passage, content: bytes) -> None:
+        with passage.failing():
+            # To look first costs a small object more than to draft it in vain: mostly there is nothing.
+            if passage.if_absent and len(content) > SMALL:
+                passage.outcome = self.head(passage.description.key)
+            if passage.outcome is None:
+                passage.draft.write(content)
 
     def commit(self, draft: Draft, description: Description, *, if_absent: bool) -> StoredObject:
         """Make what was drafted visible under its key; with ``if_absent`` an object that is there stays."""
         with draft.in_use:
-            status = draft.finish()
-            content = encode(description, size=draft.size, checksum=draft.checksum)
-            sidecar = self._incoming.draft(beside=draft, ending=SIDECAR_SUFFIX)
+            passage = self._passage(draft, description, if_absent=if_absent)
             try:
-                sidecar.write(content)
-                sidecar.finish()
-                existing = self._place(draft, sidecar, description.key, if_absent=if_absent)
+                take_to_their_places(self._root, [passage])
             finally:
-                sidecar.discard()
-            return existing or described(description.key, status, content)
+                passage.discard()
+        return _unless_error(_outcome(passage))
 
-    def _place(self, draft: Draft, sidecar: Draft, key: str, *, if_absent: bool) -> StoredObject | None:
-        names, name = on_disk(key)
-        for _ in range(_MAX_ATTEMPTS):
-            # Between its opening and its locking an empty folder can be removed: then it is made again. Where locks
-            # are not honoured, another writer's object can appear: then it is found.
-            with (
-                suppress(FileNotFoundError, FileExistsError),
-                opened(self._root, names, create=True) as folder,
-            ):
-                with locked(folder):
-                    existing = described_file(folder, name, key) if if_absent else None
-                    if existing is not None:
-                        return existing
-                    put_in_place(draft, sidecar, folder, name, exclusive=if_absent)
-                os.fsync(folder)
-                return None
-        raise FileNotFoundError(f"no place for {key!r}: its folder is removed again and again")
+    def _passage(self, draft: Draft, description: Description, *, if_absent: bool) -> Passage:
+        sidecar = self._incoming.draft(beside=draft, ending=SIDECAR_SUFFIX)
+        return Passage(description=description, if_absent=if_absent, draft=draft, sidecar=sidecar)
 
     def head(self, key: str) -> StoredObject | None:
         names, name = on_disk(key)
         with suppress(FileNotFoundError, NotADirectoryError), opened(self._root, names) as folder:
             return described_file(folder, name, key)
+        return None
+
+    def fetch_all(self, keys: Sequence[str]) -> Sequence[tuple[StoredObject, bytes] | OSError | None]:
+        """Objects with their contents, None for those that are not there, or why one cannot be read."""
+        return [self._fetched(key) for key in keys]
+
+    def _fetched(self, key: str) -> tuple[StoredObject, bytes] | OSError | None:
+        names, name = on_disk(key)
+        try:
+            with suppress(FileNotFoundError, NotADirectoryError), opened(self._root, names) as folder:
+                return fetched_file(folder, name, key)
+        except OSError as error:
+            return error
         return None
 
     def open(self, key: str, start: int = 0) -> BufferedReader:
@@ -121,6 +139,18 @@ class ObjectFiles:
             remove_empty(self._root, names)
             return True
         return False
+
+
+def _outcome(passage: Passage) -> StoredObject | OSError:
+    if passage.outcome is None:  # pragma: no cover (every passage comes to an end)
+        raise RuntimeError("an object is neither stored nor refused")
+    return passage.outcome
+
+
+def _unless_error(outcome: StoredObject | OSError) -> StoredObject:
+    if isinstance(outcome, OSError):
+        raise outcome
+    return outcome
 
 
 def open_files(root: Path) -> ObjectFiles:

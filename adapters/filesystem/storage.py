@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeAlias, TypeVar
 
-from adapters.filesystem.object_files import ObjectFiles, open_files
+from adapters.filesystem.object_files import SMALL, ObjectFiles, Whole, open_files
 from adapters.filesystem.sidecar import Description
 from adapters.filesystem.translation import FileStorageUnavailable, translating
+from application.batcher import Batcher
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import FactflowError
 from domain.json import JsonObject
@@ -27,13 +28,18 @@ CHUNK_BYTES = 1 << 20
 FIRST_PAGE = 8
 LAST_PAGE = 256
 THREADS = 8
+GROUP = 32
+"""Small objects that one thread writes or reads in one step at most."""
+
+Fetched: TypeAlias = tuple[StoredObject, bytes]
 
 
 class FilesystemObjectStorage:
     """Objects as files under ``root`` (docs/reference/storage-layout.md), on disk when a write returns.
 
     ``async with`` opens it: the folder is made, and what crashed writers left half done is finished. Every operation takes one
-    step in a thread, streams one for each chunk of 1 MiB.
+    step in a thread, streams one for each chunk of 1 MiB; small objects that come together share a step, and the waiting
+    for the disk with it.
     """
 
     component = "storage"
@@ -41,6 +47,8 @@ class FilesystemObjectStorage:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._opened: tuple[ObjectFiles, ThreadPoolExecutor] | None = None
+        self._writes: Batcher[Whole, StoredObject | OSError] = Batcher(self._write_all, size=GROUP, lanes=2)
+        self._fetches: Batcher[str, Fetched | OSError | None] = Batcher(self._fetch_all, size=GROUP, lanes=2)
 
     async def __aenter__(self) -> Self:
         with translating():
@@ -69,10 +77,17 @@ class FilesystemObjectStorage:
         text = metadata_text(content_type, metadata or {})
         description = Description(key=require_valid_key(key), content_type=content_type, metadata=text)
         if isinstance(content, bytes | bytearray | memoryview):
-            return await self._run(self._files.write, content, description, if_absent=if_absent)
+            whole = Whole(content, description, if_absent)
+            if len(content) <= SMALL:
+                return _unless_error(await self._writes.submit(whole))
+            (stored,) = await self._write_all([whole])
+            return _unless_error(stored)
         if if_absent and (existing := await self._run(self._files.head, key)) is not None:
             return existing
         return await self._write_stream(content, description, if_absent=if_absent)
+
+    async def _write_all(self, objects: Sequence[Whole]) -> Sequence[StoredObject | OSError]:
+        return await self._run(self._files.write_all, objects)
 
     async def _write_stream(
         self, content: AsyncIterator[bytes], description: Description, *, if_absent: bool
@@ -87,6 +102,15 @@ class FilesystemObjectStorage:
 
     async def read(self, key: str) -> bytes:
         return await self._run(self._files.read, require_valid_key(key))
+
+    async def fetch(self, key: str) -> Fetched:
+        fetched = _unless_error(await self._fetches.submit(require_valid_key(key)))
+        if fetched is None:
+            raise ObjectNotFound(f"there is no stored object {key!r}")
+        return fetched
+
+    async def _fetch_all(self, keys: Sequence[str]) -> Sequence[Fetched | OSError | None]:
+        return await self._run(self._files.fetch_all, keys)
 
     async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         file = await self._open(require_valid_key(key), start)
@@ -152,6 +176,13 @@ class FilesystemObjectStorage:
             return await asyncio.get_running_loop().run_in_executor(
                 self._opened[1], partial(function, *args, **kwargs)
             )
+
+
+def _unless_error(outcome: T | OSError) -> T:
+    if isinstance(outcome, OSError):
+        with translating():
+            raise outcome
+    return outcome
 
 
 async def _blocks(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -60,6 +60,9 @@ class MemoryObjectStorage:
     async def read(self, key: str) -> bytes:
         return self._found(key)[1]
 
+    async def fetch(self, key: str) -> tuple[StoredObject, bytes]:
+        return self._found(key)
+
     async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         content = self._found(key)[1]
         until = len(content) if end is None else min(end, len(content))

@@ -36,8 +36,7 @@ class StorageRetriever:
     async def process(self, context: PipelineContext) -> AdapterResult | None:
         """Add the object's text as ``markdown``, or the fields of a JSON object; raises ObjectNotFound."""
         key = read_payload(context.message, _Request).object_key
-        stored = await self._storage.head(key)
-        content = await self._storage.read(key)
+        stored, content = await self._storage.fetch(key)
         fields = {**_described(stored), **context.message}
         if _is_json(stored):
             fields = {**fields, **await offloaded(len(content), _json_object, content, key)}

@@ -35,6 +35,10 @@ class ObjectStorage(Protocol):
         """The whole content; raises ObjectNotFound."""
         ...
 
+    async def fetch(self, key: str) -> tuple[StoredObject, bytes]:
+        """What ``head`` and ``read`` return, at the cost of one of them; raises ObjectNotFound."""
+        ...
+
     def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The content from byte ``start`` up to, not including, ``end``, in chunks; raises ObjectNotFound at the first."""
         ...

@@ -65,6 +65,7 @@ async def test_what_is_written_is_read(storage: ObjectStorage) -> None:
     assert written.metadata == metadata
     assert before < written.modified_at < datetime.now(UTC) + timedelta(seconds=2)
     assert await storage.head("a/b.md") == written
+    assert await storage.fetch("a/b.md") == (written, b"# Hello")
 
 
 async def test_an_object_may_be_empty(storage: ObjectStorage) -> None:
@@ -138,6 +139,17 @@ async def test_of_many_writers_if_absent_one_wins(storage: ObjectStorage) -> Non
     stored = await storage.head("race.txt")
     assert stored.metadata["by"] == stored.size == len(await storage.read("race.txt"))
     assert {answer.checksum for answer in answers} == {stored.checksum}
+
+
+async def test_many_objects_written_together_are_all_there(storage: ObjectStorage) -> None:
+    """In several folders, some of them twice, and read together."""
+    names = [f"{number % 5}/{number % 40}.txt" for number in range(80)]
+    await asyncio.gather(
+        *(storage.write(name, name.encode(), metadata={"name": name}, if_absent=True) for name in names)
+    )
+    for (stored, content), name in zip(await asyncio.gather(*map(storage.fetch, names)), names, strict=True):
+        assert content.decode() == stored.metadata["name"] == stored.key == name
+    assert len(await keys(storage)) == 40
 
 
 async def test_writers_of_one_key_leave_one_whole_object(storage: ObjectStorage) -> None:
@@ -236,6 +248,8 @@ async def test_what_is_not_there_is_not_found(storage: ObjectStorage) -> None:
             await storage.read(key)
         with pytest.raises(ObjectNotFound):
             await storage.head(key)
+        with pytest.raises(ObjectNotFound):
+            await storage.fetch(key)
         with pytest.raises(ObjectNotFound):
             await anext(storage.stream(key))
         assert await storage.delete(key) is False

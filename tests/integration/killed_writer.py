@@ -12,7 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adapters.filesystem.object_files import open_files
+from adapters.filesystem.object_files import Whole, open_files
 from adapters.filesystem.sidecar import Description
 from adapters.filesystem.storage import FilesystemObjectStorage
 
@@ -44,13 +44,23 @@ def die_before_step(last: int) -> None:
 
 
 def one_life(root: Path) -> None:
-    """A fresh object, its replacement, one kept, one deleted."""
+    """A fresh object, its replacement, one kept, one deleted; then three written together."""
     files = open_files(root)
     for number, if_absent in ((1, False), (2, False), (3, True)):
-        description = Description(key=KEY, content_type="text/markdown", metadata=f'{{"number": {number}}}')
-        files.write(content(number), description, if_absent=if_absent)
+        files.write(content(number), described(number), if_absent=if_absent)
     files.delete(KEY)
+    together = [(f"executions/one/{number % 2}/{number}.md", number) for number in range(10, 13)]
+    files.write_all(
+        [Whole(content(number), described(number, key), if_absent=True) for key, number in together]
+    )
+    for key, _ in together:
+        files.delete(key)
     files.close()
+
+
+def described(number: int, key: str = KEY) -> Description:
+    """A description that says which content belongs to it."""
+    return Description(key=key, content_type="text/markdown", metadata=f'{{"number": {number}}}')
 
 
 def at_each_step(folder: Path) -> None:

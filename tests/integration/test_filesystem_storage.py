@@ -185,6 +185,28 @@ async def test_a_foreign_file_or_folder_in_the_way_is_told(storage: FilesystemOb
             await storage.read(key)
 
 
+async def test_a_write_that_fails_spoils_no_other_of_its_group(storage: FilesystemObjectStorage) -> None:
+    """Neither one whose folder cannot be, nor one whose place is taken."""
+    (storage.root / "a").write_text("a file where a folder belongs")
+    (storage.root / "b" / "3.txt").mkdir(parents=True)
+    names = ["a/1.txt", "a/2.txt", *(f"b/{number}.txt" for number in range(1, 7))]
+    results = await asyncio.gather(*(storage.write(name, b"x") for name in names), return_exceptions=True)
+    failed = [name for name, result in zip(names, results, strict=True) if isinstance(result, Exception)]
+    assert failed == ["a/1.txt", "a/2.txt", "b/3.txt"]
+    assert await keys(storage) == ["b/1.txt", "b/2.txt", "b/4.txt", "b/5.txt", "b/6.txt"]
+    assert [path for path in (storage.root / ".incoming").rglob("*") if path.is_file()] == []
+
+
+async def test_of_small_objects_read_together_one_may_be_missing(storage: FilesystemObjectStorage) -> None:
+    await storage.write("a.txt", b"x", metadata={"n": 1})
+    missing, found = await asyncio.gather(
+        storage.fetch("b.txt"), storage.fetch("a.txt"), return_exceptions=True
+    )
+    assert isinstance(missing, ObjectNotFound)
+    assert not isinstance(found, BaseException)
+    assert (found[0].metadata, found[1]) == ({"n": 1}, b"x")
+
+
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
     """What a full disk does to a writer."""
