@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from adapters.pipeline.document_payload import (
     DocumentPayload,
     FilePayload,
+    UnreadableDocumentMessage,
     document_fields,
     name_as_title,
     read_payload,
 )
-from adapters.pipeline.file_content import FileVanished, file_content
-from adapters.pipeline.offloading import offloaded
+from adapters.pipeline.file_content import FileVanished, file_content, object_content
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.resources import Resources
 from application.ports.document_reader import DocumentReader as FileReader
@@ -39,8 +39,14 @@ class DocumentReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     fingerprint: str = ""
 
 
+class _Found(NamedTuple):
+    read: ReadDocument
+    language: str
+    fingerprint: str
+
+
 class DocumentReader:
-    """Reads files in threads of their own."""
+    """Reads files in threads of their own, each in one step."""
 
     def __init__(
         self,
@@ -67,20 +73,32 @@ class DocumentReader:
             return None
         if file.problem is not None:
             raise UnreadableDocument(f"{file.name}: {file.problem}")
+        known = await self._indexed_fingerprint(file.document_id)
         try:
-            content = await file_content(file, self._storage, self._config.max_file_bytes)
-            fingerprint = await offloaded(len(content), self._fingerprint, content)
-            if await self._indexed_fingerprint(file.document_id) == fingerprint:
-                return None
-            read, language = await asyncio.to_thread(self._read, file.name, content)
+            found = await self._found(file, known)
         except (FileVanished, EmptyDocument):
             await self._documents.remove(file.document_id)
             raise
-        return _result(file, read, language, fingerprint)
+        return None if found is None else _result(file, found)
 
-    def _read(self, name: str, content: bytes) -> tuple[ReadDocument, str]:
+    async def _found(self, file: FilePayload, known: str | None) -> _Found | None:
+        """Everything that takes time in one thread, from one waiting to the other; None when it is known as it is."""
+        if file.path is not None:
+            return await asyncio.to_thread(self._of_path, file.name, file.path, known)
+        if file.object_key is not None:
+            content = await object_content(file.object_key, self._storage, self._config.max_file_bytes)
+            return await asyncio.to_thread(self._read, file.name, content, known)
+        raise UnreadableDocumentMessage('the message must have either "path" or "object_key"')
+
+    def _of_path(self, name: str, path: str, known: str | None) -> _Found | None:
+        return self._read(name, file_content(path, self._config.max_file_bytes), known)
+
+    def _read(self, name: str, content: bytes, known: str | None) -> _Found | None:
+        fingerprint = self._fingerprint(content)
+        if fingerprint == known:
+            return None
         read = self._reader.read(name, content)
-        return read, read.language or detect(read.markdown)
+        return _Found(read, read.language or detect(read.markdown), fingerprint)
 
     def _fingerprint(self, content: bytes) -> str:
         """Changes with whatever would make other vectors of the file."""
@@ -95,14 +113,15 @@ class DocumentReader:
             return None
 
 
-def _result(file: FilePayload, read: ReadDocument, language: str, fingerprint: str) -> AdapterResult:
+def _result(file: FilePayload, found: _Found) -> AdapterResult:
+    read = found.read
     payload = DocumentPayload(
         document_id=file.document_id,
-        fingerprint=fingerprint,
+        fingerprint=found.fingerprint,
         origin=file.origin,
         title=read.title or name_as_title(file.name),
         url=file.name,
-        language=language,
+        language=found.language,
         format=str(read.metadata.get("format", "text")),
     )
     fields = document_fields(payload)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 
-from adapters.pipeline.document_payload import FilePayload, UnreadableDocumentMessage
 from application.ports.object_storage import ObjectStorage
 from domain.document import UnreadableDocument
 from domain.errors import FactflowError, NotFound
@@ -19,20 +17,8 @@ class FileVanished(NotFound):
     code = "file_vanished"
 
 
-async def file_content(file: FilePayload, storage: ObjectStorage, limit: int) -> bytes:
-    """All bytes of the file.
-
-    Raises FileVanished, UnreadableDocument (larger than ``limit`` bytes, not permitted, not a regular file), and
-    FactflowError, which is tried again, when the disk fails.
-    """
-    if file.path is not None:
-        return await asyncio.to_thread(_of_path, file.path, limit)
-    if file.object_key is not None:
-        return await _of_object(file.object_key, storage, limit)
-    raise UnreadableDocumentMessage('the message must have either "path" or "object_key"')
-
-
-async def _of_object(key: str, storage: ObjectStorage, limit: int) -> bytes:
+async def object_content(key: str, storage: ObjectStorage, limit: int) -> bytes:
+    """All bytes of a stored object; raises FileVanished, UnreadableDocument (larger than ``limit`` bytes)."""
     try:
         _require_size((await storage.head(key)).size, limit)
         return await storage.read(key)
@@ -40,7 +26,12 @@ async def _of_object(key: str, storage: ObjectStorage, limit: int) -> bytes:
         raise FileVanished(f"the stored object {key!r} is no longer there") from error
 
 
-def _of_path(path: str, limit: int) -> bytes:
+def file_content(path: str, limit: int) -> bytes:
+    """All bytes of a file; to be called in a thread.
+
+    Raises FileVanished, UnreadableDocument (larger than ``limit`` bytes, not permitted, not a regular file), and
+    FactflowError, which is tried again, when the disk fails.
+    """
     try:
         # A named pipe put in the place of a file must not hold the thread for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

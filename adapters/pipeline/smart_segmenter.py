@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -20,6 +19,8 @@ from domain.segmentation import segments
 SEGMENTS_STAGE = "segments"
 # Models that read thousands of tokens at once still find a passage best when it is a passage.
 MAX_DEFAULT_TOKENS = 400
+# What it costs to cut a character against what it costs to decode one.
+SIZE_FACTOR = 16
 
 
 class SmartSegmenterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +36,7 @@ class SmartSegmenterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
 
 class SmartSegmenter:
-    """Cuts documents in threads of their own."""
+    """Cuts documents, those that take longer than a moment in threads of their own."""
 
     def __init__(self, config: SmartSegmenterConfig, tokenizer: Tokenizer) -> None:
         self._config = config
@@ -48,7 +49,7 @@ class SmartSegmenter:
         payload = read_payload(context.message, MarkdownPayload)
         content = await context.stage.kept(SEGMENTS_STAGE, extension=".json")
         if content is None:
-            content = await asyncio.to_thread(self._segmented, payload)
+            content = await offloaded(SIZE_FACTOR * len(payload.markdown), self._segmented, payload)
             await context.stage.keep(
                 SEGMENTS_STAGE,
                 content,
