@@ -19,12 +19,15 @@ from domain.lineage import LineageEntry
 logger = logging.getLogger(__name__)
 
 BATCH = 2000
+ENOUGH = 250
+"""How many make a write worth while. More at once keep PostgreSQL from settlements for longer, which shows in the time that
+a message takes: a fifth more with 2,000, a tenth with 250."""
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 
 
 class PostgresLineageSink:
-    """A bounded buffer in front of a connection of its own, written every ``flush_seconds`` or when 2,000 wait.
+    """A bounded buffer in front of a connection of its own, written every ``flush_seconds`` or when 250 wait.
 
     While the database is away the buffer fills; what comes when ``capacity`` entries wait is dropped and counted.
     Leaving the ``async with`` writes what waits, for at most ``close_seconds``; the rest is dropped and counted too.
@@ -45,7 +48,7 @@ class PostgresLineageSink:
         self._flush_seconds = flush_seconds
         self._close_seconds = close_seconds
         self._waiting: deque[LineageEntry] = deque()
-        self._taken = self._finished = self._dropped = 0
+        self._taken = self._asked_for = self._finished = self._dropped = 0
         self._trouble: str | None = None
         self._something_waits, self._is_urgent = asyncio.Event(), asyncio.Event()
         self._progress = asyncio.Condition()
@@ -102,11 +105,11 @@ class PostgresLineageSink:
         self._taken += 1
         if len(waiting) == 1:
             self._something_waits.set()
-        elif len(waiting) == BATCH:
+        elif len(waiting) == ENOUGH:
             self._is_urgent.set()
 
     async def flush(self) -> None:
-        until = self._taken
+        until = self._asked_for = self._taken
         self._is_urgent.set()
         async with self._progress:
             await self._progress.wait_for(lambda: self._finished >= until or self._writer is None)
@@ -118,12 +121,15 @@ class PostgresLineageSink:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._flush_seconds):
                     await self._is_urgent.wait()
-            self._is_urgent.clear()
+            due = self._taken
             try:
-                while self._waiting:
+                # What comes meanwhile waits for others, or else one small write would follow upon the other.
+                while self._finished < max(due, self._asked_for) or len(self._waiting) >= ENOUGH:
                     await self._write_batch()
                     failures, self._trouble = 0, None
-                self._something_waits.clear()
+                self._is_urgent.clear()
+                if not self._waiting:
+                    self._something_waits.clear()
             except Unavailable as error:
                 self._trouble = error.message
                 logger.warning("lineage waits for the database: %s", error.message)
