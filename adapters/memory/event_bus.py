@@ -17,17 +17,19 @@ class InProcessEventBus:
     """
 
     def __init__(self, *, capacity: int = 1024) -> None:
-        self._listeners: Listeners[tuple[UUID | None, bool], Event] = Listeners(capacity)
+        self._to_all: Listeners[UUID | None, Event] = Listeners(capacity)
+        self._to_whole: Listeners[UUID | None, Event] = Listeners(capacity)
 
     def publish(self, event: Event) -> None:
-        of_whole = () if event.is_of_message else ((event.execution_id, False), (None, False))
-        for audience in ((event.execution_id, True), (None, True), *of_whole):
-            self._listeners.tell(audience, event)
+        for listeners in (self._to_all,) if event.is_of_message else (self._to_all, self._to_whole):
+            for audience in (event.execution_id, None):
+                listeners.tell(audience, event)
 
     def listen(
         self, execution_id: UUID | None = None, *, with_messages: bool = True
     ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        return self._listeners.listen((execution_id, with_messages))
+        return (self._to_all if with_messages else self._to_whole).listen(execution_id)
 
     def is_followed(self, execution_id: UUID) -> bool:
-        return self._listeners.has((execution_id, True)) or self._listeners.has((None, True))
+        # Asked twice for every message, and mostly nobody listens.
+        return bool(self._to_all) and (self._to_all.has(execution_id) or self._to_all.has(None))

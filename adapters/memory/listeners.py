@@ -25,6 +25,9 @@ class Listeners(Generic[Subject, Item]):
     def __len__(self) -> int:
         return sum(map(len, self._mailboxes.values()))
 
+    def __bool__(self) -> bool:
+        return bool(self._mailboxes)
+
     def has(self, subject: Subject) -> bool:
         """Whether anybody listens to the subject."""
         return subject in self._mailboxes

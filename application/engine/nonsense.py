@@ -26,9 +26,9 @@ def require_result(result: object, adapter_type: str) -> None:
     if not isinstance(result, AdapterResult):
         raise AdapterResultInvalid(f"{who} returned {_kind(result)} in place of an AdapterResult or None")
     message, metadata, stage = _parts(result)
-    if not isinstance(message, Mapping):
+    if not _is_mapping(message):
         raise AdapterResultInvalid(f"{who} returned {_kind(message)} as its message, not a mapping")
-    if not isinstance(metadata, Mapping):
+    if not _is_mapping(metadata):
         raise AdapterResultInvalid(f"{who} returned {_kind(metadata)} as metadata, not a mapping")
     if not (stage is None or isinstance(stage, str)):
         raise AdapterResultInvalid(f"{who} returned {_kind(stage)} as its stage, not a name")
@@ -43,8 +43,7 @@ def require_emission(emission: object) -> None:
     """Raise EmissionInvalid for what is not an Emission of a payload under a key."""
     if not isinstance(emission, Emission):
         raise EmissionInvalid(f"{_kind(emission)} was emitted in place of an Emission")
-    parts: tuple[object, ...] = (emission.payload, emission.metadata)
-    if not all(isinstance(part, Mapping) for part in parts):
+    if not (_is_mapping(emission.payload) and _is_mapping(emission.metadata)):
         raise EmissionInvalid("an emission's payload and metadata must be mappings")
     key: object = emission.key
     if not (key is None or isinstance(key, str)):
@@ -54,6 +53,11 @@ def require_emission(emission: object) -> None:
 def _parts(result: AdapterResult) -> tuple[object, object, object]:
     """What a result says it is made of, taken at its word by nobody here."""
     return result.message, result.metadata, result.stage
+
+
+def _is_mapping(value: object) -> bool:
+    # Nearly always a dict, and to ask that first costs a tenth of asking the abstract class.
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def _kind(value: object) -> str:

@@ -38,6 +38,7 @@ from application.upkeep import Upkeep
 from domain.circuit_breaker import BreakerRules
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.shipping import import_shipped
+from entrypoints.garbage import rarely_collected
 from entrypoints.settings import Settings
 
 
@@ -74,6 +75,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             )
         application = _application(adapters, engine, settings, route_pauses, loop)
         await stack.enter_async_context(application.redrives)
+        stack.enter_context(rarely_collected())
         yield application
 
 
