@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from adapters.postgres.database import Database
 from adapters.postgres.messages import Newborn, insert_messages, message_of
 from application.ports.ledger import ClaimRequest, Handover, Settled
 from domain.crash import SUSPECT_FROM
+from domain.execution import ExecutionStatus
 from domain.message import Claim, Message, Settlement
 
 # From the requests to the messages by primary key, whatever the planner thinks of a table that nobody has analysed yet:
@@ -136,7 +136,7 @@ class PostgresLedger:
                 born = (await newborn.insert(connection)).get(row[0], 0)
                 await connection.execute(_ADD_OUTSTANDING, (born, row[0]))
                 handed_over = await newborn.handed_over(connection, are_all_new=born == newborn.count)
-        return _with_children(Settled(message_id=message_id, accepted=True), children, handed_over)
+        return _accepted(message_id, children, handed_over)
 
     async def admit(self, message: Message, *, now: datetime) -> bool:
         """See the port."""
@@ -189,22 +189,24 @@ def _settled(
 ) -> Settled:
     if held is None:
         return Settled(message_id=settlement.message_id, accepted=False)
-    is_ruled = ruling is not None and ruling.settlement is settlement
-    settled = Settled(
-        message_id=settlement.message_id,
-        accepted=True,
-        finished=finished.get(settlement.execution_id) if is_ruled else held.ended,
-    )
-    if ruling is not None and is_ruled:
-        return _with_children(settled, ruling.children, handed_over)
-    return settled if held.is_cancelled else _with_children(settled, settlement.children, handed_over)
+    if ruling is not None and ruling.settlement is settlement:
+        return _accepted(
+            settlement.message_id, ruling.children, handed_over, finished.get(settlement.execution_id)
+        )
+    children = () if held.is_cancelled else settlement.children
+    return _accepted(settlement.message_id, children, handed_over, held.ended)
 
 
-def _with_children(settled: Settled, children: Sequence[Message], handed_over: AbstractSet[UUID]) -> Settled:
-    if not handed_over:
-        return replace(settled, published=children) if children else settled
+def _accepted(
+    message_id: UUID,
+    children: Sequence[Message],
+    handed_over: AbstractSet[UUID],
+    finished: ExecutionStatus | None = None,
+) -> Settled:
     published: list[Message] = []
     taken: list[Message] = []
     for child in children:
         (taken if child.id in handed_over else published).append(child)
-    return replace(settled, published=published, handed_over=taken)
+    return Settled(
+        message_id=message_id, accepted=True, published=published, handed_over=taken, finished=finished
+    )
