@@ -140,7 +140,7 @@ async def test_settling_for_a_cancelled_execution_cancels_the_message(ledgers: L
     await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
     settled = await ledgers.settled(claim, children=children(claim, "a"))
     assert settled.accepted
-    assert settled.published == ()
+    assert not settled.published
     counts = (await ledgers.seen(execution.id)).counts
     assert (counts.cancelled, counts.outstanding, counts.total) == (1, 0, 1)
 
