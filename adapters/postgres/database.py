@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.arrays import Reals, RealsDumper
 from adapters.postgres.translation import DatabaseUnavailable, translating
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
@@ -129,3 +130,4 @@ class Database:
 async def _configure(connection: Connection) -> None:
     set_json_dumps(msgspec.json.encode, connection)
     set_json_loads(msgspec.json.decode, connection)
+    connection.adapters.register_dumper(Reals, RealsDumper)

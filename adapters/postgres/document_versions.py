@@ -7,7 +7,9 @@ come last, in order too. So concurrent batches wait for each other and never in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
+from adapters.postgres.arrays import integer_array, text_array
 from adapters.postgres.database import Connection
 
 # The statements that follow take longer to plan than to run, so they are planned once for a connection. That may be
@@ -20,10 +22,12 @@ _LOCK = """
     SELECT document_id FROM document WHERE document_id = ANY(%s) ORDER BY document_id FOR UPDATE
 """
 
-# For each document: every version below `below` goes, and `below` itself becomes current if it is there.
+# For each document: every version below `below` goes, and `below` itself becomes current if it is there. Its postings
+# are made of its segments' lexemes unless they are given.
 _FLIP = """
     WITH flip AS (
-        SELECT * FROM unnest(%s::text[], %s::integer[]) AS f (document_id, below)
+        SELECT * FROM unnest(%(ids)s::text[], %(below)s::integer[], %(given)s::boolean[])
+            AS f (document_id, below, is_given)
     ), removed AS (
         DELETE FROM segment s USING flip f
         WHERE s.document_id = f.document_id AND s.version < f.below
@@ -39,12 +43,16 @@ _FLIP = """
     ), added AS (
         UPDATE segment s SET is_current = true FROM flip f
         WHERE s.document_id = f.document_id AND s.version = f.below
-        RETURNING s.key, s.lexemes, s.language, s.length
+        RETURNING s.key, s.lexemes, s.language, s.length, f.is_given
     ), added_postings AS (
         INSERT INTO segment_term (lexeme, segment_key, frequency, length)
-        SELECT word.lexeme, a.key, cardinality(word.positions), a.length
-        FROM added a CROSS JOIN LATERAL unnest(a.lexemes) AS word
-        ORDER BY word.lexeme COLLATE "C", a.key
+        SELECT word.lexeme COLLATE "C" AS lexeme, a.key, cardinality(word.positions), a.length
+        FROM added a CROSS JOIN LATERAL unnest(a.lexemes) AS word WHERE NOT a.is_given
+        UNION ALL
+        SELECT lexeme COLLATE "C", key, frequency, length
+        FROM unnest(%(lexemes)s::text[], %(keys)s::bigint[], %(frequencies)s::integer[], %(lengths)s::integer[])
+            AS posting (lexeme, key, frequency, length)
+        ORDER BY lexeme, key
     ), added_versions AS (
         UPDATE document_version v SET is_current = true, indexed_at = now() FROM flip f
         WHERE v.document_id = f.document_id AND v.version = f.below
@@ -63,18 +71,47 @@ _FLIP = """
 _ABOVE_ALL = 2**31 - 1
 
 
+class Posting(NamedTuple):
+    """That a segment of so many words holds a lexeme so often."""
+
+    lexeme: str
+    segment_key: int
+    frequency: int
+    length: int
+
+
 async def lock_documents(connection: Connection, document_ids: Iterable[str]) -> None:
     """Hold the documents until the transaction ends; one that was never opened is passed over."""
     await connection.execute(_PLAN_ONCE)
     await connection.execute(_LOCK, (sorted(set(document_ids)),))
 
 
-async def make_current(connection: Connection, versions: Mapping[str, int]) -> None:
-    """Show these complete versions to readers, each in place of whatever there was of its document before."""
+async def make_current(
+    connection: Connection,
+    versions: Mapping[str, int],
+    postings: Mapping[str, Iterable[Posting]] | None = None,
+) -> None:
+    """Show these complete versions to readers, each in place of whatever there was of its document before.
+
+    ``postings`` are those of a version's every segment, where they are at hand, by document.
+    """
     if versions:
-        await connection.execute(_FLIP, (list(versions), list(versions.values())))
+        await connection.execute(_FLIP, _flip(versions, postings or {}))
 
 
 async def drop_document(connection: Connection, document_id: str) -> None:
     """Take every version of a locked document out, with its segments."""
-    await connection.execute(_FLIP, ([document_id], [_ABOVE_ALL]))
+    await connection.execute(_FLIP, _flip({document_id: _ABOVE_ALL}, {}))
+
+
+def _flip(versions: Mapping[str, int], postings: Mapping[str, Iterable[Posting]]) -> dict[str, object]:
+    given = sorted(posting for document_id in versions for posting in postings.get(document_id, ()))
+    return {
+        "ids": list(versions),
+        "below": list(versions.values()),
+        "given": [document_id in postings for document_id in versions],
+        "lexemes": text_array(posting.lexeme for posting in given),
+        "keys": integer_array(posting.segment_key for posting in given),
+        "frequencies": integer_array(posting.frequency for posting in given),
+        "lengths": integer_array(posting.length for posting in given),
+    }

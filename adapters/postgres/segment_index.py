@@ -20,6 +20,7 @@ from adapters.postgres.embedding_slots import (
     require_dimensions,
     slot,
 )
+from adapters.postgres.lexemes import Lexemes
 from adapters.postgres.segment_rows import (
     FETCH,
     indexed_segment_of,
@@ -58,6 +59,7 @@ class PostgresSegmentIndex:
         self._database = database
         self._parameters = parameters or Bm25()
         self._dimensions: dict[str, int] = {}
+        self._lexemes = Lexemes()
 
     async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
         """Put segments of opened versions in; a version that is complete with them becomes current at once.
@@ -69,7 +71,7 @@ class PostgresSegmentIndex:
             return
         await self._require_dimensions(_dimensions(cleaned))
         async with self._database.transaction() as connection:
-            await _index(connection, cleaned)
+            await _index(connection, cleaned, self._lexemes)
 
     async def semantic(
         self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
@@ -148,12 +150,12 @@ class PostgresSegmentIndex:
         return dict(rows)
 
 
-async def _index(connection: Connection, segments: Sequence[EmbeddedSegment]) -> None:
+async def _index(connection: Connection, segments: Sequence[EmbeddedSegment], lexemes: Lexemes) -> None:
     await lock_documents(connection, (segment.document_id for segment in segments))
     versions = await versions_of(connection, segments)
     accepted = [segment for segment in segments if (segment.document_id, segment.version) in versions]
     if accepted:
-        await make_current(connection, await store(connection, accepted, versions))
+        await make_current(connection, *await store(connection, accepted, versions, lexemes))
 
 
 async def _candidates(
