@@ -143,7 +143,7 @@ class Model:
             message.state = "cancelled"
             return
         match answer.kind:
-            case Kind.PASS | Kind.EMIT | Kind.STREAM:
+            case Kind.PASS | Kind.EMIT | Kind.STREAM if not self._is_changed(message, answer, now):
                 message.state = "done"
                 self._add(self._children(message, answer, now))
             case Kind.SKIP:
@@ -227,6 +227,12 @@ class Model:
         is_open = is_possible or self.open_messages(execution_id)
         if self.status[execution_id] == "running" and not is_open:
             self.status[execution_id] = "completed"
+
+    def _is_changed(self, message: ModelMessage, answer: Answer, now: datetime) -> bool:
+        """Whether an attempt before this one has emitted something else in the same place, which is an error."""
+        children = self._children(message, answer, now)
+        known = self.messages
+        return any(child.id in known and known[child.id].payload != child.payload for child in children)
 
     def _add(self, children: Iterable[ModelMessage]) -> None:
         for child in children:

@@ -95,10 +95,10 @@ class Lifecycle(RuleBasedStateMachine):
             self.runner.close()
 
     async def _cleared_away(self) -> None:
-        of_the_dead = asyncio.all_tasks() - {asyncio.current_task()} - self.of_the_store
-        for task in of_the_dead:
-            task.cancel()
-        await asyncio.wait({*of_the_dead, *self.works}, timeout=5)
+        while of_the_dead := asyncio.all_tasks() - {asyncio.current_task()} - self.of_the_store:
+            for task in of_the_dead:
+                task.cancel()
+            await asyncio.wait(of_the_dead, timeout=1)
         await asyncio.gather(*self.works, return_exceptions=True)
         await self.stack.aclose()
 
