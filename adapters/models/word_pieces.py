@@ -16,6 +16,8 @@ MOST_WORDS = 32_768
 """Words that are remembered, some 5 MB of them for each use; then all are forgotten."""
 
 _LONGEST_WORD = 64
+# What stands for the one piece of a word that is not split.
+_WHOLE: Offsets = ((0, -1),)
 _PLAIN = re.compile(r"[\t\n\r -~]*")
 # BERT splits at white space and on both sides of every mark.
 _WORDS_AND_MARKS = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z\t\n\r ]")
@@ -47,7 +49,7 @@ class WordPieces:
 
     def __init__(self, split: Split, special: Sequence[str]) -> None:
         self._ids: _Known[Ids] = _Known(lambda word: tuple(split(word)[0]))
-        self._offsets: _Known[Offsets] = _Known(lambda word: tuple(split(word)[1]))
+        self._offsets: _Known[Offsets] = _Known(lambda word: _offsets(word, split))
         self._special = tuple(special)
 
     def ids(self, text: str, limit: int) -> list[int]:
@@ -57,13 +59,21 @@ class WordPieces:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The character range of every piece."""
-        known, found = self._offsets, []
+        known, found = self._offsets, list[tuple[int, int]]()
         for match in self._pattern(text).finditer(text):
-            base = match.start()
-            for start, end in known[match[0]]:
-                found.append((base + start, base + end))
+            offsets = known[match[0]]
+            if offsets is _WHOLE:
+                found.append(match.span())
+            else:
+                base = match.start()
+                found += [(base + start, base + end) for start, end in offsets]
         return found
 
     def _pattern(self, text: str) -> re.Pattern[str]:
         is_plain = _PLAIN.fullmatch(text) and not any(token in text for token in self._special)
         return _WORDS_AND_MARKS if is_plain else _BETWEEN_BLANKS
+
+
+def _offsets(word: str, split: Split) -> Offsets:
+    offsets = tuple(split(word)[1])
+    return _WHOLE if offsets == ((0, len(word)),) else offsets

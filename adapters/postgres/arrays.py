@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from struct import pack
 from typing import NamedTuple
@@ -44,9 +44,10 @@ class RealsDumper(Dumper):
         return obj.content
 
 
-def text_array(texts: Iterable[str]) -> str:
+def text_array(texts: Sequence[str]) -> str:
     """A ``text[]`` in PostgreSQL's notation."""
-    return "{" + ",".join(f'"{text if text.isalnum() else _escaped(text)}"' for text in texts) + "}"
+    is_plain = "".join(texts).isalnum()
+    return '{"' + '","'.join(texts if is_plain else map(_escaped, texts)) + '"}' if texts else "{}"
 
 
 def integer_array(numbers: Iterable[int]) -> str:

@@ -7,10 +7,14 @@ come last, in order too. So concurrent batches wait for each other and never in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from itertools import chain
+from typing import TypeAlias
 
 from adapters.postgres.arrays import integer_array, text_array
 from adapters.postgres.database import Connection
+
+Posting: TypeAlias = tuple[str, int, int, int]
+"""A lexeme, the key of a segment that holds it, how often it does, and how many words the segment has."""
 
 # The statements that follow take longer to plan than to run, so they are planned once for a connection. That may be
 # while the tables are empty and reading them whole looks cheap: only plans by index stay right as they fill.
@@ -71,15 +75,6 @@ _FLIP = """
 _ABOVE_ALL = 2**31 - 1
 
 
-class Posting(NamedTuple):
-    """That a segment of so many words holds a lexeme so often."""
-
-    lexeme: str
-    segment_key: int
-    frequency: int
-    length: int
-
-
 async def lock_documents(connection: Connection, document_ids: Iterable[str]) -> None:
     """Hold the documents until the transaction ends; one that was never opened is passed over."""
     await connection.execute(_PLAN_ONCE)
@@ -105,13 +100,16 @@ async def drop_document(connection: Connection, document_id: str) -> None:
 
 
 def _flip(versions: Mapping[str, int], postings: Mapping[str, Iterable[Posting]]) -> dict[str, object]:
-    given = sorted(posting for document_id in versions for posting in postings.get(document_id, ()))
+    given = sorted(
+        chain.from_iterable(postings[document_id] for document_id in versions if document_id in postings)
+    )
+    lexemes, keys, frequencies, lengths = zip(*given, strict=True) if given else ((), (), (), ())
     return {
         "ids": list(versions),
         "below": list(versions.values()),
         "given": [document_id in postings for document_id in versions],
-        "lexemes": text_array(posting.lexeme for posting in given),
-        "keys": integer_array(posting.segment_key for posting in given),
-        "frequencies": integer_array(posting.frequency for posting in given),
-        "lengths": integer_array(posting.length for posting in given),
+        "lexemes": text_array(lexemes),
+        "keys": integer_array(keys),
+        "frequencies": integer_array(frequencies),
+        "lengths": integer_array(lengths),
     }

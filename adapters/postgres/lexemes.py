@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from adapters.postgres.database import Connection
@@ -24,15 +25,15 @@ _ASK = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexed:
-    """A text as a tsvector in PostgreSQL's notation, and how often it holds each lexeme."""
+    """A text as a tsvector in PostgreSQL's notation, and how often it holds each lexeme.
+
+    ``length`` is how many words it has, those apart that are left out of every index. The positions in ``tsvector``
+    tell no more than the frequencies do: nothing here looks for words side by side.
+    """
 
     tsvector: str
     frequencies: Mapping[str, int]
-
-    @property
-    def length(self) -> int:
-        """How many words it has, those that are left out of every index apart."""
-        return sum(self.frequencies.values())
+    length: int
 
 
 class Lexemes:
@@ -69,21 +70,15 @@ class Lexemes:
 
 
 def _lexed(words: Iterable[str], known: Known) -> Lexed:
-    positions: defaultdict[str, list[int]] = defaultdict(list)
-    for position, word in enumerate(words, 1):
-        for lexeme in known[word]:
-            positions[lexeme].append(position)
-    return Lexed(
-        tsvector=" ".join(f"{_quoted(lexeme)}:{_listed(found)}" for lexeme, found in positions.items()),
-        frequencies={lexeme: min(len(found), MOST_POSITIONS) for lexeme, found in positions.items()},
-    )
+    counts = Counter(chain.from_iterable(map(known.__getitem__, words)))
+    frequencies = {lexeme: min(count, MOST_POSITIONS) for lexeme, count in counts.items()}
+    quoted = counts if "".join(counts).isalnum() else map(_escaped, counts)
+    tsvector = " ".join(map("'{}':{}".format, quoted, map(_POSITIONS.__getitem__, frequencies.values())))
+    return Lexed(tsvector=tsvector, frequencies=frequencies, length=sum(frequencies.values()))
 
 
-def _listed(positions: Sequence[int]) -> str:
-    return str(positions[0]) if len(positions) == 1 else ",".join(map(str, positions[:MOST_POSITIONS]))
+def _escaped(lexeme: str) -> str:
+    return lexeme.replace("\\", "\\\\").replace("'", "''")
 
 
-def _quoted(lexeme: str) -> str:
-    if not lexeme.isalnum():
-        lexeme = lexeme.replace("\\", "\\\\").replace("'", "''")
-    return f"'{lexeme}'"
+_POSITIONS = [",".join(map(str, range(1, count + 1))) for count in range(MOST_POSITIONS + 1)]

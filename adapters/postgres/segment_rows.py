@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -145,10 +146,8 @@ def _completed(new: Iterable[_New], lexed: Mapping[tuple[UUID, int], Lexed]) -> 
             postings.pop(row.document_id, None)
         if row.is_whole:
             words = lexed[row.id, row.version]
-            postings.setdefault(row.document_id, []).extend(
-                Posting(lexeme, row.key, frequency, words.length)
-                for lexeme, frequency in words.frequencies.items()
-            )
+            found = zip(words.frequencies, repeat(row.key), words.frequencies.values(), repeat(words.length))
+            postings.setdefault(row.document_id, []).extend(found)
     return Completed(newest, postings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from operator import sub
 from typing import TypeAlias
 
 Offsets: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
@@ -47,6 +48,12 @@ class TokenCounts:
         return self._starts[max(index, 0)] if tokens > 0 and self._starts else end
 
     def _add(self, base: int, ranges: Sequence[tuple[int, int]]) -> None:
+        if _is_ordinary(ranges):
+            self._starts.extend(base + start for start, _ in ranges)
+        else:
+            self._add_one_by_one(base, ranges)
+
+    def _add_one_by_one(self, base: int, ranges: Sequence[tuple[int, int]]) -> None:
         starts = self._starts
         gap_start = base
         for start, end in ranges:
@@ -57,6 +64,15 @@ class TokenCounts:
             if end - start > LONG_TOKEN_CHARACTERS:
                 starts.extend(range(first + LONG_TOKEN_CHARACTERS, last, LONG_TOKEN_CHARACTERS))
             gap_start = last
+
+
+def _is_ordinary(ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether no token and no gap is long, as far as the distances between tokens tell."""
+    if not ranges:
+        return True
+    firsts = [start for start, _ in ranges]
+    widest = max(map(sub, firsts[1:], firsts), default=0)
+    return max(firsts[0], widest, ranges[-1][1] - firsts[-1]) <= LONG_TOKEN_CHARACTERS
 
 
 def _window_end(text: str, start: int) -> int:
