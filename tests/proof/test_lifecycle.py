@@ -98,7 +98,7 @@ class Lifecycle(RuleBasedStateMachine):
         while of_the_dead := asyncio.all_tasks() - {asyncio.current_task()} - self.of_the_store:
             for task in of_the_dead:
                 task.cancel()
-            await asyncio.wait(of_the_dead, timeout=1)
+            await asyncio.wait(of_the_dead, timeout=0.05)
         await asyncio.gather(*self.works, return_exceptions=True)
         await self.stack.aclose()
 
