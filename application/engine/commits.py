@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from application.engine.availability import until_available
 from application.engine.group_commit import GroupCommit
 from application.engine.handovers import reserve
 from application.engine.ports import EnginePorts
@@ -60,9 +61,13 @@ class Commits:
         self.ports.at("settling")
         born = (child for settlement in settlements for child in settlement.children)
         reservation = reserve(born, self.taker)
+        handover = reservation.handover(self.ports.owner)
         try:
-            answers = await self.ports.ledger.settle(
-                settlements, now=self.ports.clock.now(), handover=reservation.handover(self.ports.owner)
+            # Tried again here and not by the group: after an unknown outcome the same children must be named, for
+            # one that was born claimed and is not named again would be published, and nobody could claim it.
+            answers = await until_available(
+                lambda: self.ports.ledger.settle(settlements, now=self.ports.clock.now(), handover=handover),
+                self.ports.clock.sleep,
             )
         except BaseException:
             reservation.cancel()
