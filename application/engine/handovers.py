@@ -49,6 +49,9 @@ def reserve(children: Iterable[Message], taker_of: Callable[[Message], RouteProc
     """Keep room for those of the children that can be handed over."""
     reservation = Reservation()
     for child in children:
+        if child.id in reservation.by_id:
+            # Emitted twice under one key: it is one child, and needs room once.
+            continue
         taker = taker_of(child)
         if taker is not None and taker.takes_over and taker.inbox.reserve():
             reservation.by_id[child.id] = taker

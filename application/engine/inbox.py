@@ -23,6 +23,11 @@ class Work:
     delivery: Delivery | None = None
     has_begun: bool = False
 
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        """The message and the token: what was born claimed shares its token with its siblings."""
+        return self.claim.message.id, self.claim.token
+
     def given_up(self) -> Settlement:
         """The settlement that puts the message back."""
         return handed_back(
@@ -34,10 +39,10 @@ class Work:
 class Inbox:
     """A window of ``WINDOW`` messages, or 4 MiB of their payloads, on the route's part of the ledger.
 
-    ``held`` is everything claimed here by message id, whether it waits, is worked on or is being settled.
+    ``held`` is everything claimed here by its key, whether it waits, is worked on or is being settled.
     """
 
-    held: dict[UUID, Work] = field(default_factory=dict)
+    held: dict[tuple[UUID, UUID], Work] = field(default_factory=dict)
     is_closed: bool = False
     _waiting: deque[Work] = field(default_factory=deque)
     _reserved: int = 0
@@ -68,7 +73,7 @@ class Inbox:
     def put(self, work: Work) -> None:
         """Take a claimed message in."""
         message = work.claim.message
-        self.held[message.id] = work
+        self.held[work.key] = work
         self._characters += _size(message)
         self._waiting.append(work)
 
@@ -82,10 +87,9 @@ class Inbox:
 
     def settled(self, work: Work) -> bool:
         """Forget a message that is settled; False when it was not held any more."""
-        message = work.claim.message
-        if self.held.pop(message.id, None) is None:
+        if self.held.pop(work.key, None) is None:
             return False
-        self._characters -= _size(message)
+        self._characters -= _size(work.claim.message)
         self._tell_of_room()
         return True
 

@@ -71,7 +71,8 @@ class RouteProcessor:
             work = Work(claim=Claim(message=message, token=token, attempt=1))
             if self.inbox.is_closed:
                 self.settlements.hand_in(work.given_up(), _ignore)
-            else:
+            elif work.key not in self.inbox.held:
+                # It is there already when it was emitted twice under one key.
                 self.quarantine.enter()
                 self._put(work)
         self._staff()
