@@ -38,12 +38,14 @@ class GroupCommit(Generic[Item, Answer]):
     largest: int = 500
     _waiting: list[tuple[Item, Done[Answer]]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+    _answered: int = 0
+    _under_way: int = 0
+    _progress: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_closed: bool = False
     _worker: asyncio.Task[None] | None = None
     _last_commit: float = 0.0
 
     async def __aenter__(self) -> Self:
-        self._idle.set()
         self._worker = asyncio.create_task(self._work(), name="group commit")
         return self
 
@@ -54,14 +56,21 @@ class GroupCommit(Generic[Item, Answer]):
             self._worker.cancel()
             with suppress(asyncio.CancelledError):
                 await self._worker
+        self._is_closed = True
         waiting, self._waiting = self._waiting, []
+        self._progress.set()
         _tell_all(waiting, GroupClosed())
 
     def hand_in(self, item: Item, done: Done[Answer]) -> None:
-        """Have an item committed; ``done`` is told the answer or the error, and must not raise."""
+        """Have an item committed; ``done`` is told the answer or the error, and must not raise.
+
+        After the end it is told GroupClosed at once.
+        """
+        if self._is_closed:
+            done(GroupClosed())
+            return
         if not self._waiting:
             self._arrived.set()
-            self._idle.clear()
         self._waiting.append((item, done))
 
     async def ask(self, item: Item) -> Answer:
@@ -82,8 +91,14 @@ class GroupCommit(Generic[Item, Answer]):
         return await answer
 
     async def drained(self) -> None:
-        """Return when nothing waits and nothing is being committed."""
-        await self._idle.wait()
+        """Return when all that has been handed in is answered, and so is what was handed in meanwhile.
+
+        What comes after that is not waited for: somebody else may hand in without end.
+        """
+        for _ in range(2):
+            until = self._answered + self._under_way + len(self._waiting)
+            while self._answered < until and not self._is_closed:
+                await self._progress.wait()
 
     async def _work(self) -> None:
         while True:
@@ -93,6 +108,7 @@ class GroupCommit(Generic[Item, Answer]):
             group, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
             if not self._waiting:
                 self._arrived.clear()
+            self._under_way = len(group)
             began = time.perf_counter()
             try:
                 await self._answer(group)
@@ -100,8 +116,9 @@ class GroupCommit(Generic[Item, Answer]):
                 self._waiting = group + self._waiting
                 raise
             self._last_commit = time.perf_counter() - began
-            if not self._waiting:
-                self._idle.set()
+            self._answered, self._under_way = self._answered + len(group), 0
+            self._progress.set()
+            self._progress = asyncio.Event()
 
     def _linger(self) -> float:
         return max(self.linger_seconds, min(LINGER_PER_COMMIT * self._last_commit, LONGEST_LINGER_SECONDS))

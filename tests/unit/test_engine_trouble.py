@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from application.engine.group_commit import GroupCommit
+from application.engine.group_commit import GroupClosed, GroupCommit
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.errors import Unavailable
 from domain.execution import ExecutionStatus
@@ -143,3 +143,35 @@ async def test_too_few_answers_are_an_error_and_not_a_silence() -> None:
     async with GroupCommit[int, int](commit=commit, sleep=asyncio.sleep, linger_seconds=0.001) as group:
         with pytest.raises(ValueError, match="0 answers to 1 requests"):
             await group.ask(7)
+
+
+async def test_who_waits_for_what_was_handed_in_does_not_wait_for_what_others_hand_in() -> None:
+    """A run that ends beside a busy one comes to its end."""
+    answered: list[int | Exception] = []
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        # There is always something waiting when a commit is done.
+        group.hand_in(items[-1] + 1, answered.append)
+        await asyncio.sleep(0)
+        return items
+
+    async with GroupCommit[int, int](commit=commit, sleep=asyncio.sleep, linger_seconds=0.0) as group:
+        group.hand_in(0, answered.append)
+        async with asyncio.timeout(5):
+            await group.drained()
+        assert answered[:2] == [0, 1]
+
+
+async def test_what_is_handed_in_after_the_end_is_answered_too() -> None:
+    """So nobody waits for ever."""
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    async with GroupCommit[int, int](commit=commit, sleep=asyncio.sleep) as group:
+        assert await group.ask(1) == 1
+    answers: list[int | Exception] = []
+    group.hand_in(2, answers.append)
+    assert isinstance(answers[0], GroupClosed)
+    async with asyncio.timeout(5):
+        await group.drained()
