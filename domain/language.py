@@ -13,6 +13,7 @@ _SAMPLE_WORDS = 4_000
 _LEAST_SHARE = 0.06
 _LEAST_WORDS = 3
 _WORD = re.compile(r"[^\W\d_]+")
+_ASCII_WORD = re.compile(r"[A-Za-z]+")
 
 # The commonest function words; those that several languages share are told apart by the rest.
 _COMMON_WORDS = {
@@ -98,7 +99,8 @@ def detect(text: str) -> str:
     A word counts for each language that has it, in inverse proportion to how many do, so that words shared by
     neighbours such as Danish and Norwegian weigh little.
     """
-    words = _WORD.findall(text, 0, _SAMPLE_CHARACTERS)[:_SAMPLE_WORDS]
+    pattern = _ASCII_WORD if text.isascii() else _WORD
+    words = pattern.findall(text, 0, _SAMPLE_CHARACTERS)[:_SAMPLE_WORDS]
     scores: Counter[str] = Counter()
     for word, times in Counter(map(str.lower, words)).items():
         languages = _LANGUAGES_OF_WORD.get(word, ())

@@ -16,7 +16,7 @@ from domain.identity import derived_id
 from domain.json import JsonObject
 
 CONFIG_ID = derived_id("shipped config", "pipelines/documents.yaml")
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 
 Progress = Callable[[Execution], None]
 

@@ -12,7 +12,7 @@ from adapters.filesystem.disk_names import on_disk
 from adapters.filesystem.files import described_file, put_in_place
 from adapters.filesystem.folders import locked, opened
 from adapters.filesystem.incoming import Draft
-from adapters.filesystem.sidecar import Description, described, encode
+from adapters.filesystem.sidecar import Description, encode, stored
 from domain.storage import StoredObject
 
 _MAX_ATTEMPTS = 100
@@ -32,8 +32,7 @@ class Passage:
     outcome: StoredObject | OSError | None = None
     folders: tuple[str, ...] = field(init=False)
     name: str = field(init=False)
-    _described: StoredObject | None = None
-    _content: bytes = b""
+    _stored: StoredObject | None = None
     _is_placed: bool = False
 
     def __post_init__(self) -> None:
@@ -50,14 +49,13 @@ class Passage:
 
     def describe(self) -> None:
         """Draft the sidecar, now that the content is drafted."""
-        self._content = encode(self.description, size=self.draft.size, checksum=self.draft.checksum)
-        self.sidecar.write(self._content)
+        self.sidecar.write(encode(self.description, size=self.draft.size, checksum=self.draft.checksum))
 
     def finish(self) -> None:
         """Have both drafts on the disk itself."""
         status = self.draft.finish()
         self.sidecar.finish()
-        self._described = described(self.description.key, status, self._content)
+        self._stored = stored(self.description, status, self.draft.checksum)
 
     def put(self, folder: int) -> None:
         """Move both files to their places in a locked folder, unless that is done."""
@@ -73,7 +71,7 @@ class Passage:
     def arrive(self) -> None:
         """Tell what was stored, when it is there for good."""
         if self._is_placed:
-            self.outcome = self._described
+            self.outcome = self._stored
 
     def discard(self) -> None:
         """Remove the drafts."""

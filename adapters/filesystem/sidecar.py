@@ -26,17 +26,27 @@ class Description:
 
 def encode(description: Description, *, size: int, checksum: str) -> bytes:
     """The sidecar's content, one field a line."""
-    fields = {
-        "key": description.key,
-        "content_type": description.content_type,
-        "size": size,
-        "checksum": checksum,
-    }
-    lines = [
-        f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()
-    ]
-    lines.append(f'  "metadata": {description.metadata}')
+    key, content_type = (_text(text) for text in (description.key, description.content_type))
+    lines = (
+        f'  "key": {key}',
+        f'  "content_type": {content_type}',
+        f'  "size": {size}',
+        f'  "checksum": "{checksum}"',
+        f'  "metadata": {description.metadata}',
+    )
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def stored(description: Description, status: os.stat_result, checksum: str) -> StoredObject:
+    """The object as ``described`` will tell it from what was written."""
+    return StoredObject(
+        key=description.key,
+        size=status.st_size,
+        content_type=description.content_type,
+        modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        checksum=checksum,
+        metadata=json.loads(description.metadata),
+    )
 
 
 def key_in(content: bytes) -> str | None:
@@ -75,6 +85,10 @@ def _fields(content: bytes) -> dict[str, Json]:
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _unknown(fields: JsonObject) -> dict[str, Json]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import TypeAlias, TypeVar
 
 Ids: TypeAlias = tuple[int, ...]
@@ -16,12 +16,11 @@ MOST_WORDS = 32_768
 """Words that are remembered, some 5 MB of them for each use; then all are forgotten."""
 
 _LONGEST_WORD = 64
-# What stands for the one piece of a word that is not split.
-_WHOLE: Offsets = ((0, -1),)
 _PLAIN = re.compile(r"[\t\n\r -~]*")
-# BERT splits at white space and on both sides of every mark.
-_WORDS_AND_MARKS = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z\t\n\r ]")
-_BETWEEN_BLANKS = re.compile(r"[^\t\n\r ]+")
+# BERT splits at white space and on both sides of every mark. Every character is in one match, so that their lengths
+# tell where each begins; blanks have no pieces.
+_WORDS_AND_MARKS = re.compile(r"[0-9A-Za-z]+|[\t\n\r ]+|[^0-9A-Za-z\t\n\r ]")
+_BETWEEN_BLANKS = re.compile(r"[^\t\n\r ]+|[\t\n\r ]+")
 
 
 class _Known(dict[str, Pieces]):
@@ -49,31 +48,25 @@ class WordPieces:
 
     def __init__(self, split: Split, special: Sequence[str]) -> None:
         self._ids: _Known[Ids] = _Known(lambda word: tuple(split(word)[0]))
-        self._offsets: _Known[Offsets] = _Known(lambda word: _offsets(word, split))
+        self._offsets: _Known[Offsets] = _Known(lambda word: tuple(split(word)[1]))
         self._special = tuple(special)
 
     def ids(self, text: str, limit: int) -> list[int]:
         """The ids of the first ``limit`` pieces."""
-        words = self._pattern(text).findall(text)
-        return list(islice(chain.from_iterable(map(self._ids.__getitem__, words)), limit))
+        ids = map(self._ids.__getitem__, self._parts(text))
+        return list(islice(chain.from_iterable(ids), limit))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The character range of every piece."""
-        known, found = self._offsets, list[tuple[int, int]]()
-        for match in self._pattern(text).finditer(text):
-            offsets = known[match[0]]
-            if offsets is _WHOLE:
-                found.append(match.span())
-            else:
-                base = match.start()
-                found += [(base + start, base + end) for start, end in offsets]
-        return found
+        parts = self._parts(text)
+        begins = accumulate(map(len, parts), initial=0)
+        offsets = map(self._offsets.__getitem__, parts)
+        return [
+            (begin + start, begin + end)
+            for begin, pieces in zip(begins, offsets, strict=False)
+            for start, end in pieces
+        ]
 
-    def _pattern(self, text: str) -> re.Pattern[str]:
+    def _parts(self, text: str) -> list[str]:
         is_plain = _PLAIN.fullmatch(text) and not any(token in text for token in self._special)
-        return _WORDS_AND_MARKS if is_plain else _BETWEEN_BLANKS
-
-
-def _offsets(word: str, split: Split) -> Offsets:
-    offsets = tuple(split(word)[1])
-    return _WHOLE if offsets == ((0, len(word)),) else offsets
+        return (_WORDS_AND_MARKS if is_plain else _BETWEEN_BLANKS).findall(text)

@@ -21,6 +21,7 @@ _MARKS = (
     "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0900-\u0963\u0966-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
     "\u0eb1-\u0ebc\u0ec8-\u0ece\u0f71-\u0f84\u102b-\u103e\u1056-\u109d\u17b4-\u17d3"
 )
+_ASCII_WORD = re.compile(r"[0-9a-z]+")
 _WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
 
 # Han, kana, Hangul, Thai, Lao, Burmese and Khmer: scripts that put no spaces between words, or glue particles on.
@@ -61,11 +62,11 @@ def _joined(sequence: Sequence[str]) -> str:
 
 
 def _split(text: str) -> Sequence[str]:
-    found = _WORD.findall(text)
+    if not text.isascii():
+        return list(_pieces(_WORD.findall(text)))
+    found = _ASCII_WORD.findall(text)
     # Most texts have nothing to divide and nothing to shorten.
-    if text.isascii() and max(map(len, found), default=0) <= MAX_WORD_LENGTH:
-        return found
-    return list(_pieces(found))
+    return found if max(map(len, found), default=0) <= MAX_WORD_LENGTH else list(_pieces(found))
 
 
 def _pieces(found: Iterable[str]) -> Iterator[str]:
