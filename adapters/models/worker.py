@@ -5,11 +5,39 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 Job = tuple[int, int, Callable[[], Any] | None, "Future[Any]"]
+
+
+def all_done(jobs: Sequence[Future[Any]]) -> Future[None]:
+    """What is done when all of the jobs are, or with the error of the first that failed.
+
+    An event loop that waits for this is woken once, not by each of them.
+    """
+    together: Future[None] = Future()
+    # Whoever waits may go away, but nobody cancels this one, so that it can be told its outcome at any time.
+    together.set_running_or_notify_cancel()
+    lock = threading.Lock()
+    left = len(jobs)
+
+    def note(job: Future[Any]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            if together.done():
+                return
+            error = CancelledError() if job.cancelled() else job.exception()
+            if error is not None:
+                together.set_exception(error)
+            elif not left:
+                together.set_result(None)
+
+    for job in jobs:
+        job.add_done_callback(note)
+    return together
 
 
 class ModelThreads:
