@@ -32,7 +32,7 @@ class FollowUp:
     def after(
         self, published: Sequence[Message], delivery: Delivery | None, *, returns_at: datetime | None = None
     ) -> None:
-        """See to a message that is settled, or was not to be claimed; ``returns_at`` is when it waits again."""
+        """See to a message that is settled, or was not to be claimed; ``returns_at`` is when it may be waiting again."""
         if delivery is None and returns_at is not None:
             self.feeds[self.route_id].expect(returns_at)
         if published:

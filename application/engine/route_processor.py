@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from domain.message import Claim, Message, Outcome, Settlement
 from domain.pipeline import Route
 
 LONGEST_STRETCH_SECONDS = 0.001
+LOOKED_FOR_AGAIN = timedelta(seconds=1)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -167,7 +169,9 @@ class RouteProcessor:
             self.crashed(claim)
         elif claim is None:
             self.quarantine.leave()
-            self.follow_up.after((), delivery)
+            # Mostly somebody has dealt with it. But it may have been too early for it: what the feed offered meanwhile
+            # was dropped by a queue that still had this delivery.
+            self.follow_up.after((), delivery, returns_at=self.ports.clock.now() + LOOKED_FOR_AGAIN)
         else:
             self._put(Work(claim=claim, delivery=delivery))
             self._staff()

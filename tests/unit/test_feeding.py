@@ -1,0 +1,50 @@
+"""No message waits in the ledger that nobody ever offers to its route."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from application.engine import route_processor
+from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from tests.unit.engines import bench, ended_well, route
+from tests.unit.late_ledgers import LateLedger
+
+
+class Busy(Exception):
+    """A service that asks for a pause."""
+
+    retry_after = 0.1
+
+
+async def test_a_delivery_that_came_too_early_does_not_cost_its_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The retry falls due between a claim that came too early and its answer, while the queue still has the delivery."""
+    monkeypatch.setattr(route_processor, "LOOKED_FOR_AGAIN", timedelta(seconds=0.05))
+    ledger = LateLedger()
+    failed = asyncio.Event()
+
+    async def answer_late(claims: object) -> None:
+        if not claims:
+            await asyncio.sleep(2 * Busy.retry_after)
+
+    ledger.claimed = answer_late
+
+    async def act(context: PipelineContext) -> AdapterResult:
+        if context.attempt == 1:
+            # The delivery of what is at work goes back to the queue.
+            on.engine.gates.of(context.execution_id)["a"].pause("test")
+            await asyncio.sleep(0.01)
+            failed.set()
+            raise Busy
+        return AdapterResult(message=context.message)
+
+    async with bench({"act": act}, ledger=ledger, executions=ledger.inner) as on:
+        started = await on.start(route("a", "act"))
+        await failed.wait()
+        await asyncio.sleep(0.02)
+        on.engine.gates.of(started.id)["a"].resume("test")
+        assert ended_well(await on.ended(started.id, within=5))
