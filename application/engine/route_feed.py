@@ -47,10 +47,12 @@ class RouteFeed:
             Envelope(message_id=message_id, execution_id=self.execution_id, route_id=self.route_id)
             for message_id in message_ids
         ]
+        # Noted before: a queue may deliver them before it confirms that it has them.
+        self._out.update(message_ids)
         taken = await until_available(
             lambda: self.ports.queue.publish(self.queue_name, envelopes), self.ports.clock.sleep
         )
-        self._out.update(message_ids[:taken])
+        self._out.difference_update(message_ids[taken:])
         if taken < len(envelopes):
             self._low_water = len(self._out) // 2
             self.look_in_ledger()
@@ -113,7 +115,8 @@ class RouteFeed:
             await asyncio.gather(*either, return_exceptions=True)
 
     async def _refill(self) -> None:
-        room = min(await self.ports.queue.room(self.queue_name), MOST_AT_ONCE)
+        room = await until_available(lambda: self.ports.queue.room(self.queue_name), self.ports.clock.sleep)
+        room = min(room, MOST_AT_ONCE)
         if room <= 0:
             await self._wait_for_consumption()
             return
