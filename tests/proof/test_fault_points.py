@@ -58,11 +58,11 @@ async def test_a_kill_at_a_fault_point_loses_nothing_and_doubles_nothing(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("point", POINTS[1:])
-async def test_a_kill_in_every_one_of_four_lives_loses_nothing_and_doubles_nothing(
+async def test_a_kill_in_each_of_two_lives_loses_nothing_and_doubles_nothing(
     point: str, place: Place
 ) -> None:
-    """Also those that die while they make good what another has left."""
-    for passing in (3, 5, 2, 7):
+    """Also of one that makes good what another has left. After a third its message would count as what they die of."""
+    for passing in (3, 5):
         assert place.live(die_at=point, passing=passing) in {KILLED, 0}, place.log
     assert place.live() == 0, place.log
     assert_as_undisturbed(await effects_of(place), place.fan)
