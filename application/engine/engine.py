@@ -130,6 +130,10 @@ class Engine:
             await run.open()
         except AdapterNotOpened as error:
             self._fail(run.execution_id, error)
+        except BaseException:
+            # Nobody may be looking in the ledger for it yet: recovery takes it up from the beginning.
+            self._in_background(run.execution_id, self._close(run.execution_id))
+            raise
 
     def _drop(self, execution_id: UUID) -> None:
         self._runs.pop(execution_id, None)

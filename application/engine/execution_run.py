@@ -61,8 +61,16 @@ class ExecutionRun:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._let_go()
         await self.adapters.close_all()
         return held
+
+    def _let_go(self) -> None:
+        """Whoever still waits for it to be open need not wait any longer."""
+        for processor in self.processors.values():
+            processor.is_ready.set()
+        for listener in self.listeners:
+            listener.is_listening.set()
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

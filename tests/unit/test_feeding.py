@@ -72,9 +72,13 @@ class EagerQueue(InProcessMessageQueue):
 
 async def test_a_message_dealt_with_before_the_queue_confirms_it_is_not_waited_for() -> None:
     """Or the feed would never look in the ledger again."""
+
+    def deal_with(message_id: UUID) -> None:
+        feed.consumed(message_id)
+
     async with bench({}) as on:
         feed = RouteFeed(
-            ports=replace(on.engine.ports, queue=EagerQueue(lambda message_id: feed.consumed(message_id))),
+            ports=replace(on.engine.ports, queue=EagerQueue(deal_with)),
             execution_id=uuid4(),
             route_id="a",
             queue_name="a",
