@@ -37,6 +37,12 @@ class Reservation:
             taker.inbox.unreserve(1)
         self.by_id = {}
 
+    def abandon(self, execution_id: UUID, token: UUID) -> None:
+        """Give the room back when nobody will see the answer: what is born claimed all the same is put back."""
+        for message_id, taker in self.by_id.items():
+            taker.put_back(message_id, execution_id, token)
+        self.cancel()
+
     def _by_taker(self, messages: Sequence[Message]) -> Iterable[tuple[RouteProcessor, Sequence[Message]]]:
         grouped: dict[int, tuple[RouteProcessor, list[Message]]] = {}
         for message in messages:

@@ -79,6 +79,11 @@ class RouteProcessor:
                 self._put(work)
         self._staff()
 
+    def put_back(self, message_id: UUID, execution_id: UUID, token: UUID) -> None:
+        """Put back a message that was claimed as it was born, if it was, unless it has been taken over."""
+        if (message_id, token) not in self.inbox.held:
+            self.settlements.hand_in(handed_back(message_id, execution_id, token, has_begun=False), _ignore)
+
     async def run(self) -> None:
         """Consume the queue whenever the gate is open, until cancelled. Ready is, too, who is kept from it by the gate."""
         name = self.feeds[self.route.id].queue_name

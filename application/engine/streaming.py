@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -64,6 +65,9 @@ class StreamingFanOut:
                 ),
                 self.ports.clock.sleep,
             )
+        except asyncio.CancelledError:
+            reservation.abandon(claim.message.execution_id, claim.token)
+            raise
         except BaseException:
             reservation.cancel()
             raise

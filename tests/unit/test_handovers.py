@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from application.engine.inbox import WINDOW
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.errors import Unavailable
+from domain.execution import ExecutionStatus
 from domain.message import Settlement
 from tests.unit.engines import Act, bench, ended_well, route
 from tests.unit.late_ledgers import LateLedger
-from tests.unit.test_engine import Recorder, fanning
+from tests.unit.test_engine import Recorder, fanning, passing, streaming
 
 
 async def test_children_born_in_a_commit_of_unknown_outcome_are_worked_on() -> None:
@@ -89,3 +90,23 @@ async def test_a_stream_that_says_the_same_again_does_not_have_it_worked_on_agai
         assert ended_well(await on.run(route("a", "repeat", to="b"), route("b", "slow", concurrency=2)))
         assert on.engine.quarantine.at_work == 0
     assert record.numbers == dict.fromkeys(range(10), 1)
+
+
+async def test_a_stream_that_is_cancelled_in_a_commit_leaves_nothing_claimed() -> None:
+    """The chunk is in the ledger, and nobody has seen the answer."""
+    ledger, committed = LateLedger(), asyncio.Event()
+
+    async def answer_never(children: object) -> None:
+        del children
+        committed.set()
+        await asyncio.Event().wait()
+
+    ledger.extended = answer_never
+    acts = {"stream": streaming(300), "pass": passing}
+    async with bench(acts, ledger=ledger, executions=ledger.inner) as on:
+        started = await on.start(route("a", "stream", to="b"), route("b", "pass"))
+        await committed.wait()
+        await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
+        await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        assert (await on.ended(started.id, within=5)).counts.cancelled == 257
+        assert on.engine.quarantine.at_work == 0
