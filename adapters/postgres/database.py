@@ -113,6 +113,20 @@ class Database:
             async with self._pool.connection() as connection, connection.transaction():
                 yield connection
 
+    @asynccontextmanager
+    async def pipelined(self) -> AsyncIterator[Connection]:
+        """As ``transaction``, with what is asked sent together with the next question, or the end, that needs an answer.
+
+        What is not fetched within can be fetched after it.
+        """
+        with translating():
+            async with (
+                self._pool.connection() as connection,
+                connection.pipeline(),
+                connection.transaction(),
+            ):
+                yield connection
+
     async def check(self) -> ComponentHealth:
         """Whether a statement gets its answer within two seconds."""
         try:

@@ -101,16 +101,18 @@ class PostgresLedger:
     ) -> Sequence[Settled]:
         """See the port."""
         with settling.naming_rejected_payloads():
-            async with self._database.transaction() as connection:
+            # Each answer waits for its turn in the event loop: three of them rather than five.
+            async with self._database.pipelined() as connection:
                 held = await settling.lock(connection, settlements)
                 rulings = settling.rule(settlements, held)
                 newborn = Newborn(_children(rulings), handover)
                 born = await newborn.insert(connection)
-                finished = await settling.write(connection, rulings, born, now)
                 are_all_new = sum(born.values()) == newborn.count and len(rulings) == len(settlements)
                 if not are_all_new:
                     newborn = Newborn(_all_children(settlements), handover)
                 handed_over = await newborn.handed_over(connection, are_all_new=are_all_new)
+                written = await settling.write(connection, rulings, born, now)
+            finished = await settling.ended(written)
         return [
             _settled(settlement, one, rulings.get(settlement.message_id), finished, handed_over)
             for settlement, one in zip(settlements, held, strict=True)

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
 
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import json_text
@@ -20,6 +22,7 @@ from domain.json import JsonObject
 from domain.message import Message, MessageState, Outcome, PayloadRejected, Settlement
 
 Finished: TypeAlias = Mapping[UUID, ExecutionStatus]
+Cursor: TypeAlias = AsyncCursor[TupleRow]
 
 _STATE = {
     Outcome.DONE: MessageState.DONE,
@@ -195,13 +198,13 @@ def _ruling(settlement: Settlement, held: Held) -> Ruling:
 
 async def write(
     connection: Connection, rulings: Mapping[UUID, Ruling], born: Mapping[UUID, int], now: datetime
-) -> Finished:
+) -> Cursor | None:
     """Write each ruling to its message, and move the executions' counters by what really changed.
 
-    ``born`` holds how many children came into being, ``{execution id: count}``. Returns the executions that have ended.
+    ``born`` holds how many children came into being, ``{execution id: count}``. Returns what ``ended`` reads.
     """
     if not rulings:
-        return {}
+        return None
     deltas: dict[UUID, Counter[str]] = {}
     for ruling in rulings.values():
         delta = deltas.setdefault(ruling.settlement.execution_id, Counter())
@@ -216,7 +219,12 @@ async def write(
         if ruling.failure is not None
     }
     values = _states(rulings) | _deltas(deltas, failures) | {"now": now}
-    return _ended(await (await connection.execute(_WRITE, values)).fetchall())
+    return await connection.execute(_WRITE, values)
+
+
+async def ended(written: Cursor | None) -> Finished:
+    """The executions that a ``write`` has ended, with their status."""
+    return {} if written is None else _ended(await written.fetchall())
 
 
 def _states(rulings: Mapping[UUID, Ruling]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from uuid import UUID
 from application.ports.message_queue import Delivery
 from domain.message import Claim, Message, Outcome, Settlement
 
-WINDOW = 2048
+WINDOW = 1024
 WINDOW_CHARACTERS = 4 << 20
 
 
