@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from domain.errors import FactflowError, Unavailable
@@ -45,11 +45,18 @@ class Batcher(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         """The result for this item; raises what ``work`` raised for it."""
+        return await self._entered(item)
+
+    async def submit_all(self, items: Iterable[Item]) -> Sequence[Result]:
+        """The results for these items, which may be done in several batches; raises what the first to fail raised."""
+        return await asyncio.gather(*map(self._entered, items))
+
+    def _entered(self, item: Item) -> asyncio.Future[Result]:
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, result))
         if len(self._running) < self._lanes:
             self._running.add(asyncio.create_task(self._run()))
-        return await result
+        return result
 
     async def close(self) -> None:
         """Stop what runs and cancel whoever waits."""

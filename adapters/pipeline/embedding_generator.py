@@ -8,7 +8,13 @@ from typing import Annotated
 import msgspec
 
 from adapters.pipeline.registry import Registration
-from adapters.pipeline.segment_payload import SegmentPayload, read_payload, require_usable
+from adapters.pipeline.segment_payload import (
+    DocumentPart,
+    SegmentPart,
+    SegmentPayload,
+    read_segments,
+    require_usable,
+)
 from application.batcher import Batcher
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
@@ -33,11 +39,12 @@ class EmbeddingGenerator:
         self._batcher: Batcher[str, Sequence[float]] = Batcher(self._embed, size=config.batch_size, lanes=2)
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
-        """Add ``vector`` (of unit length) and ``model_name`` to the message."""
-        payload = read_payload(context.message, SegmentPayload)
-        vector = await self._batcher.submit(embedded_text(payload))
-        added: JsonObject = {"vector": vector, "model_name": self._model.model_name}
-        return AdapterResult(message={**context.message, **added})
+        """Add ``vector`` (of unit length), or ``vectors`` for several segments, and ``model_name`` to the message."""
+        payload = read_segments(context.message)
+        texts = [_in_context(payload.document, segment) for segment in payload.segments]
+        vectors = await self._batcher.submit_all(texts)
+        added: JsonObject = {"vectors": vectors} if "segments" in context.message else {"vector": vectors[0]}
+        return AdapterResult(message={**context.message, **added, "model_name": self._model.model_name})
 
     async def _embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         vectors = await self._model.embed(texts)
@@ -52,10 +59,14 @@ def embedded_text(payload: SegmentPayload) -> str:
     Headings with which the text itself begins are not repeated. A plain text's first sentence may well repeat the
     title: that helps rather than harms (Cranfield, nDCG@10 .3569 with the title twice, .3532 with it once).
     """
-    text = payload.segment.text
+    return _in_context(payload.document, payload.segment)
+
+
+def _in_context(document: DocumentPart, segment: SegmentPart) -> str:
+    text = segment.text
     own = _leading_headings(text)
     context: list[str] = []
-    for part in (payload.document.title, *payload.segment.heading_path):
+    for part in (document.title, *segment.heading_path):
         name = part.strip()
         if name and name not in own and name not in context:
             context.append(name)

@@ -1,10 +1,10 @@
-"""The payload of a message about one segment, from ``segment_publisher`` to ``segment_writer``."""
+"""The payload of a message about one segment or several, from ``segment_publisher`` to ``segment_writer``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -60,26 +60,73 @@ class SegmentPart(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class IdentifiedSegment(SegmentPart, frozen=True, kw_only=True):
+    """A segment with the id that it has in the index."""
+
+    segment_id: UUID
+
+
+class SegmentsPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """Segments of one document on their way to be embedded."""
+
+    document: DocumentPart
+    segments: Annotated[tuple[IdentifiedSegment, ...], msgspec.Meta(min_length=1)]
+
+
+class EmbeddedSegmentsPayload(SegmentsPayload, frozen=True, kw_only=True):
+    """Segments with their vectors, in the same order."""
+
+    vectors: tuple[list[float], ...]
+    model_name: str
+
+
 class SegmentPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment on its way to be embedded."""
+    """One segment on its way to be embedded."""
 
     document: DocumentPart
     segment: SegmentPart
     segment_id: UUID
 
+    @property
+    def segments(self) -> tuple[IdentifiedSegment, ...]:
+        """The segment as the only one of several."""
+        return (IdentifiedSegment(**msgspec.structs.asdict(self.segment), segment_id=self.segment_id),)
+
 
 class EmbeddedSegmentPayload(SegmentPayload, frozen=True, kw_only=True):
-    """A segment with its vector."""
+    """One segment with its vector."""
 
     vector: list[float]
     model_name: str
 
 
-Payload = TypeVar("Payload", bound=SegmentPayload)
+Payload = TypeVar("Payload", bound=msgspec.Struct)
 
 
-def read_payload(message: JsonObject, kind: type[Payload]) -> Payload:
-    """The message as its Struct, further fields left out; raises UnreadableSegmentMessage."""
+def read_segments(message: JsonObject) -> SegmentsPayload:
+    """The segments of a message in either form; raises UnreadableSegmentMessage."""
+    if "segments" in message:
+        return _read(message, SegmentsPayload)
+    one = _read(message, SegmentPayload)
+    return SegmentsPayload(document=one.document, segments=one.segments)
+
+
+def read_embedded_segments(message: JsonObject) -> EmbeddedSegmentsPayload:
+    """The same with their vectors, one for each; raises UnreadableSegmentMessage."""
+    if "segments" not in message:
+        one = _read(message, EmbeddedSegmentPayload)
+        return EmbeddedSegmentsPayload(
+            document=one.document, segments=one.segments, vectors=(one.vector,), model_name=one.model_name
+        )
+    several = _read(message, EmbeddedSegmentsPayload)
+    if len(several.vectors) != len(several.segments):
+        raise UnreadableSegmentMessage(
+            f"the message has {len(several.segments)} segments and {len(several.vectors)} vectors"
+        )
+    return several
+
+
+def _read(message: JsonObject, kind: type[Payload]) -> Payload:
     try:
         return msgspec.convert(message, kind)
     except msgspec.ValidationError as error:

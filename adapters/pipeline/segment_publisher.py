@@ -1,9 +1,10 @@
-"""The pipeline adapter ``segment_publisher``: opens a document's version and emits its segments one by one."""
+"""The pipeline adapter ``segment_publisher``: opens a document's version and emits its segments."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -11,21 +12,26 @@ from adapters.pipeline.document_payload import SegmentedPayload, read_payload
 from adapters.pipeline.registry import Registration
 from application.ports.documents import Documents
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
-from domain.document import Document, segment_id
+from domain.document import Document, Segment, segment_id
 from domain.json import JsonObject
 
 # From this many segments on they are emitted as they are made, to be committed in chunks.
 STREAM_ABOVE = 256
+# A message of several segments has so many characters of text at most.
+MAX_CHARACTERS = 16_384
 
 
 class SegmentPublisherConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing can be set."""
+    """``segments_per_message``: 1 for messages of a ``segment`` each, more for messages of so many ``segments`` at most."""
+
+    segments_per_message: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
 
 class SegmentPublisher:
-    """Fans a document out into its segments."""
+    """Fans a document out into messages of its segments."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, config: SegmentPublisherConfig, documents: Documents) -> None:
+        self._most = config.segments_per_message
         self._documents = documents
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
@@ -46,7 +52,7 @@ class SegmentPublisher:
             ),
             expected=len(payload.segments),
         )
-        emissions = _emissions(document, payload)
+        emissions = _emissions(document, payload, self._most)
         message: JsonObject = {
             "document_id": document.document_id,
             "version": document.version,
@@ -56,7 +62,7 @@ class SegmentPublisher:
         return AdapterResult(message=message, emitted=_streamed(emissions) if is_long else list(emissions))
 
 
-def _emissions(document: Document, payload: SegmentedPayload) -> Iterator[Emission]:
+def _emissions(document: Document, payload: SegmentedPayload, most: int) -> Iterator[Emission]:
     about: JsonObject = {
         "id": document.document_id,
         "version": document.version,
@@ -64,14 +70,35 @@ def _emissions(document: Document, payload: SegmentedPayload) -> Iterator[Emissi
         "url": document.url,
         "language": document.language,
     }
-    occurrences: Counter[str] = Counter()
-    for segment in payload.segments:
-        id_ = str(segment_id(document.document_id, segment.text, occurrences[segment.text]))
-        occurrences[segment.text] += 1
-        yield Emission(
-            payload={"document": about, "segment": msgspec.to_builtins(segment), "segment_id": id_},
-            key=f"{id_}:{document.version}",
+    for group in _groups(_identified(document, payload.segments), most):
+        (id_, first), *_ = group
+        held: JsonObject = (
+            {"segment": msgspec.to_builtins(first), "segment_id": id_}
+            if most == 1
+            else {"segments": [{**msgspec.to_builtins(one), "segment_id": id_} for id_, one in group]}
         )
+        yield Emission(payload={"document": about, **held}, key=f"{id_}:{document.version}")
+
+
+def _identified(document: Document, segments: Iterable[Segment]) -> Iterator[tuple[str, Segment]]:
+    occurrences: Counter[str] = Counter()
+    for segment in segments:
+        yield str(segment_id(document.document_id, segment.text, occurrences[segment.text])), segment
+        occurrences[segment.text] += 1
+
+
+def _groups(identified: Iterable[tuple[str, Segment]], most: int) -> Iterator[Sequence[tuple[str, Segment]]]:
+    """Segments in order, as many as a message may have without becoming large."""
+    group: list[tuple[str, Segment]] = []
+    characters = 0
+    for id_, segment in identified:
+        characters += len(segment.text)
+        if group and (len(group) == most or characters > MAX_CHARACTERS):
+            yield group
+            group, characters = [], len(segment.text)
+        group.append((id_, segment))
+    if group:
+        yield group
 
 
 async def _streamed(emissions: Iterator[Emission]) -> AsyncIterator[Emission]:
@@ -81,10 +108,14 @@ async def _streamed(emissions: Iterator[Emission]) -> AsyncIterator[Emission]:
 
 def registration(documents: Documents) -> Registration:
     """How YAML names it and how it is built."""
+
+    def build(config: SegmentPublisherConfig) -> SegmentPublisher:
+        return SegmentPublisher(config, documents)
+
     return Registration(
         type="segment_publisher",
-        description="Opens a document's new version and emits a message for each of its segments.",
+        description="Opens a document's new version and emits its segments, one or several a message.",
         version="1",
         config=SegmentPublisherConfig,
-        build=lambda _config: SegmentPublisher(documents),
+        build=build,
     )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
 from adapters.pipeline.registry import Registration
-from adapters.pipeline.segment_payload import EmbeddedSegmentPayload, read_payload, require_usable
+from adapters.pipeline.segment_payload import (
+    EmbeddedSegmentsPayload,
+    read_embedded_segments,
+    require_usable,
+)
 from application.batcher import Batcher
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from application.ports.segment_index import SegmentIndex
 from domain.document import EmbeddedSegment
+from domain.json import JsonObject
 
 
 class SegmentWriterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,12 +36,13 @@ class SegmentWriter:
         self._batcher: Batcher[EmbeddedSegment, None] = Batcher(self._write, size=config.batch_size)
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
-        """Index the segment. A vector of the server's own slot must have its dimension."""
-        payload = read_payload(context.message, EmbeddedSegmentPayload)
+        """Index the message's segments. A vector of the server's own slot must have its dimension."""
+        payload = read_embedded_segments(context.message)
         own = payload.model_name == self._model.model_name
-        require_usable(payload.vector, self._model.dimension if own else len(payload.vector))
-        await self._batcher.submit(_embedded_segment(payload, context))
-        written = {"segment_id": str(payload.segment_id), "document_id": payload.document.id}
+        for vector in payload.vectors:
+            require_usable(vector, self._model.dimension if own else len(vector))
+        await self._batcher.submit_all(_embedded_segments(payload, context))
+        written: JsonObject = {"document_id": payload.document.id, "segments": len(payload.segments)}
         return AdapterResult(message=written, emitted=())
 
     async def _write(self, segments: Sequence[EmbeddedSegment]) -> Sequence[None]:
@@ -44,17 +50,20 @@ class SegmentWriter:
         return [None] * len(segments)
 
 
-def _embedded_segment(payload: EmbeddedSegmentPayload, context: PipelineContext) -> EmbeddedSegment:
-    return EmbeddedSegment(
-        id=payload.segment_id,
-        document_id=payload.document.id,
-        version=payload.document.version,
-        segment=payload.segment.segment(),
-        model_name=payload.model_name,
-        vector=payload.vector,
-        execution_id=context.execution_id,
-        lineage_id=context.correlation_id,
-    )
+def _embedded_segments(
+    payload: EmbeddedSegmentsPayload, context: PipelineContext
+) -> Iterator[EmbeddedSegment]:
+    for segment, vector in zip(payload.segments, payload.vectors, strict=True):
+        yield EmbeddedSegment(
+            id=segment.segment_id,
+            document_id=payload.document.id,
+            version=payload.document.version,
+            segment=segment.segment(),
+            model_name=payload.model_name,
+            vector=vector,
+            execution_id=context.execution_id,
+            lineage_id=context.correlation_id,
+        )
 
 
 def registration(index: SegmentIndex, model: EmbeddingModel) -> Registration:

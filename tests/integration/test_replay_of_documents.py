@@ -35,7 +35,7 @@ def over(served: Served, name: str, seconds: float = 60) -> dict[str, Any]:
 
 
 def segments_embedded(served: Served, execution_id: str, least: int) -> int:
-    """How many segments the route ``embed`` completed in an execution, once lineage tells of so many."""
+    """How many messages of segments the route ``embed`` completed in an execution, once lineage tells of so many."""
     until = time.monotonic() + 20
     while True:
         routes = served.get(f"/executions/{execution_id}/routes")["routes"]
@@ -76,7 +76,8 @@ def test_each_stage_of_documents_runs_again_to_the_index(tmp_path: Path) -> None
             assert {result["execution_id"] for result in found} == {started["id"]}
         assert served.stop() == 0
     found_in = segments_in(tmp_path / "data")
-    assert [is_current for _, is_current, *_ in found_in] == [True] * segments
+    assert all(is_current for _, is_current, *_ in found_in)
+    assert len(found_in) >= segments
 
 
 def test_a_replay_survives_a_power_cut(tmp_path: Path) -> None:
@@ -93,4 +94,6 @@ def test_a_replay_survives_a_power_cut(tmp_path: Path) -> None:
         assert (ended["id"], ended["status"], ended["messages"]["dead"]) == (started["id"], "completed", 0)
         assert ended["messages"]["done"] == 1 + 3 + segments
         assert served.stop() == 0
-    assert [is_current for _, is_current, *_ in segments_in(tmp_path / "data")] == [True] * segments
+    found_in = segments_in(tmp_path / "data")
+    assert all(is_current for _, is_current, *_ in found_in)
+    assert len(found_in) >= segments

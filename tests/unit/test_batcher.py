@@ -121,6 +121,21 @@ async def test_a_result_too_few_is_an_error() -> None:
         await Batcher(forgetful, size=4).submit(1)
 
 
+async def test_items_given_together_come_back_together(doubling: Doubling) -> None:
+    """Beside those of others, in batches that are full; the first error is everyone's of that call alone."""
+    batcher = Batcher(doubling.work, size=4)
+    first, bad, none, second = await asyncio.gather(
+        batcher.submit_all([1, 2, 3]),
+        batcher.submit_all([4, 13, 5]),
+        batcher.submit_all([]),
+        batcher.submit_all([6, 7]),
+        return_exceptions=True,
+    )
+    assert (first, none, second) == ([2, 4, 6], [], [12, 14])
+    assert isinstance(bad, Invalid)
+    assert doubling.batches[0] == [1, 2, 3, 4]
+
+
 async def test_closing_cancels_whoever_waits(doubling: Doubling) -> None:
     batcher = Batcher(doubling.work, size=1)
     doubling.gate.clear()

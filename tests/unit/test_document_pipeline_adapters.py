@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -316,6 +317,35 @@ async def test_every_segment_becomes_a_message_of_the_documents_version(ground: 
     assert isinstance(segment, dict)
     assert (segment["ordinal"], segment["heading_path"]) == (7, ["T"])
     assert LONG[segment["start"] : segment["end"]] == segment["text"]
+
+
+async def test_a_message_may_hold_several_segments(ground: Ground) -> None:
+    """So many at most, in order, and under keys that are the same in every attempt."""
+    segments = (await segmented(ground, LONG)).message
+    config: JsonObject = {"segments_per_message": 8}
+    emissions = await ground.emitted("segment_publisher", segments, config)
+    assert emissions == await ground.emitted("segment_publisher", segments, config)
+    groups: list[Any] = [payload["segments"] for payload in payloads(emissions)]
+    assert [len(group) for group in groups] == [8] * 37 + [4]
+    alone = payloads(await ground.emitted("segment_publisher", segments))
+    flat = [one for group in groups for one in group]
+    assert [one.pop("segment_id") for one in flat] == [payload["segment_id"] for payload in alone]
+    assert flat == [payload["segment"] for payload in alone]
+    assert len({emission.key for emission in emissions}) == 38
+
+
+async def test_long_segments_are_fewer_to_a_message(ground: Ground) -> None:
+    """So that no message becomes large; one that is too long by itself is alone."""
+    message = (await segmented(ground, "words")).message
+    sizes = [9_000, 7_000, 1_000, 30_000, 10, 10]
+    given: list[JsonObject] = [
+        {"ordinal": n, "text": "x" * size, "start": 0, "end": size} for n, size in enumerate(sizes)
+    ]
+    emissions = await ground.emitted(
+        "segment_publisher", {**message, "segments": given}, {"segments_per_message": 8}
+    )
+    held: list[Any] = [payload["segments"] for payload in payloads(emissions)]
+    assert [[one["ordinal"] for one in group] for group in held] == [[0, 1], [2], [3], [4, 5]]
 
 
 async def test_equal_texts_are_told_apart_by_how_often_they_came(ground: Ground) -> None:

@@ -107,6 +107,30 @@ async def test_a_segment_gets_its_vector_and_keeps_the_rest() -> None:
     assert model.batches == [["Flight > Wings\nA wing."]]
 
 
+def several(*texts: str, **more: Json) -> dict[str, Json]:
+    one = message()
+    segments: list[Json] = [
+        {"ordinal": n, "text": text, "start": 0, "end": len(text), "segment_id": str(UUID(int=n + 1))}
+        for n, text in enumerate(texts)
+    ]
+    return {"document": one["document"], "segments": segments, **more}
+
+
+async def test_several_segments_of_a_message_get_a_vector_each() -> None:
+    """In their order, embedded together with those of other messages."""
+    model = CountingModel()
+    adapter = generator(model, batch_size=5)
+    first, second = await asyncio.gather(
+        adapter.process(context(several("a", "b", "c"))), adapter.process(context(several("d", "e")))
+    )
+    assert [len(batch) for batch in model.batches] == [5]
+    assert first is not None
+    assert second is not None
+    vectors = await model.embed([f"Flight\n{text}" for text in "abcde"])
+    assert [*first.message["vectors"], *second.message["vectors"]] == vectors  # type: ignore[misc]
+    assert first.message["segments"] == several("a", "b", "c")["segments"]
+
+
 async def test_messages_in_flight_share_batches() -> None:
     """And each gets its own vector."""
     model = CountingModel()
@@ -157,6 +181,8 @@ async def test_a_vector_that_cannot_be_used_is_an_error(vector: Sequence[float])
         {"document": {"id": "d"}},
         {"segment": None},
         {"document": []},
+        {"segments": []},
+        {"segments": [{"ordinal": 0, "text": "x", "start": 0, "end": 1}]},
     ],
 )
 async def test_a_message_without_a_segment_is_refused(wrong: dict[str, Json]) -> None:
@@ -208,6 +234,30 @@ async def test_an_embedded_segment_is_indexed_and_nothing_is_emitted() -> None:
     assert (indexed.id, indexed.document_id, indexed.version) == (UUID(int=9), "d", 3)
     assert (indexed.segment.text, indexed.segment.heading_path) == ("A wing.", ("Wings",))
     assert (indexed.execution_id, indexed.lineage_id) == (UUID(int=1), UUID(int=2))
+
+
+async def test_several_embedded_segments_are_indexed_together() -> None:
+    index = CountingIndex()
+    result = await writer(index).process(
+        context(several("a", "b", vectors=[[1.0, *[0.0] * 7], [0.0, 1.0, *[0.0] * 6]], model_name="words"))
+    )
+    assert result is not None
+    assert result.message == {"document_id": "d", "segments": 2}
+    (batch,) = index.batches
+    assert [(one.id, one.segment.ordinal, one.vector[0]) for one in batch] == [
+        (UUID(int=1), 0, 1.0),
+        (UUID(int=2), 1, 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "vectors", [[[1.0, *[0.0] * 7]], [[1.0, *[0.0] * 7], [math.nan] * 8], [[1.0], [1.0]], None]
+)
+async def test_vectors_that_do_not_fit_their_segments_are_not_written(vectors: Json) -> None:
+    index = CountingIndex()
+    with pytest.raises(Invalid):
+        await writer(index).process(context(several("a", "b", vectors=vectors, model_name="words")))
+    assert index.batches == []
 
 
 async def test_segments_of_messages_in_flight_are_written_together_and_a_bad_one_fails_alone() -> None:
