@@ -155,6 +155,9 @@ class MemoryLedger:
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
     ) -> Sequence[UUID]:
         """See the port."""
+        execution = self.executions.get(execution_id)
+        if execution is None or execution.status.is_terminal:
+            return []
         rows = sorted(self._of_route(execution_id, route_id), key=lambda row: row.position)
         return [row.message.id for row in rows if row.is_due(now) and row.crashes < SUSPECT_FROM][:limit]
 

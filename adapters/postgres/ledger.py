@@ -47,6 +47,7 @@ _WAITING = f"""
     SELECT id FROM message
     WHERE execution_id = %(execution_id)s AND route_id = %(route_id)s AND state = 'queued' AND crashes < {SUSPECT_FROM}
         AND (not_before IS NULL OR not_before <= %(now)s)
+        AND (SELECT status FROM pipeline_execution WHERE id = %(execution_id)s) IN ('running', 'interrupted')
     ORDER BY position LIMIT %(limit)s
 """  # noqa: S608
 

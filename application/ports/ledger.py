@@ -113,7 +113,10 @@ class Ledger(Protocol):
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
     ) -> Sequence[UUID]:
-        """Up to ``limit`` ids of queued messages of a route that are due and no suspects, the oldest first."""
+        """Up to ``limit`` ids of queued messages of a route that are due and no suspects, the oldest first.
+
+        None once the execution has ended: they could not be claimed.
+        """
         ...
 
     async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:

@@ -228,6 +228,14 @@ async def test_waiting_messages_come_in_the_order_in_which_they_were_emitted(led
     assert await ledgers.messages.waiting(execution.id, "first", limit=7, now=NOW) == []
 
 
+async def test_nothing_waits_in_an_execution_that_has_ended(ledgers: Ledgers) -> None:
+    """What is still queued there cannot be claimed any more, so nobody is to be sent for it."""
+    execution = await ledgers.started()
+    assert len(await ledgers.messages.waiting(execution.id, "first", limit=7, now=NOW)) == 1
+    await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
+    assert await ledgers.messages.waiting(execution.id, "first", limit=7, now=NOW) == []
+
+
 async def test_many_at_once_settle_each_exactly_once(ledgers: Ledgers) -> None:
     """Claims, settlements and rival claims of the same messages by several tasks."""
     execution = await ledgers.started()
