@@ -13,7 +13,7 @@ Split: TypeAlias = Callable[[str], tuple[Sequence[int], Sequence[tuple[int, int]
 Pieces = TypeVar("Pieces")
 
 MOST_WORDS = 32_768
-"""Words that are remembered, some 5 MB of them for each use; then all are forgotten."""
+"""Words that are remembered, some 10 MB of them; then all are forgotten."""
 
 _LONGEST_WORD = 64
 _PLAIN = re.compile(r"[\t\n\r -~]*")
@@ -24,19 +24,14 @@ _BETWEEN_BLANKS = re.compile(r"[^\t\n\r ]+|[\t\n\r ]+")
 
 
 class _Known(dict[str, Pieces]):
-    """Splits a word when it is first asked for."""
+    """What is known of words; ``learn`` is called with one that is not, and returns it."""
 
-    def __init__(self, split: Callable[[str], Pieces]) -> None:
+    def __init__(self, learn: Callable[[str], Pieces]) -> None:
         super().__init__()
-        self._split = split
+        self._learn = learn
 
     def __missing__(self, word: str) -> Pieces:
-        pieces = self._split(word)
-        if len(word) <= _LONGEST_WORD:
-            if len(self) >= MOST_WORDS:
-                self.clear()
-            self[word] = pieces
-        return pieces
+        return self._learn(word)
 
 
 class WordPieces:
@@ -47,8 +42,9 @@ class WordPieces:
     """
 
     def __init__(self, split: Split, special: Sequence[str]) -> None:
-        self._ids: _Known[Ids] = _Known(lambda word: tuple(split(word)[0]))
-        self._offsets: _Known[Offsets] = _Known(lambda word: tuple(split(word)[1]))
+        self._split = split
+        self._ids: _Known[Ids] = _Known(lambda word: self._learn(word)[0])
+        self._offsets: _Known[Offsets] = _Known(lambda word: self._learn(word)[1])
         self._special = tuple(special)
 
     def ids(self, text: str, limit: int) -> list[int]:
@@ -66,6 +62,16 @@ class WordPieces:
             for begin, pieces in zip(begins, offsets, strict=False)
             for start, end in pieces
         ]
+
+    def _learn(self, word: str) -> tuple[Ids, Offsets]:
+        split_ids, split_offsets = self._split(word)
+        ids, offsets = tuple(split_ids), tuple(split_offsets)
+        if len(word) <= _LONGEST_WORD:
+            if len(self._ids) >= MOST_WORDS:
+                self._ids.clear()
+                self._offsets.clear()
+            self._ids[word], self._offsets[word] = ids, offsets
+        return ids, offsets
 
     def _parts(self, text: str) -> list[str]:
         is_plain = _PLAIN.fullmatch(text) and not any(token in text for token in self._special)
