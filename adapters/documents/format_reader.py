@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePath
@@ -93,7 +94,7 @@ def _require_agreement(name: str, format_: _Format, content: bytes) -> None:
 
 
 def _extension(name: str) -> str:
-    return PurePath(name).suffix.lower()
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - asked of every file, and ten times as quick
 
 
 def _shown(name: str) -> str:

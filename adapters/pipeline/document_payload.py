@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import TypeVar
 
 import msgspec
@@ -22,12 +22,13 @@ class UnreadableDocumentMessage(Invalid):
 class FilePayload(msgspec.Struct, frozen=True, kw_only=True):
     """A file to be read, in a folder (``path``) or in storage (``object_key``), or one that is gone (``removed``).
 
-    ``name`` is the path below the origin. ``problem`` says why it cannot be read, when that is known already.
+    ``name`` is the path below the origin, ``size`` its bytes when it was found. ``problem`` says why it cannot be read, when that is known already.
     """
 
     document_id: str
     origin: str = ""
     name: str = ""
+    size: int | None = None
     path: str | None = None
     object_key: str | None = None
     removed: bool = False
@@ -79,4 +80,4 @@ def document_fields(payload: DocumentPayload) -> JsonObject:
 
 def name_as_title(name: str) -> str:
     """What to call a document that has no title: its file's name without the ending."""
-    return PurePosixPath(name).stem or name
+    return posixpath.splitext(posixpath.basename(name))[0] or name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -17,19 +18,25 @@ from adapters.pipeline.document_payload import (
     read_payload,
 )
 from adapters.pipeline.file_content import FileVanished, file_content, object_content
+from adapters.pipeline.offloading import SMALL
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.resources import Resources
+from application.batcher import Batcher
 from application.ports.document_reader import DocumentReader as FileReader
 from application.ports.documents import Documents
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from domain.document import DocumentNotFound, EmptyDocument, ReadDocument, UnreadableDocument
+from domain.errors import FactflowError
 from domain.identity import derived_id
 from domain.language import detect
 from domain.segmentation import SEGMENTATION_VERSION
 
 DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
+# Waking a thread costs more than to read a small file, so a thread takes several of those.
+GROUP = 8
+LANES = 4
 
 
 class DocumentReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +46,12 @@ class DocumentReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     fingerprint: str = ""
 
 
+class _Asked(NamedTuple):
+    name: str
+    path: str
+    known: str | None
+
+
 class _Found(NamedTuple):
     read: ReadDocument
     language: str
@@ -46,7 +59,7 @@ class _Found(NamedTuple):
 
 
 class DocumentReader:
-    """Reads files in threads of their own, each in one step."""
+    """Reads files in threads, small ones several in a step."""
 
     def __init__(
         self,
@@ -61,6 +74,9 @@ class DocumentReader:
         self._reader = reader
         self._documents = documents
         self._model = model
+        self._small: Batcher[_Asked, _Found | FactflowError | None] = Batcher(
+            self._of_paths, size=GROUP, lanes=LANES
+        )
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
         """The document with its ``markdown``; None when it is indexed as it is, or was removed.
@@ -84,14 +100,26 @@ class DocumentReader:
     async def _found(self, file: FilePayload, known: str | None) -> _Found | None:
         """Everything that takes time in one thread, from one waiting to the other; None when it is known as it is."""
         if file.path is not None:
-            return await asyncio.to_thread(self._of_path, file.name, file.path, known)
+            asked = _Asked(file.name, file.path, known)
+            if file.size is None or file.size > SMALL:
+                return await asyncio.to_thread(self._of_path, asked)
+            return _unless_error(await self._small.submit(asked))
         if file.object_key is not None:
             content = await object_content(file.object_key, self._storage, self._config.max_file_bytes)
             return await asyncio.to_thread(self._read, file.name, content, known)
         raise UnreadableDocumentMessage('the message must have either "path" or "object_key"')
 
-    def _of_path(self, name: str, path: str, known: str | None) -> _Found | None:
-        return self._read(name, file_content(path, self._config.max_file_bytes), known)
+    async def _of_paths(self, asked: Sequence[_Asked]) -> Sequence[_Found | FactflowError | None]:
+        return await asyncio.to_thread(lambda: [self._outcome(one) for one in asked])
+
+    def _outcome(self, asked: _Asked) -> _Found | FactflowError | None:
+        try:
+            return self._of_path(asked)
+        except FactflowError as error:
+            return error
+
+    def _of_path(self, asked: _Asked) -> _Found | None:
+        return self._read(asked.name, file_content(asked.path, self._config.max_file_bytes), asked.known)
 
     def _read(self, name: str, content: bytes, known: str | None) -> _Found | None:
         fingerprint = self._fingerprint(content)
@@ -111,6 +139,12 @@ class DocumentReader:
             return (await self._documents.current(document_id)).fingerprint
         except DocumentNotFound:
             return None
+
+
+def _unless_error(outcome: _Found | FactflowError | None) -> _Found | None:
+    if isinstance(outcome, FactflowError):
+        raise outcome
+    return outcome
 
 
 def _result(file: FilePayload, found: _Found) -> AdapterResult:

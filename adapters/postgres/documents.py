@@ -142,7 +142,7 @@ class PostgresDocuments:
         while rest:
             # The last of the reversed is the first of those with its id.
             firsts = {document.document_id: (place, document) for place, document in reversed(rest)}
-            async with self._database.transaction() as connection:
+            async with self._database.pipelined() as connection:
                 opened = await _begin(connection, {id_: document for id_, (_, document) in firsts.items()})
             answers |= {place: opened[id_] for id_, (place, _) in firsts.items()}
             rest = [(place, document) for place, document in rest if place not in answers]

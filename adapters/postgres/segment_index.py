@@ -70,7 +70,7 @@ class PostgresSegmentIndex:
         if not cleaned:
             return
         await self._require_dimensions(_dimensions(cleaned))
-        async with self._database.transaction() as connection:
+        async with self._database.pipelined() as connection:
             await _index(connection, cleaned, self._lexemes)
 
     async def semantic(
