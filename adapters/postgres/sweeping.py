@@ -14,11 +14,17 @@ from application.ports.execution_ledger import Recovered
 from domain.crash import SUSPECT_FROM, Suspect
 
 _SWEEP = """
-    WITH orphan AS (
-        SELECT m.id, e.status IN ('running', 'interrupted') AS goes_on
-        FROM message m JOIN pipeline_execution e ON e.id = m.execution_id
-        WHERE m.state = 'claimed' AND m.claimed_by <> ALL(%(live)s::uuid[])
-        ORDER BY m.id FOR UPDATE OF m
+    WITH held AS MATERIALIZED (
+        SELECT id, execution_id FROM message
+        WHERE state = 'claimed' AND claimed_by <> ALL(%(live)s::uuid[])
+        ORDER BY id FOR UPDATE
+    ), locked AS MATERIALIZED (
+        -- Looked at under its lock: a redrive may be reopening it, and then nothing of it is cancelled.
+        SELECT id, status IN ('running', 'interrupted') AS goes_on FROM pipeline_execution
+        WHERE id = ANY (ARRAY(SELECT DISTINCT execution_id FROM held))
+        ORDER BY id FOR UPDATE
+    ), orphan AS (
+        SELECT held.id, locked.goes_on FROM held JOIN locked ON locked.id = held.execution_id
     )
     UPDATE message m
     SET state = CASE WHEN orphan.goes_on THEN 'queued' ELSE 'cancelled' END, claim_token = NULL, claimed_by = NULL,

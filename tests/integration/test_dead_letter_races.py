@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,7 +11,7 @@ from adapters.postgres.database import Connection, Database
 from domain.execution import ExecutionStatus
 from domain.message import Outcome
 from tests.contracts.dead_letters import REASON, postgres_room
-from tests.contracts.ledgers import NOW, children
+from tests.contracts.ledgers import NOW, OWNER, children
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +92,25 @@ async def test_discarding_behind_a_run_waits_for_the_redrive_and_leaves_its_mess
         )
     assert await asyncio.wait_for(discarding, 5) == 0
     assert await room.states(execution.id) == {"queued": 2, "dead": 1}
+
+
+async def test_a_sweep_cancels_nothing_of_an_execution_that_a_redrive_is_reopening(
+    database: Database,
+) -> None:
+    """It waits for the redrive, and then gives back what the dead had claimed of it."""
+    room = postgres_room(database)
+    execution = await room.ledgers.started()
+    claim = await room.ledgers.claimed_init(execution)
+    born = children(claim, "a", "b")
+    await room.ledgers.settled(claim, children=born)
+    await room.ledgers.claimed(born[0].id, owner=uuid4())
+    await room.ledgers.executions.conclude(execution.id, ExecutionStatus.FAILED, now=NOW)
+    async with database.transaction() as connection:
+        await connection.execute(
+            "UPDATE pipeline_execution SET status = 'running', generation = 2 WHERE id = %s", (execution.id,)
+        )
+        sweeping = asyncio.create_task(room.ledgers.executions.sweep(live_owners=[OWNER], now=NOW))
+        await waits_for_lock(database)
+    (recovered,) = await asyncio.wait_for(sweeping, 5)
+    assert recovered.messages == 1
+    assert await room.states(execution.id) == {"done": 1, "queued": 2}
