@@ -15,7 +15,7 @@ from benchmarks.stack import Cost, PostgresProcesses, ingest, warm_stack
 _SEGMENTS = """
     SELECT s.id, s.document_id, s.version, v.title, s.ordinal, s.text, s.start_character, s.end_character, s.heading_path
     FROM segment s JOIN document_version v USING (document_id, version)
-    WHERE s.is_current ORDER BY s.document_id, s.ordinal
+    WHERE s.is_current ORDER BY v.url, s.ordinal
 """
 
 
