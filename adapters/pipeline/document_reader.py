@@ -37,6 +37,8 @@ DEFAULT_MAX_FILE_BYTES = 100 * 1024 * 1024
 # Waking a thread costs more than to read a small file, so a thread takes several of those.
 GROUP = 8
 LANES = 4
+# What is uploaded may be large and is held in memory as a whole.
+OBJECTS = 8
 
 
 class DocumentReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +79,7 @@ class DocumentReader:
         self._small: Batcher[_Asked, _Found | FactflowError | None] = Batcher(
             self._of_paths, size=GROUP, lanes=LANES
         )
+        self._objects = asyncio.Semaphore(OBJECTS)
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
         """The document with its ``markdown``; None when it is indexed as it is, or was removed.
@@ -105,8 +108,9 @@ class DocumentReader:
                 return await asyncio.to_thread(self._of_path, asked)
             return _unless_error(await self._small.submit(asked))
         if file.object_key is not None:
-            content = await object_content(file.object_key, self._storage, self._config.max_file_bytes)
-            return await asyncio.to_thread(self._read, file.name, content, known)
+            async with self._objects:
+                content = await object_content(file.object_key, self._storage, self._config.max_file_bytes)
+                return await asyncio.to_thread(self._read, file.name, content, known)
         raise UnreadableDocumentMessage('the message must have either "path" or "object_key"')
 
     async def _of_paths(self, asked: Sequence[_Asked]) -> Sequence[_Found | FactflowError | None]:

@@ -7,7 +7,6 @@ come last, in order too. So concurrent batches wait for each other and never in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import TypeAlias
 
 from adapters.postgres.arrays import integer_array, text_array
@@ -100,9 +99,7 @@ async def drop_document(connection: Connection, document_id: str) -> None:
 
 
 def _flip(versions: Mapping[str, int], postings: Mapping[str, Iterable[Posting]]) -> dict[str, object]:
-    given = sorted(
-        chain.from_iterable(postings[document_id] for document_id in versions if document_id in postings)
-    )
+    given = [posting for document_id in versions for posting in postings.get(document_id, ())]
     lexemes, keys, frequencies, lengths = zip(*given, strict=True) if given else ((), (), (), ())
     return {
         "ids": list(versions),
