@@ -287,7 +287,7 @@ class Api:
 
     def listeners(self) -> int:
         """How many streams listen to events now."""
-        return len(self.world.events._listeners)
+        return len(self.world.events._to_all)
 
 
 @dataclass

@@ -16,6 +16,11 @@ ONE_METHOD: dict[str, str] = {
 }
 """Ports of one method, and why there is nothing more to say."""
 
+SEVEN_METHODS: dict[str, str] = {
+    "ObjectStorage": "fetch is read with the description, in one step: half of what a pipeline asks of storage",
+}
+"""Ports with one method more than six, and why."""
+
 NO_SUITE: dict[str, str] = {
     "id_source": "a random source has no behaviour to compare; its arithmetic is domain/identity.py, property-tested",
 }
@@ -90,7 +95,8 @@ def test_a_port_has_two_to_six_methods() -> None:
     wrong = {
         node.name: count
         for _, node in ports()
-        if ((count := len(methods(node))) < 2 and node.name not in ONE_METHOD) or len(acts(node)) > 6
+        if ((count := len(methods(node))) < 2 and node.name not in ONE_METHOD)
+        or len(acts(node)) > 6 + (node.name in SEVEN_METHODS)
     }
     assert wrong == {}
 
