@@ -104,11 +104,14 @@ class Attempt:
         elif self.destinations or self.topics:
             numbered = [(0, Emission(payload=progress.message))]
         children = emitter.children(numbered)
-        if self.topics:
-            self._unsaid[claim.message.id] = emitter.broadcasts(numbered)
         if emitted is None and children and children[0].encoded:
-            return children, children[0].encoded.digest.hash
-        return children, _hash_of(progress.message)
+            output_hash = children[0].encoded.digest.hash
+        else:
+            output_hash = _hash_of(progress.message)
+        if self.topics:
+            # Last: an attempt that fails says nothing.
+            self._unsaid[claim.message.id] = emitter.broadcasts(numbered)
+        return children, output_hash
 
     def _failed(
         self, claim: Claim, error: Exception, index: int | None, stage: str | None = None

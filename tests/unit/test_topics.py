@@ -230,3 +230,30 @@ async def test_what_cannot_be_said_is_dropped_and_counted(capacity: int, dropped
         await asyncio.sleep(0.01)
     assert broadcasts.dropped == dropped
     assert queue.said == [{"n": number} for number in range(2, min(capacity, 10))]
+
+
+async def test_a_message_that_fails_after_it_has_emitted_says_nothing() -> None:
+    """It may be tried again, and would say it again; or it is dead."""
+
+    async def unprintable(context: PipelineContext) -> AdapterResult:
+        message: JsonObject = {"n": 1, 2: "a key that is no text"}  # type: ignore[dict-item]
+        return AdapterResult(message=message, emitted=[Emission(payload=context.message)])
+
+    routes = pipeline_of(SPEAKER.replace("emit", "unprintable") + SPREADER).routes.values()
+    async with (
+        bench({"spread": emitting({"n": 1}, {"n": 2}), "unprintable": unprintable}) as on,
+        on.engine.ports.queue.listen("/topic/news") as heard,
+    ):
+        started = await on.start(*sorted(routes, key=lambda route: route.id != "spread"))
+        ended = await on.ended(started.id)
+        await on.engine.ports.queue.broadcast("/topic/news", {"the": "first"})
+        assert await asyncio.wait_for(anext(heard), 5) == {"the": "first"}
+    assert (ended.status, ended.counts.dead) == (ExecutionStatus.COMPLETED, 2)
+
+
+SPREADER = """
+  spread:
+    inbound: {queue: spread}
+    adapters: [{type: spread}]
+    outbound: speak
+"""
