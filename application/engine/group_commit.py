@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -11,6 +12,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeAlias, TypeVar
 
 from application.engine.availability import until_available
+
+log = logging.getLogger(__name__)
 
 LINGER_PER_COMMIT = 4.0
 LONGEST_LINGER_SECONDS = 0.025
@@ -138,7 +141,7 @@ class GroupCommit(Generic[Item, Answer]):
                 _tell_all(group, error)
         else:
             for (_, done), answer in zip(group, answers, strict=True):
-                done(answer)
+                _tell(done, answer)
 
 
 class GroupClosed(Exception):
@@ -147,4 +150,12 @@ class GroupClosed(Exception):
 
 def _tell_all(group: Sequence[tuple[Item, Done[Answer]]], error: Exception) -> None:
     for _, done in group:
-        done(error)
+        _tell(done, error)
+
+
+def _tell(done: Done[Answer], answer: Answer | Exception) -> None:
+    try:
+        done(answer)
+    except Exception:
+        # A defect: but all others of this process wait for their answers too.
+        log.exception("what follows a commit has failed")

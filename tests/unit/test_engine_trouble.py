@@ -175,3 +175,18 @@ async def test_what_is_handed_in_after_the_end_is_answered_too() -> None:
     assert isinstance(answers[0], GroupClosed)
     async with asyncio.timeout(5):
         await group.drained()
+
+
+async def test_a_defect_in_what_follows_a_commit_keeps_nobody_else_from_an_answer() -> None:
+    """The log tells of it."""
+
+    async def commit(items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    def fail(_: object) -> None:
+        raise RuntimeError("a defect")
+
+    async with GroupCommit[int, int](commit=commit, sleep=asyncio.sleep, linger_seconds=0.0) as group:
+        group.hand_in(1, fail)
+        async with asyncio.timeout(5):
+            assert await group.ask(2) == 2
