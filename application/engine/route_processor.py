@@ -266,7 +266,8 @@ class RouteProcessor:
             work.delivery,
             returns_at=(settlement.not_before or self.ports.clock.now()) if goes_back else None,
         )
-        if settled.accepted and not goes_back:
+        # Of a run that was cancelled nothing is done or dead any more, whatever its adapters say.
+        if settled.accepted and not goes_back and settled.finished is not ExecutionStatus.CANCELLED:
             self.attempt.tell_settled(work.claim, settlement)
             self.copies.after(work.claim, settlement)
         if settled.finished is not None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from domain.errors import Invalid
 from domain.execution import ExecutionStatus, StatusChangeNotAllowed
 from tests.unit.engines import bench, route
 from tests.unit.test_engine import fanning, passing, streaming
@@ -72,3 +73,32 @@ async def test_a_cancel_at_any_step_ends_the_run_and_leaves_nothing_behind(
     else:
         assert ended.status is ExecutionStatus.CANCELLED
         assert counts.done + counts.cancelled == counts.total
+
+
+async def test_what_a_message_of_a_cancelled_run_comes_to_is_not_told() -> None:
+    """It is cancelled, also when its pipeline adapter brings it to an end or fails."""
+
+    async def stubborn(context: PipelineContext) -> AdapterResult:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if context.message["number"] == 1:
+                raise Invalid("dead") from None
+        return AdapterResult(message=context.message)
+
+    told: list[str] = []
+    async with bench({"fan": fanning(2), "stubborn": stubborn}) as on, on.events.listen() as events:
+        started = await on.start(route("a", "fan", to="b"), route("b", "stubborn"))
+        async for event in events:
+            told.append(event.type)
+            if told.count("message.initiated") == 3:
+                break
+        await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
+        await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        async for event in events:
+            told.append(event.type)
+            if event.type == "execution.cancelled":
+                break
+        ended = await on.ended(started.id)
+    assert ended.counts.cancelled == 2
+    assert [one for one in told if one in {"message.completed", "message.failed"}] == ["message.completed"]
