@@ -41,7 +41,7 @@ def all_done(jobs: Sequence[Future[Any]]) -> Future[None]:
 
 
 class ModelThreads:
-    """Run a job each, those of the smallest call first, so that a query waits for one batch at most.
+    """Run a job each, those of the smallest call first, so that a query waits for two batches at most.
 
     A job keeps to its thread: several jobs side by side finish sooner than one after the other on all cores, because
     nobody waits for the slowest part of a step (CTranslate2, two cores: 86 texts a second instead of 69).
