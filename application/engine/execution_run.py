@@ -10,6 +10,7 @@ from uuid import UUID
 from application.engine.route_feed import RouteFeed
 from application.engine.route_processor import RouteProcessor
 from application.engine.stateful import StatefulAdapters
+from application.engine.stopping import stopped
 from application.engine.topics import TopicListener
 from domain.message import Settlement
 from domain.pipeline import Route, is_topic
@@ -57,9 +58,7 @@ class ExecutionRun:
         """Stop every processor at its next await; returns the settlements that hand back what they had claimed."""
         self._is_closed = True
         held = [settlement for one in self.processors.values() for settlement in await one.close()]
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stopped(self._tasks, f"the execution {self.execution_id}")
         self._tasks.clear()
         self._let_go()
         await self.adapters.close_all()

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeAlias, TypeVar
 
 from application.engine.availability import until_available
+from application.engine.stopping import stopped
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,7 @@ class GroupCommit(Generic[Item, Answer]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._worker is not None:
-            self._worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._worker
+            await stopped([self._worker], "the group commit")
         self._is_closed = True
         waiting, self._waiting = self._waiting, []
         self._progress.set()

@@ -16,6 +16,7 @@ from application.engine.availability import until_available
 from application.engine.engine import Engine
 from application.engine.failures import described
 from application.engine.snapshot import pipeline_of
+from application.engine.stopping import stopped
 from application.engine.suspects import Suspects
 from application.ports.leases import Leases
 from domain.errors import Unavailable
@@ -68,9 +69,7 @@ class Recovery:
 
     async def stand_down(self) -> None:
         """Renew, sweep and resume no more: the end has come, or another server has taken our place."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stopped(self._tasks, "recovery")
 
     async def _take_over(self) -> None:
         await self._renew()

@@ -18,7 +18,8 @@ async def stopped(
     """Cancel tasks and wait for their end; returns how many were given up.
 
     One that swallows its cancellation is cancelled again and again until patience ends; then it is left to itself, and
-    whatever it does later finds that its claim no longer holds.
+    whatever it does later finds that its claim no longer holds. That is not only for pipeline adapters of others: before
+    Python 3.12 ``asyncio.wait_for``, by which the driver of the database waits for a connection, may swallow one too.
     """
     left = set(tasks)
     for _ in range(KNOCKS):

@@ -27,6 +27,7 @@ class LateLedger:
     claimed: Hook = at_once
     settled: Hook = at_once
     extended: Hook = at_once
+    looked: Hook = at_once
 
     async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
         claims = await self.inner.claim(requests, owner=owner, now=now)
@@ -59,7 +60,9 @@ class LateLedger:
     async def waiting(
         self, execution_id: UUID, route_id: str, *, limit: int, now: datetime
     ) -> Sequence[UUID]:
-        return await self.inner.waiting(execution_id, route_id, limit=limit, now=now)
+        waiting = await self.inner.waiting(execution_id, route_id, limit=limit, now=now)
+        await self.looked(waiting)
+        return waiting
 
     async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         return await self.inner.next_due(execution_id, route_id, after=after)
