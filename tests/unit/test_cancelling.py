@@ -148,7 +148,8 @@ async def test_a_cancellation_that_a_store_swallows_does_not_keep_the_engine_ope
         await swallowing(items)
         return items
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5) as limit:
         async with GroupCommit[int, int](commit=commit, sleep=asyncio.sleep, linger_seconds=0.0) as group:
             group.hand_in(1, lambda _: None)
             await swallowing.begun.wait()
+    assert not limit.expired()
