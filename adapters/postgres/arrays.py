@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from struct import pack
 from typing import NamedTuple
+from uuid import UUID
 
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
@@ -57,3 +58,31 @@ def integer_array(numbers: Iterable[int]) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+class Uuids(NamedTuple):
+    """A ``uuid[]`` in PostgreSQL's binary form, for a fifth of what a list costs."""
+
+    content: bytes
+
+    @classmethod
+    def of(cls, ids: Iterable[UUID]) -> Uuids:
+        """The array of these ids."""
+        each = [one.int.to_bytes(16, "big") for one in ids]
+        if not each:
+            return cls(pack(">3i", 0, 0, types["uuid"].oid))
+        return cls(pack(_HEADER, 1, 0, types["uuid"].oid, len(each), 1) + _UUID + _UUID.join(each))
+
+
+class UuidsDumper(Dumper):
+    """Hands ``Uuids`` to psycopg."""
+
+    format = Format.BINARY
+    oid = types["uuid"].array_oid
+
+    def dump(self, obj: Uuids) -> Buffer:
+        """Its content."""
+        return obj.content
+
+
+_UUID = (16).to_bytes(4, "big")

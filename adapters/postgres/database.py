@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from adapters.postgres.arrays import Reals, RealsDumper
+from adapters.postgres.arrays import Reals, RealsDumper, Uuids, UuidsDumper
 from adapters.postgres.translation import DatabaseUnavailable, translating
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
@@ -145,3 +145,4 @@ async def _configure(connection: Connection) -> None:
     set_json_dumps(msgspec.json.encode, connection)
     set_json_loads(msgspec.json.decode, connection)
     connection.adapters.register_dumper(Reals, RealsDumper)
+    connection.adapters.register_dumper(Uuids, UuidsDumper)

@@ -9,7 +9,9 @@ from datetime import datetime
 from uuid import UUID
 
 from adapters.postgres import ledger_settling as settling
+from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import Connection, Database
+from adapters.postgres.ledger_plain import are_plain, settle_plainly
 from adapters.postgres.messages import Newborn, insert_messages, message_of
 from application.ports.ledger import ClaimRequest, Handover, Settled
 from domain.crash import SUSPECT_FROM
@@ -20,7 +22,7 @@ from domain.message import Claim, Message, Settlement
 # with the state among the conditions it would read all that is queued for every request.
 _CLAIM = f"""
     WITH request AS (
-        SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[], %(alone)s::boolean[]) AS r (id, token, alone)
+        SELECT * FROM unnest(%(ids)s, %(tokens)s, %(alone)s::boolean[]) AS r (id, token, alone)
         ORDER BY id
     ), held AS MATERIALIZED (
         SELECT request.token, request.alone, m.*
@@ -88,8 +90,8 @@ class PostgresLedger:
     async def claim(self, requests: Sequence[ClaimRequest], *, owner: UUID, now: datetime) -> Sequence[Claim]:
         """See the port."""
         values = {
-            "ids": settling.array_text(request.message_id for request in requests),
-            "tokens": settling.array_text(request.token for request in requests),
+            "ids": Uuids.of(request.message_id for request in requests),
+            "tokens": Uuids.of(request.token for request in requests),
             "alone": [request.alone for request in requests],
             "owner": owner,
             "now": now,
@@ -105,18 +107,32 @@ class PostgresLedger:
     ) -> Sequence[Settled]:
         """See the port."""
         with settling.naming_rejected_payloads():
-            # Each answer waits for its turn in the event loop: three of them rather than five.
-            async with self._by_index() as connection:
-                held = await settling.lock(connection, settlements)
-                rulings = settling.rule(settlements, held)
-                newborn = Newborn(_children(rulings), handover)
-                born = await newborn.insert(connection)
-                are_all_new = sum(born.values()) == newborn.count and len(rulings) == len(settlements)
-                if not are_all_new:
-                    newborn = Newborn(_all_children(settlements), handover)
-                handed_over = await newborn.handed_over(connection, are_all_new=are_all_new)
-                written = await settling.write(connection, rulings, born, now)
-            finished = await settling.ended(written)
+            if are_plain(settlements):
+                newborn = Newborn(_all_children(settlements), handover)
+                async with self._database.connection() as connection:
+                    ended = await settle_plainly(connection, settlements, newborn, now)
+                if ended is not None:
+                    return [
+                        _accepted(one.message_id, one.children, newborn.claimed, ended.get(one.execution_id))
+                        for one in settlements
+                    ]
+            return await self._settle_in_steps(settlements, now, handover)
+
+    async def _settle_in_steps(
+        self, settlements: Sequence[Settlement], now: datetime, handover: Handover | None
+    ) -> Sequence[Settled]:
+        # Each answer waits for its turn in the event loop: three of them rather than five.
+        async with self._by_index() as connection:
+            held = await settling.lock(connection, settlements)
+            rulings = settling.rule(settlements, held)
+            newborn = Newborn(_children(rulings), handover)
+            born = await newborn.insert(connection)
+            are_all_new = sum(born.values()) == newborn.count and len(rulings) == len(settlements)
+            if not are_all_new:
+                newborn = Newborn(_all_children(settlements), handover)
+            handed_over = await newborn.handed_over(connection, are_all_new=are_all_new)
+            written = await settling.write(connection, rulings, born, now)
+        finished = await settling.ended(written)
         return [
             _settled(settlement, one, rulings.get(settlement.message_id), finished, handed_over)
             for settlement, one in zip(settlements, held, strict=True)

@@ -14,6 +14,7 @@ import msgspec
 from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 
+from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import json_text
 from adapters.postgres.translation import ValueNotStorable
@@ -37,7 +38,7 @@ _STATE = {
 # Only what is out of the ordinary is answered: in a group of hundreds that is next to nothing.
 _LOCK = """
     WITH asked AS (
-        SELECT * FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) WITH ORDINALITY AS asked (id, token, position)
+        SELECT * FROM unnest(%(ids)s, %(tokens)s) WITH ORDINALITY AS asked (id, token, position)
         ORDER BY id
     ), held AS MATERIALIZED (
         SELECT asked.position, m.execution_id, m.state, m.parent_id IS NULL AS is_init
@@ -61,7 +62,7 @@ _LOCK_EXECUTION = "SELECT status FROM pipeline_execution WHERE id = %s FOR UPDAT
 
 _WRITE_DONE = """
     UPDATE message SET state = 'done', not_before = NULL, error = NULL, settled_at = %(now)s
-    WHERE id = ANY (%(done_ids)s::uuid[])
+    WHERE id = ANY (%(done_ids)s)
 """
 
 _WRITE_OTHERS = """
@@ -70,7 +71,7 @@ _WRITE_OTHERS = """
         error = s.error, settled_at = CASE WHEN s.state = 'queued' THEN NULL ELSE %(now)s END
     FROM json_to_recordset(%(others)s::json)
         AS s (id uuid, state text, retried integer, untouched integer, not_before timestamptz, error jsonb)
-    WHERE m.id = ANY (%(other_ids)s::uuid[]) AND m.id = s.id
+    WHERE m.id = ANY (%(other_ids)s) AND m.id = s.id
 """
 
 _HAS_TOO_MANY_DEAD = "(d.dead > 0 AND e.dead + d.dead > e.max_dead_letters)"
@@ -154,8 +155,8 @@ async def lock(connection: Connection, settlements: Sequence[Settlement]) -> Seq
     The messages are locked by id, and after them their executions, by id.
     """
     values = {
-        "ids": array_text(settlement.message_id for settlement in settlements),
-        "tokens": array_text(settlement.token for settlement in settlements),
+        "ids": Uuids.of(settlement.message_id for settlement in settlements),
+        "tokens": Uuids.of(settlement.token for settlement in settlements),
     }
     held: list[Held | None] = [_AS_EXPECTED] * len(settlements)
     for position, state, is_init, status in await (await connection.execute(_LOCK, values)).fetchall():
@@ -166,11 +167,6 @@ async def lock(connection: Connection, settlements: Sequence[Settlement]) -> Seq
 
 
 _AS_EXPECTED = Held()
-
-
-def array_text(ids: Iterable[UUID]) -> str:
-    """Ids as the text of an array of PostgreSQL, which costs a fifth of a list given to the driver."""
-    return "{" + ",".join([one.hex for one in ids]) + "}"
 
 
 async def is_running(connection: Connection, execution_id: UUID) -> bool:
@@ -233,8 +229,8 @@ async def ended(written: Cursor | None) -> Finished:
 def _states(rulings: Mapping[UUID, Ruling]) -> dict[str, object]:
     others = [_other(ruling) for ruling in rulings.values() if not ruling.is_plainly_done]
     return {
-        "other_ids": array_text(one for one, ruling in rulings.items() if not ruling.is_plainly_done),
-        "done_ids": array_text(one for one, ruling in rulings.items() if ruling.is_plainly_done),
+        "other_ids": Uuids.of(one for one, ruling in rulings.items() if not ruling.is_plainly_done),
+        "done_ids": Uuids.of(one for one, ruling in rulings.items() if ruling.is_plainly_done),
         "others": msgspec.json.encode(others).decode(),
     }
 

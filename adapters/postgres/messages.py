@@ -62,15 +62,16 @@ class _Row(msgspec.Struct):
 class Newborn:
     """Messages to bring into being, some of them claimed for an owner under a token from the start.
 
-    ``children`` come as ``(message, token)``; the token counts for those that the handover names.
+    ``children`` come as ``(message, token)``; the token counts for those that the handover names. ``values`` are the
+    parameters ``rows`` and ``owner``, ``claimed`` the ids of those that are to be claimed.
     """
 
     def __init__(self, children: Iterable[tuple[Message, UUID | None]], handover: Handover | None) -> None:
         chosen = handover.message_ids if handover else frozenset()
         rows = [_row(child, token if child.id in chosen else None) for child, token in children]
         self.count = len(rows)
-        self._claimed = {row.id for row in rows if row.token is not None}
-        self._values = {
+        self.claimed = {row.id for row in rows if row.token is not None}
+        self.values = {
             "rows": msgspec.json.encode(rows).decode(),
             "owner": handover.owner if handover else None,
         }
@@ -82,7 +83,7 @@ class Newborn:
         """
         if not self.count:
             return {}
-        rows = await (await connection.execute(_INSERT, self._values)).fetchall()
+        rows = await (await connection.execute(_INSERT, self.values)).fetchall()
         born: dict[UUID, int] = dict(rows)
         if sum(born.values()) < self.count:
             await self._require_unchanged(connection)
@@ -90,13 +91,13 @@ class Newborn:
 
     async def handed_over(self, connection: Connection, *, are_all_new: bool) -> set[UUID]:
         """Those of the messages named in the handover that are indeed claimed for its owner."""
-        if are_all_new or not self._claimed:
-            return self._claimed
-        rows = await (await connection.execute(_HANDED_OVER, self._values)).fetchall()
+        if are_all_new or not self.claimed:
+            return self.claimed
+        rows = await (await connection.execute(_HANDED_OVER, self.values)).fetchall()
         return {message_id for (message_id,) in rows}
 
     async def _require_unchanged(self, connection: Connection) -> None:
-        changed = await (await connection.execute(_CHANGED, self._values)).fetchone()
+        changed = await (await connection.execute(_CHANGED, self.values)).fetchone()
         if changed is not None:
             raise EmissionChanged(f"message {changed[0]} was emitted again with another payload")
 

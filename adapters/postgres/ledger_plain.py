@@ -1,0 +1,76 @@
+"""The settlement of a group in which nothing is out of the ordinary: one statement, and one answer to wait for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import psycopg
+
+from adapters.postgres.arrays import Uuids
+from adapters.postgres.database import Connection
+from adapters.postgres.messages import Newborn
+from domain.execution import ExecutionStatus
+from domain.message import Outcome, Settlement
+
+Ended: TypeAlias = Mapping[UUID, ExecutionStatus]
+
+NOT_PLAIN = "FF001"
+"""What ``settle_plainly`` (migration 9) raises when something is out of the ordinary; then it has done nothing."""
+
+_SETTLE = """
+    SELECT * FROM settle_plainly(
+        %(ids)s, %(tokens)s, %(states)s::text[], %(rows)s::json, %(count)s, %(owner)s::uuid,
+        %(executions)s, %(done)s::bigint[], %(skipped)s::bigint[], %(born)s::bigint[], %(now)s
+    )
+"""
+
+_PLAIN = frozenset({Outcome.DONE, Outcome.SKIPPED})
+
+
+def are_plain(settlements: Sequence[Settlement]) -> bool:
+    """Whether all of them only say that their message is done or skipped."""
+    return all(settlement.outcome in _PLAIN and settlement.error is None for settlement in settlements)
+
+
+async def settle_plainly(
+    connection: Connection, settlements: Sequence[Settlement], newborn: Newborn, now: datetime
+) -> Ended | None:
+    """The executions that ended with it; None, and nothing is done, when it takes more than this."""
+    values = _asked(settlements) | _moved(settlements) | newborn.values | {"count": newborn.count, "now": now}
+    try:
+        rows = await (await connection.execute(_SETTLE, values)).fetchall()
+    except psycopg.Error as error:
+        if error.sqlstate == NOT_PLAIN:
+            return None
+        raise
+    return {row[0]: status for row in rows if (status := ExecutionStatus(row[1])).is_terminal}
+
+
+def _asked(settlements: Sequence[Settlement]) -> dict[str, object]:
+    return {
+        "ids": Uuids.of(one.message_id for one in settlements),
+        "tokens": Uuids.of(one.token for one in settlements),
+        # What the outcome is called is what the state is called.
+        "states": "{" + ",".join([one.outcome for one in settlements]) + "}",
+    }
+
+
+def _moved(settlements: Sequence[Settlement]) -> dict[str, object]:
+    done: Counter[UUID] = Counter()
+    skipped: Counter[UUID] = Counter()
+    born: Counter[UUID] = Counter()
+    for one in settlements:
+        (done if one.outcome is Outcome.DONE else skipped)[one.execution_id] += 1
+        if one.children:
+            born[one.execution_id] += len(one.children)
+    executions = sorted(done.keys() | skipped.keys())
+    return {
+        "executions": Uuids.of(executions),
+        "done": [done[one] for one in executions],
+        "skipped": [skipped[one] for one in executions],
+        "born": [born[one] for one in executions],
+    }
