@@ -14,6 +14,7 @@ CREATE FUNCTION settle_plainly(
 LANGUAGE plpgsql
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_nestloop = off
 AS $$
 #variable_conflict use_column
 DECLARE
