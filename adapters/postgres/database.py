@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
@@ -126,6 +127,12 @@ class Database:
                 connection.transaction(),
             ):
                 yield connection
+
+    async def connect(self, application_name: str) -> Connection:
+        """A connection outside the pool, in autocommit mode, for what needs a session of its own; the caller closes it."""
+        with translating():
+            address = make_conninfo(self.url, application_name=application_name, **NOTICE_A_DEAD_PEER)
+            return await AsyncConnection.connect(address, autocommit=True)
 
     async def check(self) -> ComponentHealth:
         """Whether a statement gets its answer within two seconds."""

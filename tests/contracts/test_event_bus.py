@@ -11,23 +11,39 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.postgres.event_bus import PostgresEventBus
 from application.ports.event_bus import EventBus
 from domain.event import Event
+from tests.databases import fresh_database
 
 PATIENCE = 10.0
 
 
 @asynccontextmanager
-async def in_process() -> AsyncIterator[EventBus]:
+async def in_process(request: pytest.FixtureRequest) -> AsyncIterator[EventBus]:
     yield InProcessEventBus()
 
 
-BUSES: dict[str, Callable[[], AbstractAsyncContextManager[EventBus]]] = {"in_process": in_process}
+@asynccontextmanager
+async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[EventBus]:
+    """With another process beside it, which must change nothing here."""
+    async with fresh_database(request.getfixturevalue("postgres_url")) as database:
+        here, there = (PostgresEventBus(database, InProcessEventBus()) for _ in range(2))
+        async with there, here:
+            yield here
 
 
-@pytest.fixture(params=BUSES)
+BUSES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[EventBus]]] = {
+    "in_process": in_process,
+    "postgres": postgres,
+}
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow if name == "postgres" else ()) for name in BUSES]
+)
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[EventBus]:
-    async with BUSES[request.param]() as opened:
+    async with BUSES[request.param](request) as opened:
         yield opened
 
 
@@ -119,3 +135,28 @@ async def test_leaving_ends_the_listening(bus: EventBus) -> None:
     async with bus.listen(execution_id):
         pass
     bus.publish(event(execution_id))
+
+
+async def test_an_execution_is_followed_while_somebody_listens_to_its_messages(bus: EventBus) -> None:
+    """Not for those who listen to executions alone; whoever listens to everything follows each."""
+    mine, other = uuid4(), uuid4()
+    async with bus.listen(mine, with_messages=False):
+        assert not bus.is_followed(mine)
+    async with bus.listen(mine):
+        assert (bus.is_followed(mine), bus.is_followed(other)) == (True, False)
+        async with bus.listen():
+            assert bus.is_followed(other)
+    assert not bus.is_followed(mine)
+
+
+async def test_who_listens_without_messages_hears_of_executions_alone(bus: EventBus) -> None:
+    """Of one or of all."""
+    execution_id = uuid4()
+    whole = event(execution_id, "execution.completed")
+    async with (
+        bus.listen(execution_id, with_messages=False) as one,
+        bus.listen(with_messages=False) as every,
+    ):
+        bus.publish(event(execution_id))
+        bus.publish(whole)
+        assert [await next_of(one), await next_of(every)] == [whole, whole]
