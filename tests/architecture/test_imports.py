@@ -13,6 +13,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "boto3": ("adapters.s3",),
     "botocore": ("adapters.s3",),
     "click": ("entrypoints",),
+    "cryptography": ("adapters.sealing",),
     "ctranslate2": ("adapters.models",),
     "dependency_injector": ("entrypoints.composition",),
     "litestar": ("adapters.http",),
