@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from application.ports.leases import Lease
+from application.ports.leases import UNKNOWN, Lease, WorkerFacts
 
 
 class MemoryLeases:
@@ -15,9 +15,17 @@ class MemoryLeases:
     def __init__(self) -> None:
         self._held: dict[UUID, tuple[datetime, Lease]] = {}
 
-    async def hold(self, owner: UUID, *, until: datetime, executions: Collection[UUID] = ()) -> None:
+    async def hold(
+        self,
+        owner: UUID,
+        *,
+        until: datetime,
+        executions: Collection[UUID] = (),
+        worker: WorkerFacts = UNKNOWN,
+    ) -> None:
         """See the port."""
-        self._held[owner] = until, Lease(owner=owner, executions=frozenset(executions))
+        lease = Lease(owner=owner, executions=frozenset(executions), worker=worker, until=until)
+        self._held[owner] = until, lease
 
     async def give_up(self, owner: UUID) -> None:
         """See the port."""
@@ -25,7 +33,7 @@ class MemoryLeases:
 
     async def holders(self, *, now: datetime) -> Sequence[Lease]:
         """See the port."""
-        return [lease for until, lease in self._held.values() if until > now]
+        return [lease for _, (until, lease) in sorted(self._held.items()) if until > now]
 
     async def forget(self, *, before: datetime) -> None:
         """See the port."""

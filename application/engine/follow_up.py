@@ -28,6 +28,12 @@ class FollowUp:
     _published: list[Message] = field(default_factory=list)
     _deliveries: list[tuple[Delivery, datetime | None]] = field(default_factory=list)
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_at_it: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything has been seen to."""
+        return not (self._is_at_it or self._published or self._deliveries)
 
     def after(
         self, published: Sequence[Message], delivery: Delivery | None, *, returns_at: datetime | None = None
@@ -49,10 +55,12 @@ class FollowUp:
             self._awake.clear()
             published, self._published = self._published, []
             deliveries, self._deliveries = self._deliveries, []
+            self._is_at_it = True
             await publish(published, self.feeds)
             self.at("published")
             for delivery, returns_at in deliveries:
                 await self._acknowledge(delivery, returns_at)
+            self._is_at_it = False
 
     async def _acknowledge(self, delivery: Delivery, returns_at: datetime | None) -> None:
         await delivery.acknowledge()
@@ -61,7 +69,7 @@ class FollowUp:
         feed.consumed(delivery.envelope.message_id)
         if returns_at is not None:
             # Only now: a queue that still counts the message as out would not take it again.
-            feed.expect(returns_at)
+            feed.expect(returns_at, delivery.envelope.message_id)
 
 
 async def publish(messages: Sequence[Message], feeds: Mapping[str, RouteFeed]) -> None:

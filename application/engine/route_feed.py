@@ -64,8 +64,9 @@ class RouteFeed:
         if len(self._out) <= self._low_water:
             self._awake.set()
 
-    def expect(self, due: datetime) -> None:
-        """A message waits in the ledger until a moment."""
+    def expect(self, due: datetime, message_id: UUID | None = None) -> None:
+        """A message waits in the ledger until a moment; all that is due then is looked for, whichever it is."""
+        del message_id
         if self._due is None or due < self._due:
             self._due = due
             self._awake.set()

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.memory.leases import MemoryLeases
 from adapters.postgres.leases import PostgresLeases
-from application.ports.leases import Lease, Leases
+from application.ports.leases import Lease, Leases, WorkerFacts
 from tests.databases import fresh_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,3 +68,17 @@ async def test_a_lease_long_run_out_is_forgotten_and_can_be_taken_anew(leases: L
     assert await leases.holders(now=NOW - timedelta(seconds=1)) == [Lease(owner=late)]
     await leases.hold(gone, until=NOW + timedelta(seconds=3))
     assert {lease.owner for lease in await leases.holders(now=NOW)} == {gone, late}
+
+
+async def test_a_lease_tells_what_its_owner_is(leases: Leases) -> None:
+    """As it was at the latest renewal, and up to which moment the lease lasts; the eldest owner comes first."""
+    eldest, youngest = sorted([uuid4(), uuid4()])
+    until = NOW + timedelta(seconds=15)
+    before = WorkerFacts(name="reader", host="h1", pid=7, since=NOW, in_hand=3)
+    now = WorkerFacts(name="reader", host="h1", pid=7, since=NOW, in_hand=0, takes_messages=False)
+    await leases.hold(youngest, until=until, worker=before)
+    await leases.hold(youngest, until=until, worker=now)
+    await leases.hold(eldest, until=until, worker=before)
+    told = await leases.holders(now=NOW)
+    assert told == [Lease(owner=eldest, worker=before), Lease(owner=youngest, worker=now)]
+    assert [lease.until for lease in told] == [until, until]

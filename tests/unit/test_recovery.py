@@ -14,7 +14,7 @@ from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from application.engine.engine import Engine
 from application.engine.recovery import Recovery
-from application.ports.leases import Lease
+from application.ports.leases import UNKNOWN, Lease, WorkerFacts
 from application.ports.ledger import ClaimRequest
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from domain.errors import Unavailable
@@ -41,9 +41,16 @@ class FailingLeases:
     inner: MemoryLeases = field(default_factory=MemoryLeases)
     is_away: bool = False
 
-    async def hold(self, owner: UUID, *, until: datetime, executions: Collection[UUID] = ()) -> None:
+    async def hold(
+        self,
+        owner: UUID,
+        *,
+        until: datetime,
+        executions: Collection[UUID] = (),
+        worker: WorkerFacts = UNKNOWN,
+    ) -> None:
         self._ask()
-        await self.inner.hold(owner, until=until, executions=executions)
+        await self.inner.hold(owner, until=until, executions=executions, worker=worker)
 
     async def give_up(self, owner: UUID) -> None:
         self._ask()
