@@ -16,7 +16,7 @@ from domain.chat.answer import Source, source_of_match
 from domain.chat.errors import InvalidChatRequest
 from domain.chat.prompt import cut_to
 from domain.chat.request import ChatRequest, ContextMode, DataSource, RetrievalStrategy
-from domain.chat.retrieval import joined, retrieval_query, search_filter
+from domain.chat.retrieval import joined, metadata_filter, retrieval_query
 from domain.document import ReadDocument, UnsupportedDocument
 from domain.match import Match, SearchFilter, SearchMode
 from domain.storage import StoredObject
@@ -82,7 +82,7 @@ class ChatSources:
 
     async def _where(self, source: DataSource) -> SearchFilter:
         """A source that is named for an origin searches that origin alone."""
-        where = search_filter(source.metadata_filters)
+        where = metadata_filter(source.metadata_filters)
         if source.name != "default" and not where.origins and source.name in await self.search.sources():
             return replace(where, origins=(source.name,))
         return where

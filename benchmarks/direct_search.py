@@ -12,6 +12,7 @@ import psycopg
 
 from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.postgres import segment_search
+from adapters.postgres.segment_filter import restrictions
 from adapters.postgres.segment_rows import FETCH, vector_text
 from adapters.postgres.text_search import configurations
 from application.search import DEFAULT_CANDIDATES, DEFAULT_WEIGHTS
@@ -36,8 +37,8 @@ class DirectSearch:
         self._model = MiniLmEmbeddingModel(
             data / "models", compute_type=chosen.model_compute_type, threads=chosen.model_threads
         )
-        self._nearest = segment_search.exact(EVERYTHING)
-        self._keyword = segment_search.keyword(EVERYTHING, Bm25())
+        self._nearest = segment_search.exact(restrictions(EVERYTHING))
+        self._keyword = segment_search.keyword(None, Bm25())
         self._opened: psycopg.AsyncConnection | None = None
 
     async def __aenter__(self) -> Self:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.document import Document, Segment
+from domain.retrieval.filtering import Condition
 
 
 class SearchMode(StrEnum):
@@ -20,12 +21,16 @@ class SearchMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFilter:
-    """What a match must satisfy; empty sequences and None restrict nothing."""
+    """What a match must satisfy; empty sequences and None restrict nothing.
+
+    ``language`` is also the one in which the query's words are stemmed. ``condition`` holds beside the others.
+    """
 
     origins: Sequence[str] = ()
     document_ids: Sequence[str] = ()
     execution_ids: Sequence[UUID] = ()
     language: str | None = None
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,11 +34,15 @@ class HeldVersion:
 
 @dataclass(slots=True)
 class Corpus:
-    """All versions of all documents. Nothing here waits, so every method is one step for every task of a loop."""
+    """All versions of all documents. Nothing here waits, so every method is one step for every task of a loop.
+
+    ``configs`` tells which pipeline config an execution ran.
+    """
 
     versions: dict[str, dict[int, HeldVersion]] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     dimensions: dict[str, int] = field(default_factory=dict)
+    configs: dict[UUID, UUID] = field(default_factory=dict)
 
     def open(self, document: Document) -> Document:
         """Open the version after the newest, or the newest again when it is the same."""

@@ -11,6 +11,7 @@ from adapters.memory.corpus import Corpus, HeldSegment
 from domain.document import DimensionMismatch, Document, EmbeddedSegment
 from domain.match import Candidate, IndexedSegment, SearchFilter
 from domain.retrieval import bm25
+from domain.retrieval.filtering import METADATA, admits
 from domain.retrieval.words import matched_words, words
 
 
@@ -106,8 +107,24 @@ class MemorySegmentIndex:
 
     def _admitted(self, where: SearchFilter) -> Iterator[tuple[UUID, HeldSegment]]:
         for segment_id, (document, held) in self._corpus.segments().items():
-            if _admits(where, document, held.embedded):
+            if _admits(where, document, held.embedded) and self._meets(where, document, held.embedded):
                 yield segment_id, held
+
+    def _meets(self, where: SearchFilter, document: Document, segment: EmbeddedSegment) -> bool:
+        if where.condition is None:
+            return True
+        values = {
+            "origin": document.origin,
+            "document_id": document.document_id,
+            "language": document.language,
+            "title": document.title,
+            "url": document.url,
+            "indexed_at": document.indexed_at,
+            "execution_id": segment.execution_id,
+            "config_id": self._corpus.configs.get(segment.execution_id) if segment.execution_id else None,
+            METADATA: document.metadata,
+        }
+        return admits(where.condition, values)
 
 
 def _admits(where: SearchFilter, document: Document, segment: EmbeddedSegment) -> bool:

@@ -21,6 +21,7 @@ from adapters.postgres.embedding_slots import (
     slot,
 )
 from adapters.postgres.lexemes import Lexemes
+from adapters.postgres.segment_filter import is_restricted, restrictions
 from adapters.postgres.segment_rows import (
     FETCH,
     indexed_segment_of,
@@ -77,7 +78,10 @@ class PostgresSegmentIndex:
         self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
     ) -> Sequence[Candidate]:
         """The nearest segments of a slot by cosine similarity; nothing when there is no such slot."""
-        parameters = _parameters(where, limit) | {
+        restricted = restrictions(where)
+        parameters = {
+            **restricted.parameters,
+            "limit": limit,
             "vector": vector_text(vector),
             "model_name": storable(model_name),
         }
@@ -89,11 +93,11 @@ class PostgresSegmentIndex:
             require_dimension(model_name, dimension, len(vector))
             if is_indexed:
                 await connection.execute(_WALK, (str(min(max(limit, MIN_EF_SEARCH), MAX_EF_SEARCH)),))
-                query = segment_search.approximate(where, model_name=model_name, dimension=dimension)
+                query = segment_search.approximate(restricted, model_name=model_name, dimension=dimension)
                 candidates = await _candidates(connection, query, parameters)
                 if len(candidates) == limit:
                     return candidates
-            return await _candidates(connection, segment_search.exact(where), parameters)
+            return await _candidates(connection, segment_search.exact(restricted), parameters)
 
     async def keyword(self, query: str, *, limit: int, where: SearchFilter) -> Sequence[Candidate]:
         """The segments with any of the query's first 128 distinct words by BM25."""
@@ -105,11 +109,14 @@ class PostgresSegmentIndex:
             languages = [where.language] if where.language else [language for (language,) in rows]
             if not rows:
                 return []
-            parameters = _parameters(where, limit) | {
+            restricted = restrictions(where)
+            parameters = {
+                **restricted.parameters,
+                "limit": limit,
                 "words": " ".join(wanted),
                 "configurations": configurations(languages),
             }
-            statement = segment_search.keyword(where, self._parameters)
+            statement = segment_search.keyword(restricted if is_restricted(where) else None, self._parameters)
             return await _candidates(connection, statement, parameters)
 
     async def fetch(self, segment_ids: Sequence[UUID]) -> Mapping[UUID, IndexedSegment]:
@@ -163,16 +170,6 @@ async def _candidates(
 ) -> Sequence[Candidate]:
     rows = await (await connection.execute(statement, parameters)).fetchall()
     return [Candidate(segment_id=segment_id, score=score) for segment_id, score in rows]
-
-
-def _parameters(where: SearchFilter, limit: int) -> dict[str, Any]:
-    return {
-        "limit": limit,
-        "origins": [storable(origin) for origin in where.origins],
-        "document_ids": [storable(document_id) for document_id in where.document_ids],
-        "execution_ids": list(where.execution_ids),
-        "language": where.language,
-    }
 
 
 def _storable(segment: EmbeddedSegment) -> EmbeddedSegment:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import LiteralString
-
 from psycopg import sql
 
-from domain.match import SearchFilter
+from adapters.postgres.segment_filter import Restrictions
 from domain.retrieval.bm25 import Bm25
 
 _EXACT = """
@@ -63,46 +61,29 @@ _BEST_RESTRICTED = """
     ORDER BY scored.score DESC, s.id LIMIT %(limit)s
 """
 
-_RESTRICTIONS: tuple[tuple[str, LiteralString], ...] = (
-    ("origins", "AND s.origin = ANY(%(origins)s::text[])"),
-    ("document_ids", "AND s.document_id = ANY(%(document_ids)s::text[])"),
-    ("execution_ids", "AND s.execution_id = ANY(%(execution_ids)s::uuid[])"),
-    ("language", "AND s.language = %(language)s"),
-)
-
 
 def _float(number: float) -> sql.SQL | sql.Composed:
     # A bare literal would be numeric, and arithmetic in numeric is many times as slow.
     return sql.SQL("{}::float8").format(sql.Literal(number))
 
 
-def restrictions(where: SearchFilter) -> sql.Composed:
-    """The conditions of a filter; a plan for just these is better than one for all that there could be."""
-    return sql.SQL(" ").join(sql.SQL(text) for name, text in _RESTRICTIONS if getattr(where, name))
-
-
-def is_restricted(where: SearchFilter) -> bool:
-    """Whether the filter excludes anything."""
-    return any(getattr(where, name) for name, _ in _RESTRICTIONS)
-
-
-def exact(where: SearchFilter) -> sql.Composed:
+def exact(where: Restrictions) -> sql.Composed:
     """Compares every vector of the slot that the filter admits."""
-    return sql.SQL(_EXACT).format(restrictions=restrictions(where))
+    return sql.SQL(_EXACT).format(restrictions=where.text)
 
 
-def approximate(where: SearchFilter, *, model_name: str, dimension: int) -> sql.Composed:
-    """Walks the slot's HNSW index."""
+def approximate(where: Restrictions, *, model_name: str, dimension: int) -> sql.Composed:
+    """Walks the slot's approximate index."""
     # The literal stands in a statement with parameters, where a percent sign must be doubled.
     literal = sql.Literal(model_name.replace("%", "%%"))
     return sql.SQL(_APPROXIMATE).format(
-        dimension=sql.Literal(dimension), model_name=literal, restrictions=restrictions(where)
+        dimension=sql.Literal(dimension), model_name=literal, restrictions=where.text
     )
 
 
-def keyword(where: SearchFilter, parameters: Bm25) -> sql.Composed:
+def keyword(where: Restrictions | None, parameters: Bm25) -> sql.Composed:
     """BM25 over the postings of the query's lexemes."""
     scored = sql.SQL(_SCORED).format(k1=_float(parameters.k1), b=_float(parameters.b))
-    if not is_restricted(where):
+    if where is None:
         return scored + sql.SQL(_BEST)
-    return scored + sql.SQL(_BEST_RESTRICTED).format(restrictions=restrictions(where))
+    return scored + sql.SQL(_BEST_RESTRICTED).format(restrictions=where.text)

@@ -9,8 +9,10 @@ from uuid import UUID
 from domain.chat.errors import InvalidChatRequest
 from domain.chat.extracting import content_stems
 from domain.chat.request import RagConfig, RetrievalStrategy, Turn
-from domain.json import Json, JsonObject
+from domain.json import JsonObject
 from domain.match import Match, SearchFilter
+from domain.retrieval.filter_parsing import InvalidFilter
+from domain.retrieval.search_filters import search_filter
 
 FEW_WORDS = 2
 RRF_K = 60.0
@@ -25,26 +27,12 @@ def retrieval_query(query: str, history: Sequence[Turn]) -> str:
     return f"{earlier[:1_000]}\n{query}" if earlier else query
 
 
-def search_filter(filters: JsonObject) -> SearchFilter:
-    """``metadata_filters`` as a filter; raises InvalidChatRequest for a field that segments do not have."""
-    known = {"origin": "origins", "document_id": "document_ids", "execution_id": "execution_ids"}
-    language = filters.get("language")
-    if language is not None and not isinstance(language, str):
-        raise InvalidChatRequest("metadata_filters.language is a language code")
-    restrictions: dict[str, tuple[str, ...]] = {}
-    for name, value in filters.items():
-        field = known.get(name, name)
-        if field in known.values():
-            restrictions[field] = (*restrictions.get(field, ()), *_texts(name, value))
-        elif name != "language":
-            allowed = ", ".join((*known, "language"))
-            raise InvalidChatRequest(f"metadata_filters has no field {name!r}; there are: {allowed}")
-    return SearchFilter(
-        origins=restrictions.get("origins", ()),
-        document_ids=restrictions.get("document_ids", ()),
-        execution_ids=tuple(map(_id, restrictions.get("execution_ids", ()))),
-        language=language,
-    )
+def metadata_filter(filters: JsonObject) -> SearchFilter:
+    """``metadata_filters`` as a filter, in the language of every search; raises InvalidChatRequest."""
+    try:
+        return search_filter(filters, path="metadata_filters")
+    except InvalidFilter as error:
+        raise InvalidChatRequest(error.message) from error
 
 
 def joined(lists: Sequence[Sequence[Match]], rag: RagConfig) -> Sequence[Match]:
@@ -69,17 +57,3 @@ def joined(lists: Sequence[Sequence[Match]], rag: RagConfig) -> Sequence[Match]:
                 scores[key] = scores.get(key, 0.0) + source.weight / (RRF_K + rank)
     order = sorted(scores, key=lambda key: (-scores[key], str(key)))
     return [replace(first[key], score=scores[key]) for key in order]
-
-
-def _texts(name: str, value: Json) -> Sequence[str]:
-    values = [value] if isinstance(value, str) else value
-    if isinstance(values, Sequence) and all(isinstance(one, str) for one in values):
-        return [str(one) for one in values]
-    raise InvalidChatRequest(f"metadata_filters.{name} is a text or a list of texts")
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise InvalidChatRequest(f"{text!r} is not the id of an execution") from error

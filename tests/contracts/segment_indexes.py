@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,11 @@ from tests.databases import fresh_database
 EVERYTHING = SearchFilter()
 SLOT = "tiny"
 
+_EXECUTION = """
+    INSERT INTO pipeline_execution (id, config_id, status, config_snapshot, started_at)
+    VALUES (%s, %s, 'completed', '{}', now())
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
@@ -31,6 +36,12 @@ class Indexes:
     segments: SegmentIndex
     documents: Documents
     stems: bool
+    ran: Callable[[UUID, UUID], Awaitable[None]] | None = None
+
+    async def executed(self, execution_id: UUID, config_id: UUID) -> None:
+        """Let there be an execution of that config."""
+        assert self.ran is not None
+        await self.ran(execution_id, config_id)
 
     async def opened(self, document_id: str, *, expected: int = 1, **fields: Any) -> Document:
         """A version of a document, open."""
@@ -96,7 +107,16 @@ async def indexes(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
     """Each adapter in turn, empty."""
     if request.param == "memory":
         corpus = Corpus()
-        yield Indexes(MemorySegmentIndex(corpus), MemoryDocuments(corpus), stems=False)
+
+        async def remember(execution_id: UUID, config_id: UUID) -> None:
+            corpus.configs[execution_id] = config_id
+
+        yield Indexes(MemorySegmentIndex(corpus), MemoryDocuments(corpus), stems=False, ran=remember)
         return
     async with fresh_database(request.getfixturevalue("postgres_url")) as database:
-        yield Indexes(PostgresSegmentIndex(database), PostgresDocuments(database), stems=True)
+
+        async def insert(execution_id: UUID, config_id: UUID) -> None:
+            async with database.connection() as connection:
+                await connection.execute(_EXECUTION, (execution_id, config_id))
+
+        yield Indexes(PostgresSegmentIndex(database), PostgresDocuments(database), stems=True, ran=insert)

@@ -11,6 +11,7 @@ from psycopg import sql
 from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.embedding_slots import index_name
+from adapters.postgres.segment_filter import restrictions
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.segment_rows import vector_text
 from adapters.postgres.segment_search import approximate
@@ -48,7 +49,7 @@ async def filled(
 
 async def plan(database: Database) -> str:
     """How PostgreSQL goes about a search without a filter."""
-    statement = approximate(EVERYTHING, model_name=SLOT, dimension=DIMENSION)
+    statement = approximate(restrictions(EVERYTHING), model_name=SLOT, dimension=DIMENSION)
     parameters = {"vector": vector_text(directions(1)[0]), "limit": 10}
     async with database.connection() as connection:
         rows = await (await connection.execute(sql.SQL("EXPLAIN ") + statement, parameters)).fetchall()

@@ -90,6 +90,19 @@ async def test_filters_and_thresholds_narrow_a_search(api: Api) -> None:
     assert (found["results"], found["total"], found["has_more"]) == ([], 0, False)
 
 
+async def test_a_filter_says_what_a_match_must_satisfy(api: Api) -> None:
+    condition = {"or": [{"title": {"like": "Sh%"}}, {"not": {"origin": "encyclopedia"}}]}
+    for path in (SEARCH, f"{SEARCH}/hybrid", f"{SEARCH}/keyword", f"{SEARCH}/rrf"):
+        _, found = await api.ask("POST", path, json={"query": "forty", "filters": condition})
+        assert [match["document_id"] for match in found["results"]] == ["ships"]
+
+
+async def test_the_fault_in_a_filter_is_told_with_its_place(api: Api) -> None:
+    condition = {"and": [{"origin": "a"}, {"metadata.year": {"from": 2020}}]}
+    status, problem = await api.ask("POST", SEARCH, json={"query": "forty", "filters": condition})
+    assert (status, problem["errors"][0]["path"]) == (422, "filters.and[1].metadata.year.from")
+
+
 async def test_pages_of_a_search_follow_each_other(api: Api) -> None:
     seen = []
     for offset in range(3):
@@ -107,7 +120,7 @@ async def test_an_embedding_slot_that_is_not_there_is_not_found(api: Api) -> Non
 @pytest.mark.parametrize(
     "body",
     [{"query": ""}, {"query": "a", "limit": 0}, {"query": "a", "limit": 1001}, {"query": "a", "offset": -1},
-     {"query": "a", "mode": "magic"}, {"query": "a", "filters": {"origin": "x"}}, {"query": "a", "k": 1}, {"limit": 3}],
+     {"query": "a", "mode": "magic"}, {"query": "a", "filters": {"shelf": "x"}}, {"query": "a", "k": 1}, {"limit": 3}],
 )  # fmt: skip
 async def test_a_search_that_makes_no_sense_is_not_valid(api: Api, body: dict[str, Any]) -> None:
     status, problem = await api.ask("POST", SEARCH, json=body)

@@ -21,7 +21,7 @@ from domain.chat import prompt
 from domain.chat.answer import AnswerDone, AnswerMode, ChatEvent, SourceCited, SourcesFound, TextWritten
 from domain.chat.errors import InvalidChatRequest, LanguageModelUnavailable, NoLanguageModel
 from domain.chat.request import ChatRequest, ContextMode, DataSource, RagConfig, RetrievalStrategy, Turn
-from domain.chat.retrieval import search_filter
+from domain.chat.retrieval import metadata_filter
 from domain.document import Document, EmbeddedSegment, EmptyDocument, Segment, UnsupportedDocument, segment_id
 from domain.storage import InvalidKey, ObjectNotFound
 
@@ -279,7 +279,7 @@ def test_a_request_that_cannot_be_right_is_refused(wrong: dict[str, object]) -> 
 )
 def test_a_filter_that_segments_do_not_have_is_refused(filters: dict[str, object]) -> None:
     with pytest.raises(InvalidChatRequest):
-        search_filter(filters)  # type: ignore[arg-type]
+        metadata_filter(filters)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

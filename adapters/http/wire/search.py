@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from adapters.http.errors import FieldError, RequestNotValid
 from application.search import (
     DEFAULT_CANDIDATES,
     DEFAULT_FUSION,
@@ -17,7 +19,9 @@ from application.search import (
     SearchRequest,
 )
 from domain.match import Match, SearchFilter, SearchMode
+from domain.retrieval.filter_parsing import InvalidFilter
 from domain.retrieval.fusion import RRF_K, Fusion
+from domain.retrieval.search_filters import search_filter
 
 Query = Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
 Limit = Annotated[int, Meta(ge=1, le=1000, description="How many matches to return at most.", examples=[10])]
@@ -25,13 +29,13 @@ Offset = Annotated[int, Meta(ge=0, le=9_999, description="How many to pass over.
 Weight = Annotated[float, Meta(ge=0, le=1_000, examples=[1.0])]
 
 
-class SearchFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a match must satisfy; what is empty or null restricts nothing."""
-
-    origins: list[str] = []
-    document_ids: list[str] = []
-    execution_ids: list[UUID] = []
-    language: str | None = None
+Filters = Annotated[
+    dict[str, Any],
+    Meta(
+        description="What a match must satisfy; see `search.md` for the language.",
+        examples=[{"origin": "docs", "metadata.year": {"gte": 2020}}],
+    ),
+]
 
 
 class SearchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +51,7 @@ class SearchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mode: SearchMode | None = None
     model_name: str | None = None
     similarity_threshold: Annotated[float, Meta(ge=-1, le=1, examples=[0.3])] | None = None
-    filters: SearchFilters | None = None
+    filters: Filters | None = None
 
 
 class FusedSearchBody(SearchBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,14 +220,13 @@ def capabilities_response(found: SearchCapabilities) -> CapabilitiesResponse:
     )
 
 
-def _filter(filters: SearchFilters | None, *, language: str | None = None) -> SearchFilter:
-    filters = filters or SearchFilters()
-    return SearchFilter(
-        origins=tuple(filters.origins),
-        document_ids=tuple(filters.document_ids),
-        execution_ids=tuple(filters.execution_ids),
-        language=language or filters.language,
-    )
+def _filter(filters: Mapping[str, Any] | None, *, language: str | None = None) -> SearchFilter:
+    try:
+        where = search_filter(filters or {})
+    except InvalidFilter as error:
+        field = FieldError(location="body", path=error.path, message=error.reason)
+        raise RequestNotValid([field]) from error
+    return replace(where, language=language) if language else where
 
 
 def _match(match: Match) -> MatchResponse:
