@@ -1,0 +1,167 @@
+"""Webhooks over HTTP, from one pool of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from adapters.http_client.guard import GuardedResolver, Lookup, SystemLookup, guarded_url
+from application.ports.webhook_sender import WebhookRequest
+from domain.errors import FactflowError
+from domain.outbound import DestinationRefused, OutboundPolicy
+from domain.webhooks.delivery import KEPT_BODY_BYTES, Answer
+from domain.webhooks.outcome import Failure
+
+MOST_CONNECTIONS = 1000
+KEEP_ALIVE_SECONDS = 15.0
+BODY_SECONDS = 5.0
+MAX_KEPT_HEADERS = 50
+MAX_KEPT_CHARACTERS = 1000
+USER_AGENT = "factflow-webhooks/1"
+
+# From the narrowest to the broadest: the first that fits tells what went wrong.
+_FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
+    (DestinationRefused, Failure.DESTINATION_REFUSED),
+    (FactflowError, Failure.DESTINATION_REFUSED),
+    (TimeoutError, Failure.TIMEOUT),
+    (aiohttp.ClientConnectorDNSError, Failure.DNS),
+    (aiohttp.ClientSSLError, Failure.TLS),
+    (aiohttp.ClientConnectorCertificateError, Failure.TLS),
+    (ssl.SSLError, Failure.TLS),
+    (aiohttp.ClientConnectorError, Failure.CONNECT),
+    (aiohttp.ServerDisconnectedError, Failure.CLOSED_EARLY),
+    (aiohttp.ClientOSError, Failure.CLOSED_EARLY),
+    (OSError, Failure.CONNECT),
+)
+
+
+class HttpWebhookSender:
+    """The ``WebhookSender`` port with aiohttp. Open it with ``async with``.
+
+    ``ssl_context`` is which certificates are believed, the machine's unless given; ``lookup`` finds the addresses of
+    names.
+    """
+
+    def __init__(
+        self,
+        policy: OutboundPolicy,
+        *,
+        lookup: Lookup | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._policy = policy
+        self._lookup = lookup
+        self._ssl_context = ssl_context
+        self._system_lookup: SystemLookup | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        lookup = self._lookup
+        if lookup is None:
+            lookup = self._system_lookup = SystemLookup()
+        connector = aiohttp.TCPConnector(
+            resolver=GuardedResolver(lookup, self._policy),
+            ssl=True if self._ssl_context is None else self._ssl_context,
+            limit=MOST_CONNECTIONS,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+        )
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_note_reuse)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            # The time of each request is its own; see `send`.
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+            auto_decompress=False,
+            trust_env=False,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        if self._system_lookup is not None:
+            self._system_lookup.close()
+
+    def examine(self, url: str) -> None:
+        """See the port."""
+        guarded_url(url, self._policy)
+
+    async def send(self, request: WebhookRequest) -> Answer:
+        """See the port."""
+        reuse = SimpleNamespace(is_reused=False)
+        try:
+            return await self._send(request, reuse)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            # An idle connection that the other side closes just now says nothing about the endpoint.
+            if not reuse.is_reused or isinstance(error, aiohttp.ClientConnectorError):
+                return _failed(error)
+        except Exception as error:  # noqa: BLE001  # whatever an endpoint does is an answer, never an error of ours
+            return _failed(error)
+        try:
+            return await self._send(request, SimpleNamespace(is_reused=False))
+        except Exception as error:  # noqa: BLE001  # as above
+            return _failed(error)
+
+    async def _send(self, request: WebhookRequest, reuse: SimpleNamespace) -> Answer:
+        if self._session is None:
+            raise OSError("the sender is not open")
+        url = guarded_url(request.url, self._policy)
+        async with asyncio.timeout(request.timeout_seconds) as limit:
+            response = await self._session.post(
+                url,
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                trace_request_ctx=reuse,
+            )
+            limit.reschedule(None)
+        try:
+            body, is_truncated = await _beginning(response, min(BODY_SECONDS, request.timeout_seconds))
+        finally:
+            # What is left of a body would have to be read before the connection could be used again.
+            if response.content.at_eof():
+                response.release()
+            else:
+                response.close()
+        return Answer(status=response.status, headers=_kept(response), body=body, is_truncated=is_truncated)
+
+
+async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.is_reused = True
+
+
+async def _beginning(response: aiohttp.ClientResponse, seconds: float) -> tuple[bytes, bool]:
+    """Up to 16 KB of the body, and whether it is not all of it."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            while len(body) <= KEPT_BODY_BYTES:
+                chunk = await response.content.read(KEPT_BODY_BYTES + 1 - len(body))
+                if not chunk:
+                    return bytes(body), False
+                body += chunk
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        pass
+    return bytes(body[:KEPT_BODY_BYTES]), True
+
+
+def _kept(response: aiohttp.ClientResponse) -> dict[str, str]:
+    kept = list(response.headers.items())[:MAX_KEPT_HEADERS]
+    return {name[:MAX_KEPT_CHARACTERS]: value[:MAX_KEPT_CHARACTERS] for name, value in kept}
+
+
+def _failed(error: Exception) -> Answer:
+    failure = next((failure for kind, failure in _FAILURES if isinstance(error, kind)), Failure.PROTOCOL)
+    text = str(error) or type(error).__name__
+    return Answer(failure=failure, detail=text.replace("\0", "")[:MAX_KEPT_CHARACTERS])
