@@ -5,9 +5,10 @@ from collections import Counter
 import pytest
 
 from tests.databases import database, postgres_url
+from tests.rabbitmq_service import rabbitmq_url
 from tests.services import WANT
 
-__all__ = ["database", "postgres_url"]
+__all__ = ["database", "postgres_url", "rabbitmq_url"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -32,7 +32,12 @@ PLACES: dict[str, tuple[str, ...]] = {
     "tokenizers": ("adapters.models",),
     "uvicorn": ("entrypoints",),
     "yaml": ("adapters.yaml",),
-    "yarl": ("adapters.openai", "adapters.http_client", "entrypoints.cli"),  # the URLs of aiohttp
+    "yarl": (
+        "adapters.openai",
+        "adapters.http_client",
+        "adapters.rabbitmq",
+        "entrypoints.cli",
+    ),  # the URLs of aiohttp and aio-pika
 }
 """Where each technology lives. One that is not here is new: give it a place, and a line in dependencies.md."""
 

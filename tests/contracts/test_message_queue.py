@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.message_queue import InProcessMessageQueue
+from adapters.rabbitmq.message_queue import RabbitMessageQueue
+from adapters.rabbitmq.queue_arguments import QueueType
 from application.ports.message_queue import Envelope, MessageQueue, Subscription, SubscriptionClosed
 
 PATIENCE = 10.0
@@ -18,29 +20,49 @@ EXECUTION = uuid4()
 
 
 @asynccontextmanager
-async def in_process() -> AsyncIterator[MessageQueue]:
+async def in_process(_: pytest.FixtureRequest) -> AsyncIterator[MessageQueue]:
     yield InProcessMessageQueue()
+
+
+def rabbit(
+    queue_type: QueueType,
+) -> Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[MessageQueue]]:
+    @asynccontextmanager
+    async def opened(request: pytest.FixtureRequest) -> AsyncIterator[MessageQueue]:
+        async with RabbitMessageQueue(
+            [request.getfixturevalue("rabbitmq_url")], queue_type=queue_type
+        ) as queue:
+            yield queue
+
+    return opened
 
 
 @dataclass(frozen=True)
 class Backend:
     """A queue under test. ``quiet`` is how many seconds without a delivery mean that none will come."""
 
-    opened: Callable[[], AbstractAsyncContextManager[MessageQueue]]
+    opened: Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[MessageQueue]]
     quiet: float
 
 
-BACKENDS = {"in_process": Backend(in_process, quiet=0.02)}
+BACKENDS = {
+    "in_process": Backend(in_process, quiet=0.02),
+    "rabbit": Backend(rabbit("classic"), quiet=0.15),
+    "rabbit_quorum": Backend(rabbit("quorum"), quiet=0.15),
+}
+SLOW = pytest.mark.slow
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(
+    params=["in_process", pytest.param("rabbit", marks=SLOW), pytest.param("rabbit_quorum", marks=SLOW)]
+)
 def backend(request: pytest.FixtureRequest) -> Backend:
     return BACKENDS[request.param]
 
 
 @pytest.fixture
-async def queue(backend: Backend) -> AsyncIterator[MessageQueue]:
-    async with backend.opened() as opened:
+async def queue(backend: Backend, request: pytest.FixtureRequest) -> AsyncIterator[MessageQueue]:
+    async with backend.opened(request) as opened:
         yield opened
 
 

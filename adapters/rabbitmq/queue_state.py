@@ -1,0 +1,47 @@
+"""What this process knows of one queue in the broker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiormq
+from aio_pika.exceptions import ChannelNotFoundEntity
+from pamqp.common import FieldTable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class QueueState:
+    """``is_declared``: this process has seen it; should it not be there any more, what was in it is lost."""
+
+    name: str
+    amqp_name: str
+    arguments: FieldTable
+    lost: Callable[[str], None]
+    is_declared: bool = False
+
+    async def look_whether_lost(self, connection: aiormq.abc.AbstractConnection) -> None:
+        """Tell of the loss if the queue was there before and is not now."""
+        if not self.is_declared:
+            return
+        # To ask for a queue that is not there costs the channel.
+        channel = await connection.channel(publisher_confirms=False)
+        try:
+            await channel.queue_declare(self.amqp_name, passive=True)
+        except ChannelNotFoundEntity:
+            self.tell_lost()
+        finally:
+            if not channel.is_closed:
+                await channel.close()
+
+    def tell_lost(self) -> None:
+        """The queue is gone with all in it."""
+        if self.is_declared:
+            self.is_declared = False
+            log.warning(
+                "the queue %s was deleted, and what was in it is lost; it is declared again", self.name
+            )
+            self.lost(self.name)

@@ -1,0 +1,84 @@
+"""Looks now and then whether the broker still answers, and whether consumers still consume."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from adapters.rabbitmq.control import Control
+from adapters.rabbitmq.line import Line
+from adapters.rabbitmq.subscription import RabbitSubscription
+from adapters.rabbitmq.timing import Timing
+from adapters.rabbitmq.translation import translating
+from domain.errors import FactflowError
+
+log = logging.getLogger(__name__)
+
+
+class Chore(Protocol):
+    """Something that waits until the broker answers."""
+
+    async def __call__(self) -> None: ...
+
+
+class Watchdog:
+    """Runs until cancelled.
+
+    A line over which no answer comes is given up, which a heartbeat would notice too, but several times later.
+    A consumer of which the broker knows nothing is put back.
+    """
+
+    def __init__(
+        self,
+        lines: Iterable[tuple[Line, Control]],
+        subscriptions: Callable[[], Iterable[RabbitSubscription]],
+        chore: Chore,
+        *,
+        timing: Timing,
+    ) -> None:
+        self._lines = tuple(lines)
+        self._subscriptions = subscriptions
+        self._chore = chore
+        self._timing = timing
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self._timing.watch)
+            for line, control in self._lines:
+                await self._look_at_line(line, control)
+            try:
+                await self._look_at_consumers()
+                await self._chore()
+            except FactflowError as error:
+                log.debug("the consumers could not be looked at: %s", error)
+
+    async def _look_at_line(self, line: Line, control: Control) -> None:
+        if line.present is None:
+            return
+        looked_at = line.present
+        try:
+            with translating():
+                async with asyncio.timeout(self._timing.answer):
+                    await control.ping()
+        except FactflowError as error:
+            # While a disk or memory alarm lasts, the broker reads nothing from whoever publishes.
+            if line.present is looked_at and not await line.is_blocked():
+                line.abort(error.message)
+
+    async def _look_at_consumers(self) -> None:
+        control = self._lines[0][1]
+        for subscription in tuple(self._subscriptions()):
+            consumer = subscription.consumer
+            if consumer is None or consumer.has_received:
+                if consumer is not None:
+                    consumer.has_received = False
+                continue
+            with translating():
+                async with asyncio.timeout(self._timing.answer):
+                    count = await control.consumers(subscription.queue.amqp_name)
+            if count is None:
+                consumer.give_up("its queue is gone")
+            elif not count:
+                consumer.give_up("the broker does not know it")
