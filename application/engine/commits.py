@@ -16,6 +16,9 @@ from application.engine.route_processor import RouteProcessor
 from application.ports.ledger import ClaimRequest, Settled
 from domain.message import Claim, Message, Settlement
 
+SETTLING_LANES = 2
+"""Groups of settlements that are with the ledger at once, when there is that much to settle."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Commits:
@@ -40,6 +43,7 @@ class Commits:
             sleep=sleep,
             linger_seconds=settings.group_commit_linger,
             largest=settings.group_commit_largest,
+            lanes=SETTLING_LANES,
         )
 
     async def __aenter__(self) -> Self:

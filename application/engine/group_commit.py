@@ -32,31 +32,37 @@ class GroupCommit(Generic[Item, Answer]):
     so a fifth of the time at most goes into committing while messages come one by one. Unavailable is tried again
     until it passes, with growing pauses, because the outcome of a commit may be unknown and the commit may be
     repeated; any other error spoils only the item to which it belongs: the group is halved until the culprit stands
-    alone. Groups are committed one after the other, so an item is committed after all that came before it.
+    alone.
+
+    Groups are answered in the order in which they were formed. With more than one lane a full group does not wait for
+    the one before it to be committed, so that the store has work while this process makes up its mind what to ask next.
     """
 
     commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]]
     sleep: Callable[[float], Awaitable[None]]
     linger_seconds: float = 0.005
     largest: int = 500
+    lanes: int = 1
     _waiting: list[tuple[Item, Done[Answer]]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    _answered: int = 0
-    _under_way: int = 0
+    _forming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _formed: int = 0
+    _under_way: dict[int, asyncio.Event] = field(default_factory=dict)
     _progress: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closed: bool = False
-    _worker: asyncio.Task[None] | None = None
+    _workers: Sequence[asyncio.Task[None]] = ()
     _last_commit: float = 0.0
 
     async def __aenter__(self) -> Self:
-        self._worker = asyncio.create_task(self._work(), name="group commit")
+        self._workers = [
+            asyncio.create_task(self._work(), name=f"group commit {lane}") for lane in range(self.lanes)
+        ]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._worker is not None:
-            await stopped([self._worker], "the group commit")
+        await stopped(self._workers, "the group commit")
         self._is_closed = True
         waiting, self._waiting = self._waiting, []
         self._progress.set()
@@ -73,6 +79,8 @@ class GroupCommit(Generic[Item, Answer]):
         if not self._waiting:
             self._arrived.set()
         self._waiting.append((item, done))
+        if len(self._waiting) == self.largest and self._under_way:
+            self._stir()
 
     async def ask(self, item: Item) -> Answer:
         """The answer for one item. Cancelling the caller does not withdraw the item from its group."""
@@ -97,49 +105,69 @@ class GroupCommit(Generic[Item, Answer]):
         What comes after that is not waited for: somebody else may hand in without end.
         """
         for _ in range(2):
-            until = self._answered + self._under_way + len(self._waiting)
-            while self._answered < until and not self._is_closed:
+            until = self._formed + len(self._waiting)
+            while not self._is_closed and (
+                self._formed < until or min(self._under_way, default=until) < until
+            ):
                 await self._progress.wait()
 
     async def _work(self) -> None:
         while True:
-            await self._arrived.wait()
-            if self.linger_seconds and len(self._waiting) < self.largest:
-                await asyncio.sleep(self._linger())
-            group, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
-            if not self._waiting:
-                self._arrived.clear()
-            self._under_way = len(group)
-            began = time.perf_counter()
+            async with self._forming:
+                await self._until_worthwhile()
+                group, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
+                if not self._waiting:
+                    self._arrived.clear()
+                number, self._formed = self._formed, self._formed + len(group)
+                before = next(reversed(self._under_way.values()), None)
+                answered = self._under_way[number] = asyncio.Event()
             try:
-                await self._answer(group)
+                await self._see_to(group, before)
             except asyncio.CancelledError:
                 self._waiting = group + self._waiting
                 raise
-            self._last_commit = time.perf_counter() - began
-            self._answered, self._under_way = self._answered + len(group), 0
-            self._progress.set()
-            self._progress = asyncio.Event()
+            finally:
+                del self._under_way[number]
+                answered.set()
+                self._stir()
+
+    async def _until_worthwhile(self) -> None:
+        """Return when the next group is to be formed."""
+        await self._arrived.wait()
+        if self._under_way:
+            # What comes during a commit is the next group, unless that is full before.
+            while self._under_way and len(self._waiting) < self.largest:
+                await self._progress.wait()
+        if self.linger_seconds and len(self._waiting) < self.largest:
+            await asyncio.sleep(self._linger())
 
     def _linger(self) -> float:
         return max(self.linger_seconds, min(LINGER_PER_COMMIT * self._last_commit, LONGEST_LINGER_SECONDS))
 
-    async def _answer(self, group: Sequence[tuple[Item, Done[Answer]]]) -> None:
+    def _stir(self) -> None:
+        self._progress.set()
+        self._progress = asyncio.Event()
+
+    async def _see_to(self, group: Sequence[tuple[Item, Done[Answer]]], before: asyncio.Event | None) -> None:
+        began = time.perf_counter()
+        answers = await self._answers([item for item, _ in group])
+        self._last_commit = time.perf_counter() - began
+        if before is not None:
+            await before.wait()
+        for (_, done), answer in zip(group, answers, strict=True):
+            _tell(done, answer)
+
+    async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:
-            items = [item for item, _ in group]
             answers = await until_available(lambda: self.commit(items), self.sleep)
-            if len(answers) != len(group):
-                raise ValueError(f"{len(answers)} answers to {len(group)} requests")
+            if len(answers) != len(items):
+                raise ValueError(f"{len(answers)} answers to {len(items)} requests")
         except Exception as error:  # noqa: BLE001 (a defect in the store must reach who waits, and nobody else)
-            if len(group) > 1:
-                middle = len(group) // 2
-                await self._answer(group[:middle])
-                await self._answer(group[middle:])
-            else:
-                _tell_all(group, error)
-        else:
-            for (_, done), answer in zip(group, answers, strict=True):
-                _tell(done, answer)
+            if len(items) == 1:
+                return [error]
+            middle = len(items) // 2
+            return [*await self._answers(items[:middle]), *await self._answers(items[middle:])]
+        return answers
 
 
 class GroupClosed(Exception):
