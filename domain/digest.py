@@ -17,10 +17,15 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A payload as canonical JSON, with the digest of that text."""
+    """A payload as canonical JSON, with the hash of that text as ``digest`` takes it."""
 
     text: str
-    digest: Digest
+    hash: str
+
+    @property
+    def size(self) -> int:
+        """The text's length in characters."""
+        return len(self.text)
 
 
 def digest(value: object) -> Digest:
@@ -29,19 +34,18 @@ def digest(value: object) -> Digest:
     What passes only from adapter to adapter in memory may hold vectors: anything with a buffer counts by its bytes,
     anything else that is not JSON by its type.
     """
-    return _digest(_LENIENT.encode(value))
+    text = _LENIENT.encode(value)
+    return Digest(_hash(text), len(text))
 
 
 def encode(value: object) -> Encoded:
     """A value as canonical JSON; raises TypeError, ValueError or RecursionError for what JSON cannot hold."""
     text = _STRICT.encode(value)
-    return Encoded(text, _digest(text))
+    return Encoded(text, _hash(text))
 
 
-def _digest(text: str) -> Digest:
-    return Digest(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(), len(text)
-    )
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _stand_in(value: object) -> str:
@@ -52,4 +56,5 @@ def _stand_in(value: object) -> str:
 
 
 _LENIENT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_stand_in)
-_STRICT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+# What holds itself is refused for its depth, so nobody need keep account of what was seen.
+_STRICT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)

@@ -35,9 +35,16 @@ def derived_id(*parts: str | int | UUID) -> UUID:
 
     Parts are length-prefixed, so ``("ab", "c")`` and ``("a", "bc")`` differ.
     """
-    pieces: list[bytes] = []
-    for part in parts:
-        encoded = part.bytes if isinstance(part, UUID) else str(part).encode()
-        pieces += (len(encoded).to_bytes(4, "big"), encoded)
-    number = int.from_bytes(hashlib.blake2b(b"".join(pieces), digest_size=16).digest(), "big")
+    return hashed_id(b"".join([length_prefixed(part) for part in parts]))
+
+
+def length_prefixed(part: str | int | UUID) -> bytes:
+    """One part of a derived id, as it is hashed."""
+    encoded = part.bytes if isinstance(part, UUID) else str(part).encode()
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def hashed_id(content: bytes) -> UUID:
+    """The derived id of parts that are length-prefixed and joined already."""
+    number = int.from_bytes(hashlib.blake2b(content, digest_size=16).digest(), "big")
     return UUID(int=number & _FREE_BITS | _VERSION_8)

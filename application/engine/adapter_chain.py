@@ -228,4 +228,4 @@ def _after(handling: Handling, before: Progress, result: AdapterResult | None) -
 
 def _input_hash(claim: Claim) -> str:
     encoded = claim.message.encoded
-    return encoded.digest.hash if encoded else digest(claim.message.payload).hash
+    return encoded.hash if encoded else digest(claim.message.payload).hash

@@ -105,7 +105,7 @@ class Attempt:
             numbered = [(0, Emission(payload=progress.message))]
         children = emitter.children(numbered)
         if emitted is None and children and children[0].encoded:
-            output_hash = children[0].encoded.digest.hash
+            output_hash = children[0].encoded.hash
         else:
             output_hash = _hash_of(progress.message)
         if self.topics:

@@ -18,6 +18,8 @@ from domain.pipeline import Outbound, Pipeline, Route, is_topic
 
 MESSAGE_LIMIT_CHARACTERS = 1 << 20
 
+_DECODER = json.JSONDecoder()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitter:
@@ -51,7 +53,7 @@ class Emitter:
     def _children(self, position: int, emission: Emission) -> Iterable[Message]:
         require_emission(emission)
         encoded = encoded_within_limit(emission.payload, emission.metadata)
-        payload = json.loads(encoded.text)
+        payload = _decoded(encoded.text)
         metadata = {**self.metadata, **emission.metadata} if emission.metadata else self.metadata
         key = _key(position, emission)
         for out, route_id in self.destinations:
@@ -69,7 +71,7 @@ class Emitter:
 
     def _broadcasts(self, position: int, emission: Emission) -> Iterable[Broadcast]:
         require_emission(emission)
-        payload = json.loads(encoded_within_limit(emission.payload, emission.metadata).text)
+        payload = _decoded(encoded_within_limit(emission.payload, emission.metadata).text)
         for out in self.topics:
             if out.condition is None or holds(out.condition, payload):
                 yield Broadcast(
@@ -81,6 +83,12 @@ class Emitter:
                     correlation_id=self.correlation_id,
                     metadata={**self.metadata, **emission.metadata},
                 )
+
+
+def _decoded(text: str) -> JsonObject:
+    # We encoded it ourselves, so there is no white space around it to look for.
+    payload: JsonObject = _DECODER.raw_decode(text)[0]
+    return payload
 
 
 def _key(position: int, emission: Emission) -> str:
@@ -107,7 +115,7 @@ def encoded_within_limit(payload: JsonObject, metadata: JsonObject) -> Encoded:
         encoded = encode(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadRejected(f"a payload cannot be stored as JSON: {error}") from error
-    size = encoded.digest.size + (digest(metadata).size if metadata else 0)
+    size = encoded.size + (digest(metadata).size if metadata else 0)
     if size > MESSAGE_LIMIT_CHARACTERS:
         raise MessageTooLarge(
             f"a message of {size:,} characters is over the limit of {MESSAGE_LIMIT_CHARACTERS:,}; "

@@ -132,4 +132,4 @@ def handed_back(message_id: UUID, execution_id: UUID, token: UUID, *, has_begun:
 
 
 def _size(message: Message) -> int:
-    return message.encoded.digest.size if message.encoded else 0
+    return message.encoded.size if message.encoded else 0
