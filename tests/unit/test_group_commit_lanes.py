@@ -39,7 +39,7 @@ async def settle_down() -> None:
 
 async def test_a_full_group_does_not_wait_for_the_one_before_it() -> None:
     """And a third does, because there are two lanes."""
-    store, told = SlowStore(), []
+    store, told = SlowStore(), list[int | Exception]()
     async with group_commit(store) as group:
         for item in range(6):
             group.hand_in(item, told.append)
@@ -52,7 +52,7 @@ async def test_a_full_group_does_not_wait_for_the_one_before_it() -> None:
 
 async def test_what_comes_during_a_commit_is_one_group_unless_it_is_full() -> None:
     """Few messages do not cost a commit each."""
-    store, told = SlowStore(), []
+    store, told = SlowStore(), list[int | Exception]()
     async with group_commit(store) as group:
         group.hand_in(0, told.append)
         await settle_down()
@@ -66,7 +66,7 @@ async def test_what_comes_during_a_commit_is_one_group_unless_it_is_full() -> No
 
 async def test_groups_are_answered_in_the_order_in_which_they_were_formed() -> None:
     """Whichever the store commits first."""
-    store, told = SlowStore(), []
+    store, told = SlowStore(), list[int | Exception]()
     async with group_commit(store) as group:
         for item in range(4):
             group.hand_in(item, told.append)
@@ -96,7 +96,7 @@ async def test_drained_waits_for_every_group_that_was_there_and_not_for_so_many_
 
 async def test_the_end_tells_every_lane() -> None:
     """Of both groups it is not known what became of them."""
-    store, told = SlowStore(), []
+    store, told = SlowStore(), list[int | Exception]()
     async with group_commit(store) as group:
         for item in range(5):
             group.hand_in(item, told.append)
