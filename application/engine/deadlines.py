@@ -29,6 +29,7 @@ class Deadlines:
     seconds: float
     _began: dict[asyncio.Task[object], float] = field(default_factory=dict)
     _cancelled: Counter[asyncio.Task[object]] = field(default_factory=Counter)
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def watch(self) -> None:
         """Look after the limit until cancelled."""
@@ -46,10 +47,12 @@ class Deadlines:
 
         CancelledError passes only when the task itself was cancelled: one that the work brings along is its failure.
         """
-        task = asyncio.current_task()
+        # Asked for once: Python up to 3.11 asks the system for the process's id each time.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None:  # pragma: no cover (a coroutine runs in a task)
             raise RuntimeError("no task is running")
-        self._began[task] = task.get_loop().time()
+        self._began[task] = loop.time()
         try:
             return await work
         except asyncio.CancelledError as error:
