@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,8 @@ import msgspec
 import uvicorn
 
 from adapters.documents.format_reader import FormatDocumentReader
-from adapters.http.app import create_app
+from adapters.http.app import HttpApi, create_app
+from adapters.http.dependencies import provided
 from adapters.http.settings import HttpSettings
 from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
@@ -315,9 +316,27 @@ async def serving(settings: HttpSettings | None = None, world: World | None = No
     world = world or World()
     async with world.engine() as engine:
         application = world.application(engine)
-        app = create_app(application, settings=settings or HttpSettings(heartbeat_seconds=0.05))
-        async with application.redrives, _listening(app) as url, aiohttp.ClientSession() as session:
-            yield Api(world, url, session)
+        with _app(application, settings or HttpSettings(heartbeat_seconds=0.05)) as app:
+            async with application.redrives, _listening(app) as url, aiohttp.ClientSession() as session:
+                yield Api(world, url, session)
+
+
+_idle: dict[HttpSettings, list[HttpApi]] = {}
+
+
+@contextmanager
+def _app(application: Application, settings: HttpSettings) -> Iterator[HttpApi]:
+    """The HTTP API over these use-cases, by an app that served a test before, if there is one.
+
+    Reading the signatures of all handlers is most of what a test over HTTP would otherwise cost.
+    """
+    idle = _idle.setdefault(settings, [])
+    app = idle.pop() if idle else create_app(application, settings=settings)
+    for name, given in provided(application, settings).items():
+        app.dependencies[name].dependency = given.dependency
+    yield app
+    # Not after an error: an app that a test has broken serves no other.
+    idle.append(app)
 
 
 class _PromptServer(uvicorn.Server):
