@@ -16,27 +16,42 @@ from adapters.memory.storage import MemoryObjectStorage
 from application.ports.object_storage import ObjectStorage
 from domain.json import JsonObject
 from domain.storage import InvalidKey, InvalidObjectDescription, ObjectNotFound
+from tests.s3_service import S3Service, fresh_s3_storage, s3_service
+
+__all__ = ["s3_service"]
 
 Opened = AbstractAsyncContextManager[ObjectStorage]
 
 
 @asynccontextmanager
-async def memory(folder: Path) -> AsyncIterator[ObjectStorage]:
+async def memory(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStorage]:
     yield MemoryObjectStorage()
 
 
 @asynccontextmanager
-async def filesystem(folder: Path) -> AsyncIterator[ObjectStorage]:
+async def filesystem(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStorage]:
     async with FilesystemObjectStorage(folder / "objects") as storage:
         yield storage
 
 
-BACKENDS: dict[str, Callable[[Path], Opened]] = {"memory": memory, "filesystem": filesystem}
+@asynccontextmanager
+async def s3(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStorage]:
+    """An S3ObjectStorage in a bucket of its own."""
+    service: S3Service = request.getfixturevalue("s3_service")
+    async with fresh_s3_storage(service) as storage:
+        yield storage
 
 
-@pytest.fixture(params=BACKENDS)
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Opened]] = {
+    "memory": memory,
+    "filesystem": filesystem,
+    "s3": s3,
+}
+
+
+@pytest.fixture(params=["memory", "filesystem", pytest.param("s3", marks=pytest.mark.slow)])
 async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStorage]:
-    async with BACKENDS[request.param](tmp_path) as opened:
+    async with BACKENDS[request.param](request, tmp_path) as opened:
         yield opened
 
 

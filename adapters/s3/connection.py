@@ -1,0 +1,68 @@
+"""How the S3 server is reached: addresses, keys, time-outs and retries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+ATTEMPTS = 4
+"""Of one request, with boto3's back-off of up to one, two and four seconds in between."""
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+CHECK_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """What is needed to reach a bucket.
+
+    Without an ``endpoint_url`` it is on AWS. Without keys boto3 looks for them where it always does: in the environment,
+    in its files, at the machine's role. ``path_style`` None means: with an endpoint URL the bucket is in the path,
+    otherwise in the host name.
+    """
+
+    endpoint_url: str | None
+    region: str | None
+    access_key: str | None
+    secret_key: str | None = field(repr=False)
+    path_style: bool | None
+    connections: int
+
+    def clients(self) -> tuple[Any, Any]:
+        """A client for the work and one for health checks, which neither waits nor tries again."""
+        # An import of half a second, for whoever opens a bucket alone.
+        import boto3.session  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
+        session = boto3.session.Session(
+            aws_access_key_id=self.access_key, aws_secret_access_key=self.secret_key
+        )
+        is_path_style = self.endpoint_url is not None if self.path_style is None else self.path_style
+        common = Config(
+            signature_version="s3v4",
+            # The signature covers the content's SHA-256, which every server then has to verify.
+            s3={"addressing_style": "path" if is_path_style else "virtual", "payload_signing_enabled": True},
+            # What else boto3 would add by itself, servers other than that of AWS often refuse.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            tcp_keepalive=True,
+        )
+        work = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=self.connections,
+        )
+        check = Config(
+            connect_timeout=CHECK_SECONDS,
+            read_timeout=CHECK_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        )
+        return (
+            self._client(session, common.merge(work)),
+            self._client(session, common.merge(check)),
+        )
+
+    def _client(self, session: Any, config: Any) -> Any:
+        region = self.region or session.region_name or "us-east-1"
+        return session.client("s3", endpoint_url=self.endpoint_url, region_name=region, config=config)

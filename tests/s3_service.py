@@ -1,0 +1,229 @@
+"""An S3 server for tests, and a bucket of its own for each test.
+
+In this order: the one at ``FACTFLOW_TEST_S3_URL`` (with ``_ACCESS_KEY`` and ``_SECRET_KEY``), one in a container where a
+Docker engine answers, that of moto in a process of its own.
+
+Run as a program, it is that process: it prints its port, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.s3.storage import S3ObjectStorage
+from tests.services import skip_for_want_of
+
+ROOT = Path(__file__).parent.parent
+IMAGE = "minio/minio:latest"
+ADDRESS = "FACTFLOW_TEST_S3_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Service:
+    """An S3 server and the key to it."""
+
+    url: str
+    access_key: str
+    secret_key: str
+
+    def storage(self, bucket: str, **settings: Any) -> S3ObjectStorage:
+        """A storage in a bucket of this server, not opened."""
+        return S3ObjectStorage(
+            bucket,
+            **{
+                "endpoint_url": self.url,
+                "region": "us-east-1",
+                "access_key": self.access_key,
+                "secret_key": self.secret_key,
+                **settings,
+            },
+        )
+
+    def client(self) -> Any:
+        """A plain client, to look at what lies on the server; to be closed."""
+        import boto3.session
+        from botocore.config import Config
+
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
+        )
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator[S3Service]:
+    """The server that lasts for the session; without any the test is left out, in CI it fails."""
+    url = os.environ.get(ADDRESS)
+    if url:
+        keys = [os.environ.get(f"FACTFLOW_TEST_S3_{name}", "") for name in ("ACCESS_KEY", "SECRET_KEY")]
+        yield S3Service(url, *keys)
+    elif _docker_answers():
+        with _container() as service:
+            yield service
+    elif all(importlib.util.find_spec(name) for name in ("moto", "flask", "flask_cors")):
+        with _moto() as service:
+            yield service
+    else:
+        skip_for_want_of("an S3 server", how=f"set {ADDRESS}, start a Docker engine, or install moto")
+
+
+def _docker_answers() -> bool:
+    # In a process of its own, because the client leaves its socket open when nobody answers.
+    asking = "import docker; docker.from_env(timeout=5).ping()"
+    return subprocess.run([sys.executable, "-c", asking], capture_output=True, check=False).returncode == 0
+
+
+@contextmanager
+def _container() -> Iterator[S3Service]:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import HttpWaitStrategy
+
+    server = (
+        DockerContainer(IMAGE)
+        .with_command("server /data")
+        .with_env("MINIO_ROOT_USER", "factflow")
+        .with_env("MINIO_ROOT_PASSWORD", "factflow-secret")
+        .with_exposed_ports(9000)
+        .waiting_for(HttpWaitStrategy(9000, "/minio/health/live"))
+    )
+    with server:
+        address = f"http://{server.get_container_host_ip()}:{server.get_exposed_port(9000)}"
+        yield S3Service(address, "factflow", "factflow-secret")
+
+
+@contextmanager
+def _moto() -> Iterator[S3Service]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.s3_service"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            port = server.stdout.readline().strip()
+            assert port, "moto did not start"
+            yield S3Service(f"http://127.0.0.1:{port}", "test", "test-secret")
+        finally:
+            server.stdin.close()
+            server.wait(10)
+
+
+def new_bucket() -> str:
+    """The name of a bucket of its own."""
+    return f"factflow-{uuid.uuid4().hex[:24]}"
+
+
+@asynccontextmanager
+async def fresh_s3_storage(service: S3Service, **settings: Any) -> AsyncIterator[S3ObjectStorage]:
+    """An open storage in a bucket of its own, which is removed at the end."""
+    import asyncio
+
+    bucket = new_bucket()
+    try:
+        async with service.storage(bucket, create_bucket=True, **settings) as storage:
+            yield storage
+    finally:
+        await asyncio.to_thread(remove_bucket, service, bucket)
+
+
+def remove_bucket(service: S3Service, bucket: str) -> None:
+    """Remove a bucket and all that is in it, if it is there."""
+    client = service.client()
+    try:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            listed = [{"Key": found["Key"]} for found in page.get("Contents", ())]
+            if listed:
+                client.delete_objects(Bucket=bucket, Delete={"Objects": listed, "Quiet": True})
+        client.delete_bucket(Bucket=bucket)
+    except client.exceptions.NoSuchBucket:
+        return
+    finally:
+        client.close()
+
+
+Environment = dict[str, Any]
+Application = Callable[[Environment, Callable[..., Any]], Iterable[bytes]]
+
+MISMATCH = (
+    b"<?xml version='1.0'?><Error><Code>XAmzContentSHA256Mismatch</Code>"
+    b"<Message>The provided x-amz-content-sha256 or checksum does not match what was computed.</Message></Error>"
+)
+
+
+def faithful(application: Application) -> Application:
+    """What S3 promises and moto leaves out, in front of it.
+
+    A request is atomic (moto looks for the object of a condition in one step and stores in another), and a content that
+    is not of its checksums is refused (moto believes them).
+    """
+    in_turn = threading.Lock()
+
+    def answer(environment: Environment, start: Callable[..., Any]) -> Iterable[bytes]:
+        length = int(environment.get("CONTENT_LENGTH") or 0)
+        content = environment["wsgi.input"].read(length) if length else b""
+        if not _is_of_its_checksums(environment, content):
+            start(
+                "400 Bad Request",
+                [("Content-Type", "application/xml"), ("Content-Length", str(len(MISMATCH)))],
+            )
+            return [MISMATCH]
+        environment["wsgi.input"] = io.BytesIO(content)
+        with in_turn:
+            return [b"".join(application(environment, start))]
+
+    return answer
+
+
+def _is_of_its_checksums(environment: Environment, content: bytes) -> bool:
+    digest = hashlib.sha256(content)
+    signed = environment.get("HTTP_X_AMZ_CONTENT_SHA256", "")
+    stated = environment.get("HTTP_X_AMZ_CHECKSUM_SHA256")
+    is_as_signed = len(signed) != 64 or signed == digest.hexdigest()
+    return is_as_signed and stated in {None, base64.b64encode(digest.digest()).decode()}
+
+
+def main() -> None:
+    """Serve until the standard input ends."""
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+    moto = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, faithful(moto), threaded=True, request_handler=Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.port, flush=True)  # noqa: T201  # how whoever started it learns the port
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
