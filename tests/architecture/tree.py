@@ -79,6 +79,11 @@ def _modules_of(package: str) -> tuple[Module, ...]:
     return tuple(Module(path) for path in paths if "__pycache__" not in path.parts)
 
 
+def forget() -> None:
+    """Let go of every module that was read, and with it of its syntax tree."""
+    _modules_of.cache_clear()
+
+
 def top(name: str) -> str:
     return name.split(".", maxsplit=1)[0]
 
