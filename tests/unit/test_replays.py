@@ -516,10 +516,12 @@ PLAIN: dict[str, Act] = {"cut": passing, "part": passing_text}
 
 
 @pytest.mark.slow
-async def test_five_thousand_objects_are_replayed(stores: Stores) -> None:
+@pytest.mark.parametrize("many", [1500, pytest.param(5000, marks=pytest.mark.soak)])
+async def test_thousands_of_objects_are_replayed(many: int, stores: Stores) -> None:
+    """More than a page of what there is to replay, and more than a window of what is in hand."""
     async with shelf(stores, further=PLAIN) as on:
-        parent = await on.run(n=5000)
+        parent = await on.run(n=many)
         on.ended_with.clear()
         again = await replayed(on, parent, KEPT)
-        assert (again.status, again.counts.done, again.counts.dead) == (ExecutionStatus.COMPLETED, 10_001, 0)
-        assert len(set(on.texts())) == 5000
+        assert (again.status, again.counts.done, again.counts.dead) == (ExecutionStatus.COMPLETED, 2 * many + 1, 0)
+        assert len(set(on.texts())) == many

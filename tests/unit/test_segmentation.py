@@ -277,9 +277,10 @@ def test_time_grows_in_proportion_to_the_text(unit: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", ["Some words in a line that never ends. ", "x"])
-def test_fifty_megabytes_on_one_line_are_cut(unit: str) -> None:
+@pytest.mark.parametrize("megabytes", [5, pytest.param(50, marks=pytest.mark.soak)])
+def test_many_megabytes_on_one_line_are_cut(unit: str, megabytes: int) -> None:
     """In time and memory that the text's size allows."""
-    text = unit * (50_000_000 // len(unit))
+    text = unit * (megabytes * 1_000_000 // len(unit))
 
     def offsets(part: str) -> Sequence[tuple[int, int]]:
         return [(start, min(start + 5, len(part))) for start in range(0, len(part), 5)]
