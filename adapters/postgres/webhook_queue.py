@@ -1,0 +1,159 @@
+"""Due deliveries in PostgreSQL, for those who send them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from adapters.postgres.database import Database
+from adapters.postgres.webhook_rows import (
+    DELIVERY_COLUMNS,
+    DELIVERY_WIDTH,
+    EVENT_COLUMNS,
+    delivery_of,
+    event_of,
+)
+from application.ports.webhook_queue import ClaimedDelivery, Recorded, Room, Standing
+from domain.webhooks.delivery import DeliveryState
+
+# Each subscription's due deliveries are the beginning of a range of the index, however many lie behind it.
+_CLAIM = f"""
+    WITH room AS MATERIALIZED (
+        SELECT r.subscription_id, r.most, r.is_ordered, s.version
+        FROM unnest(%(ids)s::uuid[], %(most)s::int[], %(ordered)s::boolean[]) AS r (subscription_id, most, is_ordered)
+        JOIN webhook_subscription s ON s.id = r.subscription_id AND s.is_enabled
+    ), found AS MATERIALIZED (
+        SELECT d.id, room.version FROM room CROSS JOIN LATERAL (
+            SELECT id FROM webhook_delivery
+            WHERE subscription_id = room.subscription_id AND state = 'pending' AND due_at <= %(now)s
+            ORDER BY due_at, position LIMIT room.most FOR UPDATE SKIP LOCKED
+        ) AS d WHERE NOT room.is_ordered
+        UNION ALL
+        SELECT d.id, room.version FROM room CROSS JOIN LATERAL (
+            SELECT id FROM webhook_delivery
+            WHERE id = (
+                SELECT id FROM webhook_delivery WHERE subscription_id = room.subscription_id AND state = 'pending'
+                ORDER BY position LIMIT 1
+            ) AND state = 'pending' AND due_at <= %(now)s
+            FOR UPDATE SKIP LOCKED
+        ) AS d WHERE room.is_ordered
+    )
+    UPDATE webhook_delivery d SET claim_token = %(token)s, due_at = %(until)s, attempts = d.attempts + 1
+    FROM found, webhook_event e
+    WHERE d.id = ANY (ARRAY(SELECT id FROM found)) AND d.id = found.id AND e.id = d.event_id
+    RETURNING {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, found.version
+"""  # noqa: S608 (only our own constants are joined)
+
+_RECORD = """
+    WITH given AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS g (
+            id uuid, token uuid, subscription_id uuid, state text, due_at timestamptz, failures integer,
+            last_status integer, last_failure text, last_attempt_at timestamptz, settled_at timestamptz,
+            number integer, started_at timestamptz, duration_ms double precision, request_headers jsonb,
+            response_headers jsonb, response_body text, is_truncated boolean, detail text)
+    ), held AS MATERIALIZED (
+        SELECT id FROM webhook_delivery WHERE id = ANY (%(ids)s) ORDER BY id FOR UPDATE
+    ), attempts AS (
+        INSERT INTO webhook_attempt (
+            delivery_id, number, started_at, duration_ms, request_headers, status, response_headers, response_body,
+            is_truncated, failure, detail)
+        SELECT id, number, started_at, duration_ms, request_headers, last_status, response_headers,
+            decode(response_body, 'base64'), is_truncated, last_failure, detail
+        FROM given JOIN held USING (id)
+        ON CONFLICT DO NOTHING
+    ), health AS MATERIALIZED (
+        SELECT subscription_id AS id, bool_or(state = 'delivered') AS is_well, min(last_attempt_at) AS at
+        FROM given GROUP BY subscription_id
+    ), recovered AS (
+        UPDATE webhook_subscription s SET failing_since = NULL, warned_at = NULL
+        FROM health WHERE s.id = health.id AND health.is_well AND s.failing_since IS NOT NULL
+    ), failing AS (
+        UPDATE webhook_subscription s SET failing_since = health.at
+        FROM health WHERE s.id = health.id AND NOT health.is_well AND s.failing_since IS NULL
+    )
+    UPDATE webhook_delivery d SET
+        state = g.state, due_at = g.due_at, failures = g.failures, last_status = g.last_status,
+        last_failure = g.last_failure, last_attempt_at = g.last_attempt_at, settled_at = g.settled_at, claim_token = NULL
+    FROM given g JOIN held USING (id)
+    WHERE d.id = ANY (%(ids)s) AND d.id = g.id AND d.claim_token = g.token
+        AND (d.state = 'pending' OR (d.state = 'skipped' AND g.state = 'delivered'))
+"""
+
+_STANDING = "SELECT id, failing_since, warned_at FROM webhook_subscription WHERE id = ANY (%s)"
+
+
+class PostgresWebhookQueue:
+    """The ``WebhookQueue`` port over tables ``webhook_delivery`` and ``webhook_attempt``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(
+        self, rooms: Sequence[Room], *, token: UUID, now: datetime, until: datetime
+    ) -> Sequence[ClaimedDelivery]:
+        """See the port."""
+        values = {
+            "ids": [room.subscription_id for room in rooms],
+            "most": [room.most for room in rooms],
+            "ordered": [room.is_ordered for room in rooms],
+            "token": token,
+            "now": now,
+            "until": until,
+        }
+        async with self._database.transaction() as connection:
+            rows = await (await connection.execute(_CLAIM, values)).fetchall()
+        claimed = [
+            ClaimedDelivery(
+                delivery=delivery_of(row), event=event_of(row[DELIVERY_WIDTH:]), token=token, version=row[-1]
+            )
+            for row in rows
+        ]
+        return sorted(claimed, key=lambda one: one.delivery.position)
+
+    async def record(self, recorded: Sequence[Recorded]) -> Sequence[Standing]:
+        """See the port."""
+        rows = msgspec.json.encode([_row(one) for one in recorded]).decode()
+        ids = [one.delivery.id for one in recorded]
+        failed = {
+            one.delivery.subscription_id
+            for one in recorded
+            if one.delivery.state is not DeliveryState.DELIVERED
+        }
+        standings: dict[UUID, Standing] = {}
+        async with self._database.transaction() as connection:
+            await connection.execute(_RECORD, {"rows": rows, "ids": ids})
+            if failed:
+                found = await connection.execute(_STANDING, (sorted(failed),))
+                standings = {
+                    row[0]: Standing(failing_since=row[1], warned_at=row[2]) for row in await found.fetchall()
+                }
+        return [standings.get(one.delivery.subscription_id, Standing()) for one in recorded]
+
+
+def _row(recorded: Recorded) -> Mapping[str, Any]:
+    delivery, attempt, answer = recorded.delivery, recorded.attempt, recorded.attempt.answer
+    return {
+        "id": delivery.id,
+        "token": recorded.token,
+        "subscription_id": delivery.subscription_id,
+        "state": delivery.state.value,
+        "due_at": delivery.due_at,
+        "failures": delivery.failures,
+        "last_status": delivery.last_status,
+        "last_failure": answer.failure and answer.failure.value,
+        "last_attempt_at": delivery.last_attempt_at,
+        "settled_at": delivery.settled_at,
+        "number": attempt.number,
+        "started_at": attempt.started_at,
+        "duration_ms": attempt.duration_ms,
+        "request_headers": dict(attempt.request_headers),
+        "response_headers": dict(answer.headers),
+        "response_body": base64.b64encode(answer.body).decode(),
+        "is_truncated": answer.is_truncated,
+        "detail": answer.detail,
+    }

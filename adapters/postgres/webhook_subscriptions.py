@@ -1,0 +1,136 @@
+"""Webhook subscriptions in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from adapters.postgres.database import Database
+from adapters.postgres.webhook_rows import SUBSCRIPTION_COLUMNS, publish, sealed_of, subscription_of
+from application.ports.sealer import Sealer
+from domain.webhooks.event import WebhookEvent
+from domain.webhooks.subscription import Subscription, SubscriptionChanged, SubscriptionNotFound
+
+_ADD = f"""
+    INSERT INTO webhook_subscription ({SUBSCRIPTION_COLUMNS}) VALUES (
+        %(id)s, %(url)s, %(description)s, %(event_types)s, %(config_id)s, %(execution_id)s, %(route_id)s,
+        %(adapter_name)s, %(sealed)s, %(requests_per_second)s, %(timeout_seconds)s, %(is_ordered)s, %(is_enabled)s,
+        %(disabled_at)s, %(disabled_reason)s, %(failing_since)s, %(warned_at)s, %(version)s, %(created_at)s,
+        %(updated_at)s)
+    ON CONFLICT (id) DO NOTHING
+"""  # noqa: S608 (only our own constants are joined)
+
+_GET = f"SELECT {SUBSCRIPTION_COLUMNS} FROM webhook_subscription WHERE id = %s"  # noqa: S608
+
+_REPLACE = """
+    UPDATE webhook_subscription SET
+        url = %(url)s, description = %(description)s, event_types = %(event_types)s, config_id = %(config_id)s,
+        execution_id = %(execution_id)s, route_id = %(route_id)s, adapter_name = %(adapter_name)s, sealed = %(sealed)s,
+        requests_per_second = %(requests_per_second)s, timeout_seconds = %(timeout_seconds)s,
+        is_ordered = %(is_ordered)s, disabled_at = %(disabled_at)s, disabled_reason = %(disabled_reason)s,
+        failing_since = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled THEN NULL ELSE failing_since END,
+        warned_at = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled THEN NULL ELSE %(warned_at)s::timestamptz END,
+        is_enabled = %(is_enabled)s, version = %(version)s, updated_at = %(updated_at)s
+    WHERE id = %(id)s AND version = %(expected_version)s
+"""
+
+_SKIP_PENDING = """
+    UPDATE webhook_delivery SET state = 'skipped', due_at = NULL, settled_at = %(updated_at)s
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM webhook_delivery WHERE subscription_id = %(id)s AND state = 'pending' ORDER BY id FOR UPDATE))
+"""
+
+_FORGET_ATTEMPTS = """
+    DELETE FROM webhook_attempt a USING webhook_delivery d WHERE d.id = a.delivery_id AND d.subscription_id = %s
+"""
+_FORGET_DELIVERIES = "DELETE FROM webhook_delivery WHERE subscription_id = %s"
+_REMOVE = "DELETE FROM webhook_subscription WHERE id = %s"
+
+_IS_WANTED = """
+    (%(is_enabled)s::boolean IS NULL OR is_enabled = %(is_enabled)s)
+    AND (%(event_type)s::text IS NULL OR %(event_type)s = ANY (event_types))
+"""
+
+_LIST = f"""
+    SELECT {SUBSCRIPTION_COLUMNS} FROM webhook_subscription WHERE {_IS_WANTED}
+    ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
+"""  # noqa: S608
+
+_COUNT = f"SELECT count(*) FROM webhook_subscription WHERE {_IS_WANTED}"  # noqa: S608
+
+_VERSIONS = "SELECT id, version FROM webhook_subscription WHERE is_enabled"
+
+
+class PostgresWebhookSubscriptions:
+    """The ``WebhookSubscriptions`` port over table ``webhook_subscription``; secrets and headers are sealed in it."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def add(self, subscription: Subscription) -> None:
+        """See the port."""
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute(_ADD, self._values(subscription))
+        if not cursor.rowcount:
+            raise SubscriptionChanged("a subscription of that id exists already")
+
+    async def get(self, subscription_id: UUID) -> Subscription:
+        """See the port."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_GET, (subscription_id,))).fetchone()
+        if row is None:
+            raise SubscriptionNotFound
+        return subscription_of(row, self._sealer)
+
+    async def replace(
+        self, subscription: Subscription, *, expected_version: int, event: WebhookEvent | None = None
+    ) -> None:
+        """See the port."""
+        values = self._values(subscription) | {"expected_version": expected_version}
+        async with self._database.transaction() as connection:
+            if not (await connection.execute(_REPLACE, values)).rowcount:
+                if not (await connection.execute(_GET, (subscription.id,))).rowcount:
+                    raise SubscriptionNotFound
+                raise SubscriptionChanged
+            if not subscription.is_enabled:
+                await connection.execute(_SKIP_PENDING, values)
+            if event is not None:
+                await publish(connection, event)
+
+    async def remove(self, subscription_id: UUID) -> None:
+        """See the port."""
+        async with self._database.transaction() as connection:
+            if not (await connection.execute(_REMOVE, (subscription_id,))).rowcount:
+                raise SubscriptionNotFound
+            await connection.execute(_FORGET_ATTEMPTS, (subscription_id,))
+            await connection.execute(_FORGET_DELIVERIES, (subscription_id,))
+
+    async def list(
+        self, *, is_enabled: bool | None = None, event_type: str | None = None, limit: int, offset: int = 0
+    ) -> tuple[Sequence[Subscription], int]:
+        """See the port."""
+        wanted = {"is_enabled": is_enabled, "event_type": event_type, "limit": limit, "offset": offset}
+        async with self._database.transaction() as connection:
+            rows = await (await connection.execute(_LIST, wanted)).fetchall()
+            total = await (await connection.execute(_COUNT, wanted)).fetchone()
+        return [subscription_of(row, self._sealer) for row in rows], total[0] if total else 0
+
+    async def versions(self) -> Mapping[UUID, int]:
+        """See the port."""
+        async with self._database.connection() as connection:
+            return dict(await (await connection.execute(_VERSIONS)).fetchall())
+
+    def _values(self, subscription: Subscription) -> dict[str, Any]:
+        names = (
+            "id", "url", "description", "requests_per_second", "timeout_seconds", "is_ordered", "is_enabled",
+            "disabled_at", "disabled_reason", "failing_since", "warned_at", "version", "created_at", "updated_at",
+        )  # fmt: skip
+        filters = ("config_id", "execution_id", "route_id", "adapter_name")
+        return {
+            **{name: getattr(subscription, name) for name in names},
+            **{name: getattr(subscription.filters, name) for name in filters},
+            "event_types": list(subscription.event_types),
+            "sealed": sealed_of(subscription, self._sealer),
+        }

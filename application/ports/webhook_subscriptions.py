@@ -1,0 +1,49 @@
+"""Keeps webhook subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from domain.webhooks.event import WebhookEvent
+from domain.webhooks.subscription import Subscription
+
+
+class WebhookSubscriptions(Protocol):
+    """Subscriptions with their secrets, which no store shows to whoever reads it past this port.
+
+    Raises Unavailable when the store cannot be reached.
+    """
+
+    async def add(self, subscription: Subscription) -> None:
+        """Keep a new subscription; raises SubscriptionChanged when its id is taken."""
+        ...
+
+    async def get(self, subscription_id: UUID) -> Subscription:
+        """One subscription, with how its endpoint stands; raises SubscriptionNotFound."""
+        ...
+
+    async def replace(
+        self, subscription: Subscription, *, expected_version: int, event: WebhookEvent | None = None
+    ) -> None:
+        """Put a subscription in place of the one of a version; raises SubscriptionNotFound, SubscriptionChanged.
+
+        The event is published with it, or neither happens. What is pending for a subscription that is not enabled
+        becomes skipped. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again.
+        """
+        ...
+
+    async def remove(self, subscription_id: UUID) -> None:
+        """Forget a subscription with its deliveries and their attempts; raises SubscriptionNotFound."""
+        ...
+
+    async def list(
+        self, *, is_enabled: bool | None = None, event_type: str | None = None, limit: int, offset: int = 0
+    ) -> tuple[Sequence[Subscription], int]:
+        """A page of subscriptions, by creation, and how many there are in all."""
+        ...
+
+    async def versions(self) -> Mapping[UUID, int]:
+        """The versions of the enabled ones, by id: what a worker compares with what it knows."""
+        ...
