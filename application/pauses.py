@@ -10,6 +10,7 @@ from datetime import datetime
 from application.config_check import ConfigCheck
 from application.engine.route_pauses import RoutePauses
 from application.engine.route_status import RouteStatus
+from application.engine.signals import SignalKind
 from application.engine.snapshot import SnapshotNotRunnable, readable_pipeline_of
 from application.executions import Executions
 from application.ports.pauses import Pauses
@@ -138,6 +139,7 @@ class Pausing:
             has_changed = await self.pauses.pause(scope, now=engine.ports.clock.now())
         else:
             has_changed = await self.pauses.resume(scope)
+        engine.signals.send(SignalKind.PAUSES)
         try:
             await self.route_pauses.apply(engine.running)
         except Unavailable as error:

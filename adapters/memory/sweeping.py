@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ def sweep(
     now: datetime,
 ) -> Sequence[Recovered]:
     """Give back what the dead had claimed, then interrupt the executions that nobody keeps (None: all are kept)."""
-    returned: Counter[UUID] = Counter()
+    returned: dict[UUID, dict[str, list[UUID]]] = {}
     for row in ledger._rows.values():  # noqa: SLF001 (one double in several files)
         if row.state is not MessageState.CLAIMED or row.owner in live_owners:
             continue
@@ -35,11 +34,18 @@ def sweep(
         ledger._move(row, MessageState.CANCELLED if has_ended else MessageState.QUEUED)  # noqa: SLF001
         row.token, row.owner, row.settled_at = None, None, now if has_ended else None
         row.crashes += 1
-        returned[execution_id] += not has_ended
+        if not has_ended:
+            by_route = returned.setdefault(execution_id, {})
+            by_route.setdefault(row.message.route_id, []).append(row.message.id)
     interrupted = set() if kept is None else _interrupt(ledger, kept, begun_by)
     return [
-        Recovered(execution_id=one, messages=returned[one], is_interrupted=one in interrupted)
-        for one in sorted(+returned | Counter(interrupted))
+        Recovered(
+            execution_id=one,
+            messages=sum(map(len, returned.get(one, {}).values())),
+            is_interrupted=one in interrupted,
+            by_route=returned.get(one, {}),
+        )
+        for one in sorted(returned.keys() | interrupted)
     ]
 
 

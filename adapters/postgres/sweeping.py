@@ -30,7 +30,7 @@ _SWEEP = """
     SET state = CASE WHEN orphan.goes_on THEN 'queued' ELSE 'cancelled' END, claim_token = NULL, claimed_by = NULL,
         crashes = m.crashes + 1, settled_at = CASE WHEN orphan.goes_on THEN NULL ELSE %(now)s END
     FROM orphan WHERE m.id = orphan.id
-    RETURNING m.execution_id, m.state
+    RETURNING m.execution_id, m.state, m.route_id, m.id
 """
 
 # Whoever has locked an execution is at it: the next sweep will see whether it was its last act.
@@ -68,15 +68,23 @@ async def sweep(
     if kept is not None:
         cursor = await connection.execute(_INTERRUPT, {"kept": list(kept), "begun_by": begun_by})
         interrupted = {execution_id for (execution_id,) in await cursor.fetchall()}
-    returned = Counter(execution_id for execution_id, state in rows if state == "queued")
+    returned: dict[UUID, dict[str, list[UUID]]] = {}
+    for execution_id, state, route_id, message_id in rows:
+        if state == "queued":
+            returned.setdefault(execution_id, {}).setdefault(route_id, []).append(message_id)
     return [
-        Recovered(execution_id=one, messages=returned[one], is_interrupted=one in interrupted)
+        Recovered(
+            execution_id=one,
+            messages=sum(map(len, returned.get(one, {}).values())),
+            is_interrupted=one in interrupted,
+            by_route=returned.get(one, {}),
+        )
         for one in sorted(returned.keys() | interrupted)
     ]
 
 
 async def _count_cancelled(connection: Connection, rows: Sequence[Sequence[Any]], now: datetime) -> None:
-    cancelled = Counter(execution_id for execution_id, state in rows if state == "cancelled")
+    cancelled = Counter(execution_id for execution_id, state, *_ in rows if state == "cancelled")
     if cancelled:
         deltas = {one: {"cancelled": count, "outstanding": -count} for one, count in cancelled.items()}
         await apply_deltas(connection, deltas, {}, now)

@@ -22,6 +22,7 @@ from application.engine.route_feed import RouteFeed
 from application.engine.route_gate import RouteGate
 from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
+from application.engine.shared_feed import SharedFeed
 from application.engine.stateful import StatefulAdapters
 from application.engine.streaming import StreamingFanOut
 from application.engine.topics import Broadcasts, TopicListener
@@ -52,9 +53,9 @@ class Assembly:
         """The run, with every pipeline adapter built; raises UnknownPipelineAdapter, InvalidAdapterConfig."""
         routes = self.pipeline.routes.values()
         built = {route.id: self._steps(route) for route in routes}
-        feeds = {route.id: self._feed(route) for route in routes}
-        self.gates.keep(self.execution_id, {route.id: self._gate(route) for route in routes})
         processors: dict[str, RouteProcessor] = {}
+        feeds = {route.id: self._feed(route, processors) for route in routes}
+        self.gates.keep(self.execution_id, {route.id: self._gate(route) for route in routes})
         for route in routes:
             processors[route.id] = self._processor(route, built[route.id], feeds, processors)
         return ExecutionRun(
@@ -83,12 +84,19 @@ class Assembly:
             offer=feed.offer,
         )
 
-    def _feed(self, route: Route) -> RouteFeed:
-        return RouteFeed(
+    def _feed(self, route: Route, processors: Mapping[str, RouteProcessor]) -> RouteFeed:
+        queue_name = scoped_queue(self.execution_id, route)
+        if self.ports.queue.is_private:
+            return RouteFeed(
+                ports=self.ports, execution_id=self.execution_id, route_id=route.id, queue_name=queue_name
+            )
+        return SharedFeed(
             ports=self.ports,
             execution_id=self.execution_id,
             route_id=route.id,
-            queue_name=scoped_queue(self.execution_id, route),
+            queue_name=queue_name,
+            is_idle=lambda: has_room(processors[route.id]),
+            jitter=self.ports.owner.int % 997 / 997,
         )
 
     def _processor(
@@ -167,6 +175,11 @@ class Assembly:
             publish=lambda messages: publish(messages, feeds),
             wait_for_room=wait_for_room,
         )
+
+
+def has_room(processor: RouteProcessor) -> bool:
+    """Whether it consumes its queue and has less in hand than it would work on at once: then the queue is empty."""
+    return processor.gate.is_open and len(processor.inbox.held) < processor.gate.most
 
 
 async def while_open(gate: RouteGate, waiting: Coroutine[None, None, None]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.engine.route_feed import RouteFeed
 from application.engine.route_processor import RouteProcessor
+from application.engine.shared_feed import SharedFeed
 from application.engine.stateful import StatefulAdapters
 from application.engine.stopping import stopped
 from application.engine.topics import TopicListener
@@ -32,10 +33,11 @@ class ExecutionRun:
     _is_closed: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def open(self) -> None:
+    async def open(self, *, is_new: bool = False) -> None:
         """Start every processor, return when all of them are subscribed, then look in the ledger for work.
 
         Before that the stateful pipeline adapters are opened; raises AdapterNotOpened, and nothing has begun.
+        ``is_new``: nobody has put anything of it into a queue yet.
         """
         await self.adapters.open_all()
         if self._is_closed:
@@ -52,7 +54,10 @@ class ExecutionRun:
         for listener in self.listeners:
             await listener.is_listening.wait()
         for feed in self.feeds.values():
-            feed.look_in_ledger()
+            if is_new and isinstance(feed, SharedFeed):
+                feed.fill()
+            else:
+                feed.look_in_ledger()
 
     async def close(self) -> Sequence[Settlement]:
         """Stop every processor at its next await; returns the settlements that hand back what they had claimed."""

@@ -6,22 +6,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from application.engine.announcing import announce_interruption
 from application.engine.availability import until_available
 from application.engine.engine import Engine
-from application.engine.failures import described
-from application.engine.snapshot import pipeline_of
+from application.engine.resuming import Resuming
+from application.engine.signals import Signal, SignalKind
 from application.engine.stopping import stopped
 from application.engine.suspects import Suspects
-from application.ports.leases import Leases
+from application.ports.execution_ledger import Recovered
+from application.ports.leases import UNKNOWN, Leases, WorkerFacts
 from domain.errors import Unavailable
-from domain.event import Event
-from domain.execution import Execution, ExecutionStatus, StatusChangeNotAllowed
+from domain.execution import Execution, ExecutionNotFound
 
 log = logging.getLogger(__name__)
 
@@ -37,26 +38,34 @@ class Recovery:
     Otherwise owners are gone when their lease has run out, but nobody judges that who could not renew its own lease
     until a moment ago: then the database was away, and the others have had no chance to renew theirs either.
     After every renewal the ``chores`` are done and suspects run; what fails is logged and done again with the next.
+    What other processes signal is looked at when it is heard: ``read`` gives an execution as it stands,
+    and without it all of them are looked at.
     """
 
     engine: Engine
     leases: Leases
     is_alone: bool
     chores: Sequence[Callable[[], Awaitable[object]]] = ()
+    read: Callable[[UUID], Awaitable[Execution]] | None = None
+    worker: WorkerFacts = UNKNOWN
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
     _suspects: Suspects = field(init=False)
+    _resuming: Resuming = field(init=False)
+    _stated: frozenset[UUID] = frozenset()
     _held_until: datetime | None = None
     _held_since: datetime | None = None
 
     def __post_init__(self) -> None:
         self._suspects = Suspects(engine=self.engine)
+        self._resuming = Resuming(engine=self.engine, is_alone=self.is_alone)
 
     async def __aenter__(self) -> Self:
         await until_available(self._take_over, self.engine.ports.clock.sleep)
         self._tasks = [
             asyncio.create_task(self._keep(), name="lease"),
             asyncio.create_task(self._attend(), name="recovery"),
+            asyncio.create_task(self._hear(), name="what others signal"),
         ]
         return self
 
@@ -79,6 +88,15 @@ class Recovery:
         await self._resume_all()
         self._renewed.set()
 
+    async def _resume_all(self) -> None:
+        await self._resuming.all()
+        await self._state_anew()
+
+    async def _state_anew(self) -> None:
+        # At once, because what is in no lease counts as abandoned.
+        if self.engine.shares and not self._stated.issuperset(self.engine.joined):
+            await self._renew()
+
     async def _keep(self) -> None:
         ports = self.engine.ports
         while True:
@@ -100,6 +118,29 @@ class Recovery:
             self._renewed.clear()
             await self._do_chores()
 
+    async def _hear(self) -> None:
+        while True:
+            signal = await self.engine.signals.heard()
+            try:
+                await self._look_at(signal)
+            except Unavailable as error:
+                log.warning("what was heard has to wait for the next look: %s", error)
+            except Exception:
+                log.exception("what was heard could not be looked at")
+
+    async def _look_at(self, signal: Signal) -> None:
+        if signal.kind is SignalKind.PAUSES:
+            for chore in self.chores:
+                await chore()
+        elif signal.execution_id is not None and signal.kind is SignalKind.MESSAGES:
+            self.engine.look_in_ledger(signal.execution_id)
+        elif signal.execution_id is not None and self.read is not None:
+            with suppress(ExecutionNotFound):
+                await self._resuming.one(await self.read(signal.execution_id))
+                await self._state_anew()
+        else:
+            await self._resume_all()
+
     async def _do_chores(self) -> None:
         for chore in (*self.chores, self._suspects.look):
             try:
@@ -113,7 +154,9 @@ class Recovery:
         ports = self.engine.ports
         now = ports.clock.now()
         until = now + timedelta(seconds=ports.settings.lease)
-        await self.leases.hold(ports.owner, until=until, executions=self.engine.running)
+        running, worker = self.engine.running, replace(self.worker, in_hand=self.engine.quarantine.at_work)
+        await self.leases.hold(ports.owner, until=until, executions=running, worker=worker)
+        self._stated = frozenset(running)
         if self._held_until is None or self._held_until <= now:
             self._held_since = now
         self._held_until = until
@@ -132,11 +175,13 @@ class Recovery:
         """Take from the dead what they had; executions younger than the grace may not be in a lease yet."""
         ports = self.engine.ports
         now = ports.clock.now()
-        if not self._may_judge(now):
-            return
         # Ours are looked up before anything is awaited, so none that began later is missing among those kept.
         kept = set(self.engine.running)
         leases = await self.leases.holders(now=now)
+        workers = [lease.owner for lease in leases if lease.worker.takes_messages]
+        self._resuming.is_first = ports.owner == min(workers, default=ports.owner)
+        if not self._may_judge(now):
+            return
         kept.update(*(lease.executions for lease in leases))
         swept = await ports.executions.sweep(
             live_owners=[*(lease.owner for lease in leases), ports.owner],
@@ -146,77 +191,22 @@ class Recovery:
         )
         for recovered in swept:
             if recovered.messages:
-                log.info(
-                    "%d messages of execution %s are queued again", recovered.messages, recovered.execution_id
-                )
-                self.engine.look_in_ledger(recovered.execution_id)
+                self._feed(recovered, now)
             if recovered.is_interrupted:
-                self._tell_interrupted(recovered.execution_id, now)
+                log.info("execution %s is interrupted: whoever ran it is gone", recovered.execution_id)
+                announce_interruption(ports, recovered.execution_id)
         await self.leases.forget(before=now - LEASES_REMEMBERED)
 
-    async def _resume_all(self) -> None:
-        """Take up what is not running here: after a crash, or when a start or an end had an unknown outcome."""
-        for execution in await self.engine.ports.executions.unfinished():
-            if not self._is_ours_to_resume(execution):
-                continue
-            try:
-                await self._resume(execution)
-            except Unavailable:
-                raise
-            except Exception as error:  # noqa: BLE001 (a run that cannot go on never keeps the others from it)
-                await self._give_up(execution, error)
-
-    def _is_ours_to_resume(self, execution: Execution) -> bool:
-        if execution.status is not ExecutionStatus.RUNNING:
-            return True
-        # What is running elsewhere is somebody's, until a sweep finds that they are all gone.
-        return self.is_alone and execution.id not in self.engine.running
-
-    async def _resume(self, execution: Execution) -> None:
-        if execution.status.is_terminal:
-            await self._see_off(execution)
+    def _feed(self, recovered: Recovered, now: datetime) -> None:
+        """Let what was swept be handed out again."""
+        engine, execution_id = self.engine, recovered.execution_id
+        log.info("%d messages of execution %s are queued again", recovered.messages, execution_id)
+        if not engine.shares:
+            engine.look_in_ledger(execution_id)
             return
-        pipeline = pipeline_of(execution, self.engine.ports.registry)
-        if not await self._is_to_run(execution):
-            return
-        if execution.id not in self.engine.running:
-            outstanding = execution.counts.outstanding
-            log.info("resuming execution %s: %d messages outstanding", execution.id, outstanding)
-            await self.engine.resume(execution, pipeline)
-
-    async def _see_off(self, execution: Execution) -> None:
-        if execution.id not in self.engine.running:
-            await self.engine.discard(execution.id)
-        elif self.engine.generation_here(execution.id) <= execution.generation:
-            # Ended by somebody who never learnt that it was, or elsewhere: nobody has told the run that is here.
-            self.engine.end(execution.id, execution.status)
-
-    async def _is_to_run(self, execution: Execution) -> bool:
-        """Whether it still stands as it was read, with the status set back to running if that was interrupted."""
-        ports = self.engine.ports
-        if execution.status is ExecutionStatus.RUNNING:
-            # Read again: it may have ended here, processors and all, since the list was made.
-            return not (await ports.executions.start(execution, None)).status.is_terminal
-        try:
-            await ports.executions.conclude(execution.id, ExecutionStatus.RUNNING, now=ports.clock.now())
-        except StatusChangeNotAllowed:
-            return False
-        return True
-
-    async def _give_up(self, execution: Execution, error: Exception) -> None:
-        log.error("execution %s cannot be resumed: %s", execution.id, error)
-        ports = self.engine.ports
-        try:
-            await ports.executions.conclude(
-                execution.id, ExecutionStatus.FAILED, now=ports.clock.now(), error_info=described(error)
-            )
-        except StatusChangeNotAllowed:
-            return
-        await self.engine.stop(execution.id, ExecutionStatus.FAILED, generation=execution.generation)
-
-    def _tell_interrupted(self, execution_id: UUID, now: datetime) -> None:
-        ports = self.engine.ports
-        log.info("execution %s is interrupted: whoever ran it is gone", execution_id)
-        ports.events.publish(
-            Event(id=ports.ids.new_id(), type="execution.interrupted", execution_id=execution_id, at=now)
-        )
+        engine.signals.send(SignalKind.MESSAGES, execution_id)
+        for route_id, message_ids in recovered.by_route.items():
+            processor = engine.processor(execution_id, route_id)
+            if processor is not None:
+                for message_id in message_ids:
+                    processor.feeds[route_id].expect(now, message_id)

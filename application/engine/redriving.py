@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from application.engine.announcing import announce
 from application.engine.engine import Engine
+from application.engine.signals import SignalKind
 from application.engine.snapshot import pipeline_of
 from application.ports.dead_letters import Redriven
-from domain.event import Event
 from domain.execution import Execution, ExecutionStatus
 from domain.pipeline import Pipeline
 
@@ -19,30 +20,19 @@ async def take_up(engine: Engine, redriven: Redriven, pipeline: Pipeline) -> Non
     """Let the engine see what was redriven, whether the execution runs here, is just ending here, or does not.
 
     Raises what building its pipeline adapters raises. A process that dies before this leaves the messages to recovery.
+    Other processes are told where to look.
     """
     execution = redriven.execution
     if redriven.reopened_from is not None:
         # A run of the generation before may not have been told of its end yet: it must not take this one along.
         if engine.generation_here(execution.id) < execution.generation:
-            engine.end(execution.id, redriven.reopened_from)
+            engine.retire(execution.id, redriven.reopened_from)
         await engine.ended(execution.id)
-        _tell_of_start(engine, execution)
+        announce(engine.ports, "execution.started", execution.id, execution.generation)
     else:
         await engine.ended(execution.id)
     if execution.id in engine.running:
         engine.look_in_ledger(execution.id)
     elif execution.status is ExecutionStatus.RUNNING:
         await engine.resume(execution, pipeline)
-
-
-def _tell_of_start(engine: Engine, execution: Execution) -> None:
-    ports = engine.ports
-    ports.events.publish(
-        Event(
-            id=ports.ids.new_id(),
-            type="execution.started",
-            execution_id=execution.id,
-            at=ports.clock.now(),
-            data={"generation": execution.generation},
-        )
-    )
+    engine.signals.send(SignalKind.EXECUTION, execution.id)

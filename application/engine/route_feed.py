@@ -10,6 +10,7 @@ from uuid import UUID
 
 from application.engine.availability import until_available
 from application.engine.ports import EnginePorts
+from application.ports.clock import Clock
 from application.ports.message_queue import Envelope
 
 MOST_AT_ONCE = 1000
@@ -97,23 +98,8 @@ class RouteFeed:
         if self._due is None:
             await self._awake.wait()
         else:
-            await self._wait_until(self._due)
+            await woken_or_due(self._awake, self._due, self.ports.clock)
         self._awake.clear()
-
-    async def _wait_until(self, due: datetime) -> None:
-        seconds = (due - self.ports.clock.now()).total_seconds()
-        if seconds <= 0:
-            return
-        either = [
-            asyncio.ensure_future(self._awake.wait()),
-            asyncio.ensure_future(self.ports.clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in either:
-                one.cancel()
-            await asyncio.gather(*either, return_exceptions=True)
 
     async def _refill(self) -> None:
         room = await until_available(lambda: self.ports.queue.room(self.queue_name), self.ports.clock.sleep)
@@ -155,3 +141,17 @@ class RouteFeed:
         )
         if due is not None:
             self.expect(due)
+
+
+async def woken_or_due(awake: asyncio.Event, due: datetime, clock: Clock) -> None:
+    """Return when it is awake, or when the moment has come."""
+    seconds = (due - clock.now()).total_seconds()
+    if seconds <= 0:
+        return
+    either = [asyncio.ensure_future(awake.wait()), asyncio.ensure_future(clock.sleep(seconds))]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in either:
+            one.cancel()
+        await asyncio.gather(*either, return_exceptions=True)

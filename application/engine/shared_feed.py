@@ -10,7 +10,7 @@ from math import inf
 from uuid import UUID
 
 from application.engine.availability import until_available
-from application.engine.route_feed import MOST_AT_ONCE, RouteFeed
+from application.engine.route_feed import MOST_AT_ONCE, RouteFeed, woken_or_due
 from application.ports.message_queue import Envelope
 
 FIRST_LOOK_SECONDS = 0.5
@@ -30,7 +30,7 @@ class SharedFeed(RouteFeed):
     fell due after its process had gone, or a sweep put it back. Three things bring such a message back:
 
     - a retry, or a delivery that could not be claimed, is looked for by its id when its time has come (``expect``);
-    - who sweeps or starts says which messages it has put in the ledger, and offers them;
+    - who starts an execution fills its queues, and who sweeps offers what it has swept;
     - everything else shows when ``is_idle``: a consumer that could take more and is given nothing proves that nothing
       waits in the queue. What waits in the ledger in two looks of such a route is published then.
 
@@ -43,6 +43,7 @@ class SharedFeed(RouteFeed):
     _expected: dict[UUID, datetime] = field(default_factory=dict)
     _waited: frozenset[UUID] = frozenset()
     _pause: float = FIRST_LOOK_SECONDS
+    _is_to_fill: bool = False
     _looked_at: float = -inf
     _look_at: float = 0.0
 
@@ -69,6 +70,12 @@ class SharedFeed(RouteFeed):
         self._look_at = max(self.ports.clock.monotonic(), self._looked_at + FIRST_LOOK_SECONDS)
         self._awake.set()
 
+    def fill(self) -> None:
+        """Publish what waits in the ledger without a second look: nobody else has published anything yet."""
+        self._is_to_fill = True
+        self._look_at = -inf
+        self._awake.set()
+
     def expect(self, due: datetime, message_id: UUID | None = None) -> None:
         """That message waits in the ledger until a moment; at that time it is looked for."""
         if message_id is None or len(self._expected) >= MOST_EXPECTED:
@@ -88,7 +95,9 @@ class SharedFeed(RouteFeed):
     async def run(self) -> None:
         """Publish what is due, and look for what was lost, until cancelled."""
         while True:
-            await self._wait_until(self._next_moment())
+            await woken_or_due(self._awake, self._next_moment(), self.ports.clock)
+            # However often it is woken, the others have their turn.
+            await asyncio.sleep(0)
             self._awake.clear()
             await self._publish_due()
             if self.ports.clock.monotonic() >= self._look_at:
@@ -113,22 +122,15 @@ class SharedFeed(RouteFeed):
 
     async def _look(self) -> None:
         waiting: Sequence[UUID] = ()
-        if self.is_idle():
+        fills, self._is_to_fill = self._is_to_fill, False
+        if fills or self.is_idle():
             now = self.ports.clock.now()
             waiting = await until_available(lambda: self._waiting(MOST_AT_ONCE, now), self.ports.clock.sleep)
-        missing = [message_id for message_id in waiting if message_id in self._waited]
-        if missing and self.is_idle():
+        missing = [message_id for message_id in waiting if fills or message_id in self._waited]
+        if missing and (fills or self.is_idle()):
             await self.offer(missing)
             waiting = ()
         self._waited = frozenset(waiting)
         self._pause = FIRST_LOOK_SECONDS if waiting else min(self._pause * 2, LONGEST_LOOK_SECONDS)
         self._looked_at = self.ports.clock.monotonic()
         self._look_at = self._looked_at + self._pause * (1 + self.jitter)
-
-    async def _wait_until(self, due: datetime) -> None:
-        seconds = (due - self.ports.clock.now()).total_seconds()
-        if seconds > 0 and not self._awake.is_set():
-            await RouteFeed._wait_until(self, due)
-        else:
-            # However much is asked for, the others have their turn.
-            await asyncio.sleep(0)

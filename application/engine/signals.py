@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -60,6 +59,7 @@ class Signals:
     _to_say: asyncio.Event = field(default_factory=asyncio.Event)
     _to_hear: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _is_closing: bool = False
 
     async def __aenter__(self) -> Self:
         if not self.queue.is_private:
@@ -72,12 +72,11 @@ class Signals:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_closing = True
+        self._to_say.set()
         if self._tasks:
             # What was decided last is what the others wait for.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REST_SECONDS):
-                    while self._unsaid:
-                        await asyncio.sleep(0.01)
+            await asyncio.wait(self._tasks[:1], timeout=REST_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,7 +102,7 @@ class Signals:
         return signal
 
     async def _speak(self) -> None:
-        while True:
+        while not self._is_closing or self._unsaid:
             await self._to_say.wait()
             self._to_say.clear()
             while self._unsaid:
@@ -131,15 +130,15 @@ class Signals:
     async def _note_all(self, payloads: AsyncIterator[JsonObject]) -> None:
         async for payload in payloads:
             signal = _signal_in(payload)
-            if signal is not None and payload.get("sender") != str(self.sender):
-                if len(self._heard) < MOST_UNSAID:
-                    self.note(signal.kind, signal.execution_id)
+            is_ours = payload.get("sender") == str(self.sender)
+            if signal is not None and not is_ours and len(self._heard) < MOST_UNSAID:
+                self.note(signal.kind, signal.execution_id)
 
 
 def _signal_in(payload: JsonObject) -> Signal | None:
     about = payload.get("execution_id")
     try:
-        return Signal(SignalKind(payload.get("kind")), None if about is None else UUID(str(about)))
+        return Signal(SignalKind(str(payload.get("kind"))), None if about is None else UUID(str(about)))
     except ValueError:
         log.warning("what was heard from another process is no signal and was passed over")
         return None

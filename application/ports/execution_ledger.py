@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -16,11 +16,15 @@ from domain.message import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What a sweep did to one execution: messages queued again, and whether it is interrupted since."""
+    """What a sweep did to one execution: messages queued again, and whether it is interrupted since.
+
+    ``by_route`` names those messages.
+    """
 
     execution_id: UUID
     messages: int
     is_interrupted: bool = False
+    by_route: Mapping[str, Sequence[UUID]] = field(default_factory=dict, compare=False)
 
 
 class ExecutionLedger(Protocol):

@@ -1,0 +1,53 @@
+"""Stops a run in this process, puts back what it had claimed, and clears up behind one that has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from application.engine.availability import until_available
+from application.engine.commits import Commits
+from application.engine.execution_run import ExecutionRun, scoped_queue
+from application.engine.ports import EnginePorts
+from application.engine.quarantine import Quarantine
+from application.engine.route_gates import RouteGates
+from application.ports.ledger import ClaimRequest
+
+DISCARD_BATCH = 1000
+
+
+async def close_run(
+    run: ExecutionRun,
+    *,
+    ports: EnginePorts,
+    commits: Commits,
+    gates: RouteGates,
+    quarantine: Quarantine,
+    with_queues: bool,
+) -> None:
+    """Stop the processors, hand back what they hold, and with the queues delete those of the run.
+
+    Whoever learns that an execution has ended deletes its queues, also when another process has done so: what it
+    published last may have brought one back.
+    """
+    handed_back = await run.close()
+    gates.forget(run.execution_id)
+    if handed_back:
+        # Claims are committed in order: when this one has been answered, none of theirs is still to come.
+        await commits.claims.ask(ClaimRequest(message_id=run.execution_id, token=ports.ids.new_id()))
+    await asyncio.gather(*map(commits.settlements.ask, handed_back), return_exceptions=True)
+    quarantine.leave(len(handed_back))
+    # Children that were born claimed for this run meanwhile have been handed back behind these.
+    await commits.settlements.drained()
+    if with_queues:
+        for processor in run.processors.values():
+            await ports.queue.delete(scoped_queue(run.execution_id, processor.route))
+
+
+async def discard_left(ports: EnginePorts, execution_id: UUID) -> None:
+    """Settle as cancelled whatever an execution that has ended has left, in batches."""
+    while await until_available(
+        lambda: ports.executions.discard_queued(execution_id, limit=DISCARD_BATCH, now=ports.clock.now()),
+        ports.clock.sleep,
+    ):
+        pass

@@ -1,0 +1,44 @@
+"""Lets a process that is stopping come to its end without a message left in its hands."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from application.engine.engine import LONGEST_CLOSING_SECONDS, Engine
+
+log = logging.getLogger(__name__)
+
+DRAINING = "draining"
+"""The reason for which every gate of a process that is stopping is closed."""
+LOOK_SECONDS = 0.02
+
+
+async def drain(engine: Engine, seconds: float) -> None:
+    """Take nothing more, let what is at work come to its end for so long at most, and hand the rest to the others.
+
+    Called once, before the lease is given up; without it the others would count a crash for each message.
+    """
+    engine.is_draining = True
+    for gate in engine.gates:
+        gate.pause(DRAINING)
+    try:
+        async with asyncio.timeout(seconds):
+            await _until_done(engine)
+    except TimeoutError:
+        log.warning(
+            "%d messages are still at work after %g seconds and are handed back",
+            engine.quarantine.at_work,
+            seconds,
+        )
+    try:
+        async with asyncio.timeout(LONGEST_CLOSING_SECONDS):
+            await engine.leave_all()
+    except TimeoutError:
+        log.warning("%d executions could not be handed back in time", len(engine.running))
+
+
+async def _until_done(engine: Engine) -> None:
+    # Looked at, because nobody tells of the last step of the last message; it happens once in the life of a process.
+    while engine.quarantine.at_work or not engine.is_followed_up:
+        await engine.ports.clock.sleep(LOOK_SECONDS)
