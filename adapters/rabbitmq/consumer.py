@@ -9,7 +9,6 @@ from contextlib import suppress
 
 import aiormq
 from aiormq.abc import DeliveredMessage
-from pamqp.common import FieldTable
 
 from adapters.rabbitmq.envelopes import EnvelopeUnreadable, decoded
 from adapters.rabbitmq.tending import lost_with
@@ -55,9 +54,8 @@ class Consumer:
         self._teller: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def consume(self, queue: str, arguments: FieldTable, prefetch: int) -> None:
-        """Declare the queue and begin."""
-        await self._channel.queue_declare(queue, durable=True, arguments=arguments)
+    async def consume(self, queue: str, prefetch: int) -> None:
+        """Begin."""
         await self._channel.basic_qos(prefetch_count=prefetch)
         await self._channel.basic_consume(queue, self._take)
 

@@ -97,12 +97,12 @@ class RabbitMessageQueue:
         bodies: Sequence[bytes] = [encoded(envelope) for envelope in envelopes]
         with translating():
             async with asyncio.timeout(self._timing.publish):
-                await self._declare(state)
+                await state.declare(self._control)
                 bodies = await self._publisher.publish(state.amqp_name, bodies)
                 if bodies:
                     # Nobody has it any more, and the broker would not say so by itself.
                     state.tell_lost()
-                    await self._declare(state)
+                    await state.declare(self._control)
                     bodies = await self._publisher.publish(state.amqp_name, bodies)
         if bodies:
             raise RabbitUnavailable(f"the queue {queue} does not stay declared")
@@ -113,7 +113,7 @@ class RabbitMessageQueue:
         if prefetch < 1:
             raise ValueError("a subscription needs a prefetch of at least 1")
         subscription = RabbitSubscription(
-            self._state(queue), prefetch, line=self._consuming, timing=self._timing
+            self._state(queue), prefetch, self._control, line=self._consuming, timing=self._timing
         )
         self._subscriptions[subscription] = None
         try:
@@ -197,11 +197,6 @@ class RabbitMessageQueue:
 
     def _tell_lost(self, queue: str) -> None:
         self._lost(queue)
-
-    async def _declare(self, state: QueueState) -> None:
-        if not state.is_declared:
-            await self._control.declare(state.amqp_name, state.arguments)
-            state.is_declared = True
 
     async def _delete(self, queue: str) -> None:
         with translating():

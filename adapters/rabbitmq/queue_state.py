@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiormq
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pamqp.common import FieldTable
+
+from adapters.rabbitmq.control import Control
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,17 @@ class QueueState:
     arguments: FieldTable
     lost: Callable[[str], None]
     is_declared: bool = False
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def declare(self, control: Control) -> None:
+        """Bring the queue into being if this process has not seen it; once, whoever asks meanwhile.
+
+        A quorum queue that is declared twice at a time is there for the second before it can be consumed.
+        """
+        async with self._turn:
+            if not self.is_declared:
+                await control.declare(self.amqp_name, self.arguments)
+                self.is_declared = True
 
     async def look_whether_lost(self, connection: aiormq.abc.AbstractConnection) -> None:
         """Tell of the loss if the queue was there before and is not now."""

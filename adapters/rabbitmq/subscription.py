@@ -8,6 +8,7 @@ from collections import deque
 import aiormq
 
 from adapters.rabbitmq.consumer import Consumer, RabbitDelivery
+from adapters.rabbitmq.control import Control
 from adapters.rabbitmq.line import Line
 from adapters.rabbitmq.queue_state import QueueState
 from adapters.rabbitmq.tending import Tending
@@ -22,9 +23,12 @@ class RabbitSubscription:
     What had been delivered and not been acknowledged when the channel was lost comes again.
     """
 
-    def __init__(self, queue: QueueState, prefetch: int, *, line: Line, timing: Timing) -> None:
+    def __init__(
+        self, queue: QueueState, prefetch: int, control: Control, *, line: Line, timing: Timing
+    ) -> None:
         self.queue = queue
         self._prefetch = prefetch
+        self._control = control
         self._ready: deque[RabbitDelivery] = deque()
         self._waiting: deque[asyncio.Future[RabbitDelivery]] = deque()
         self._end: FactflowError | None = None
@@ -76,15 +80,15 @@ class RabbitSubscription:
 
     async def _consumed(self, connection: aiormq.abc.AbstractConnection) -> Consumer:
         await self.queue.look_whether_lost(connection)
+        await self.queue.declare(self._control)
         # What was delivered over a lost channel and is still waiting here comes again.
         self._ready.clear()
         consumer = Consumer(await connection.channel(publisher_confirms=False), self._arrived)
         try:
-            await consumer.consume(self.queue.amqp_name, self.queue.arguments, self._prefetch)
+            await consumer.consume(self.queue.amqp_name, self._prefetch)
         except BaseException:
             await consumer.close()
             raise
-        self.queue.is_declared = True
         return consumer
 
     def _arrived(self, delivery: RabbitDelivery) -> None:
