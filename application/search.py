@@ -2,100 +2,50 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from application.ports.embedding_model import EmbeddingModel
+from application.ports.reranker import Reranker
 from application.ports.segment_index import SegmentIndex
-from domain.errors import Invalid, NotFound
+from application.search_ranking import Ranking
+from application.search_request import (
+    DEFAULT_CANDIDATES,
+    DEFAULT_FUSION,
+    DEFAULT_WEIGHTS,
+    MAX_DEPTH,
+    MAX_LIMIT,
+    MAX_QUERY_CHARACTERS,
+    EmbeddingSlotNotFound,
+    InvalidSearch,
+    SearchRequest,
+)
+from application.search_second_stage import SecondStage
 from domain.language import STEMMED_LANGUAGES
-from domain.match import Candidate, Match, SearchFilter, SearchMode
-from domain.retrieval.fusion import RRF_K, Fused, Fusion, linear_fusion, reciprocal_rank_fusion
+from domain.match import Match, SearchMode
+from domain.retrieval.fusion import RRF_K, Fusion
 
-MAX_QUERY_CHARACTERS = 10_000
-MAX_LIMIT = 1000
-MAX_DEPTH = 10_000
-"""How far down a ranking one can page: offset and limit together."""
-
-# Chosen by measurement: docs/explanation/retrieval.md.
-DEFAULT_FUSION = Fusion.LINEAR
-DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 0.6, SearchMode.KEYWORD.value: 0.4}
-DEFAULT_CANDIDATES = 200
-
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-
-
-class InvalidSearch(Invalid):
-    """The search request is not valid."""
-
-    code = "search_invalid"
-
-
-class EmbeddingSlotNotFound(NotFound):
-    """There is no embedding slot of that name to search in."""
-
-    code = "embedding_slot_not_found"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchRequest:
-    """What is looked for, and how.
-
-    ``similarity_threshold`` drops what is less similar (cosine) on the semantic side; None drops nothing.
-    ``weights``, ``fusion``, ``rrf_k`` and ``candidates`` (of each side, at least) matter to hybrid search only; a side
-    that ``weights`` does not name keeps its default.
-    ``model_name`` names the embedding slot, None the model's own.
-    Raises InvalidSearch.
-    """
-
-    query: str
-    mode: SearchMode = SearchMode.HYBRID
-    limit: int = 10
-    offset: int = 0
-    where: SearchFilter = field(default_factory=SearchFilter)
-    similarity_threshold: float | None = None
-    weights: Mapping[str, float] = field(default_factory=lambda: DEFAULT_WEIGHTS)
-    fusion: Fusion = DEFAULT_FUSION
-    rrf_k: float = RRF_K
-    candidates: int = DEFAULT_CANDIDATES
-    model_name: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.text:
-            raise InvalidSearch("the query is empty")
-        if len(self.query) > MAX_QUERY_CHARACTERS:
-            raise InvalidSearch(f"the query is longer than {MAX_QUERY_CHARACTERS} characters")
-        if not 1 <= self.limit <= MAX_LIMIT:
-            raise InvalidSearch(f"the limit is a number from 1 to {MAX_LIMIT}")
-        if not 0 <= self.offset <= MAX_DEPTH - self.limit:
-            raise InvalidSearch(f"the offset is a number from 0, at most {MAX_DEPTH} together with the limit")
-        if not 1 <= self.candidates <= MAX_LIMIT:
-            raise InvalidSearch(f"the number of candidates is from 1 to {MAX_LIMIT}")
-        threshold = self.similarity_threshold
-        if threshold is not None and not -1.0 <= threshold <= 1.0:
-            raise InvalidSearch("the similarity threshold is a number from -1 to 1")
-        _require_valid_weights(self.weights)
-        if not (math.isfinite(self.rrf_k) and self.rrf_k >= 0):
-            raise InvalidSearch("the constant of reciprocal rank fusion is a finite number from 0 up")
-
-    @property
-    def text(self) -> str:
-        """The query without what no model and no database reads: control characters and lone surrogates."""
-        return _UNREADABLE.sub(" ", self.query).strip()
-
-    @property
-    def depth(self) -> int:
-        """How many of the best must be known to cut the page out of."""
-        return self.offset + self.limit
+__all__ = [
+    "DEFAULT_CANDIDATES",
+    "DEFAULT_FUSION",
+    "DEFAULT_WEIGHTS",
+    "MAX_DEPTH",
+    "MAX_LIMIT",
+    "MAX_QUERY_CHARACTERS",
+    "EmbeddingSlotNotFound",
+    "InvalidSearch",
+    "Search",
+    "SearchCapabilities",
+    "SearchRequest",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchCapabilities:
     """What can be searched, and what holds when nothing is said.
 
-    ``slots`` maps the name of each embedding slot to its number of segments; ``languages`` are those with stemmers.
+    ``slots`` maps the name of each embedding slot to its number of segments; ``languages`` are those with stemmers;
+    ``models`` those that queries can be embedded by; ``reranker`` the name of the one there is.
     """
 
     slots: Mapping[str, int]
@@ -110,32 +60,50 @@ class SearchCapabilities:
     default_rrf_k: float = RRF_K
     default_candidates: int = DEFAULT_CANDIDATES
     max_limit: int = MAX_LIMIT
+    models: Sequence[EmbeddingModel] = ()
+    reranker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Searches the segments of current document versions; queries are embedded by the model of their slot."""
+    """Searches the segments of current document versions; queries are embedded by the model of their slot.
+
+    ``model`` is what a search asks that names no slot, ``others`` are the models of further ones.
+    """
 
     index: SegmentIndex
     model: EmbeddingModel
+    others: Sequence[EmbeddingModel] = ()
+    reranker: Reranker | None = None
+
+    @property
+    def model_names(self) -> Sequence[str]:
+        """The slots that can be searched, the one that is searched unless another is named first."""
+        return [model.model_name for model in (self.model, *self.others)]
 
     async def find(self, request: SearchRequest) -> Sequence[Match]:
-        """A page of the matches, the best first; raises EmbeddingSlotNotFound, Unavailable.
+        """A page of the matches, the best first.
 
-        A semantic match's score is its cosine similarity, a keyword match's its BM25 score, a hybrid one's what the
-        fusion gives.
+        A semantic match's score is its cosine similarity, a keyword match's its BM25 score, that of a hybrid one and
+        of one in several slots what the fusion gives, that of a reranked one what the reranker says.
+        Raises EmbeddingSlotNotFound, RerankerNotConfigured, Unavailable.
         """
-        model_name = self._slot(request)
-        ranked = await self._ranked(request)
+        models = self._models(request)
+        stage = SecondStage(index=self.index, reranker=self.reranker)
+        stage.require_possible(request)
+        ranked = await Ranking(index=self.index, models=models).ranked(request)
+        ranked = await stage.refined(ranked, request, model_name=models[0].model_name)
         page = ranked[request.offset : request.depth]
-        found = await self.index.fetch([fused.segment_id for fused in page])
+        query = request.text if _highlights(request) else None
+        found = await self.index.fetch([fused.segment_id for fused in page], query=query)
+        has_slot = request.mode is not SearchMode.KEYWORD and not request.model_names
         return [
             Match(
                 found=found[fused.segment_id],
                 score=fused.score,
                 components=fused.components,
                 ranks=fused.ranks,
-                model_name=None if request.mode is SearchMode.KEYWORD else model_name,
+                model_name=models[0].model_name if has_slot else None,
             )
             for fused in page
             # It may have been removed since it was ranked.
@@ -153,56 +121,21 @@ class Search:
             model_name=self.model.model_name,
             dimension=self.model.dimension,
             default_threshold=self.model.default_threshold,
+            models=(self.model, *self.others),
+            reranker=self.reranker.name if self.reranker else None,
         )
 
-    def _slot(self, request: SearchRequest) -> str:
-        own = self.model.model_name
-        if request.model_name not in {None, own}:
-            raise EmbeddingSlotNotFound(f"there is no embedding slot {request.model_name!r}; there is: {own}")
-        return own
-
-    async def _ranked(self, request: SearchRequest) -> Sequence[Fused]:
-        if request.mode is not SearchMode.HYBRID:
-            side = self._semantic if request.mode is SearchMode.SEMANTIC else self._keyword
-            return _one_side(request.mode, await side(request, request.depth))
-        depth = max(request.candidates, request.depth)
-        sides = {
-            SearchMode.SEMANTIC.value: await self._semantic(request, depth),
-            SearchMode.KEYWORD.value: await self._keyword(request, depth),
-        }
-        weights = {**DEFAULT_WEIGHTS, **request.weights}
-        if request.fusion is Fusion.RRF:
-            return reciprocal_rank_fusion(sides, weights, k=request.rrf_k)
-        return linear_fusion(sides, weights)
-
-    async def _semantic(self, request: SearchRequest, depth: int) -> Sequence[Candidate]:
-        (vector,) = await self.model.embed([request.text])
-        candidates = await self.index.semantic(
-            vector, model_name=self.model.model_name, limit=depth, where=request.where
-        )
-        threshold = request.similarity_threshold
-        return [candidate for candidate in candidates if threshold is None or candidate.score >= threshold]
-
-    async def _keyword(self, request: SearchRequest, depth: int) -> Sequence[Candidate]:
-        return await self.index.keyword(request.text, limit=depth, where=request.where)
+    def _models(self, request: SearchRequest) -> Sequence[EmbeddingModel]:
+        there_are = {model.model_name: model for model in (self.model, *self.others)}
+        named = request.model_names or [request.model_name or self.model.model_name]
+        for name in named:
+            if name not in there_are:
+                known = ", ".join(there_are)
+                raise EmbeddingSlotNotFound(f"there is no embedding slot {name!r}; there is: {known}")
+        return [there_are[name] for name in named]
 
 
-def _one_side(mode: SearchMode, candidates: Sequence[Candidate]) -> Sequence[Fused]:
-    return [
-        Fused(
-            segment_id=candidate.segment_id,
-            score=candidate.score,
-            components={mode.value: candidate.score},
-            ranks={mode.value: rank},
-        )
-        for rank, candidate in enumerate(candidates, start=1)
-    ]
-
-
-def _require_valid_weights(weights: Mapping[str, float]) -> None:
-    if unknown := sorted(set(weights) - set(DEFAULT_WEIGHTS)):
-        raise InvalidSearch(f"there are weights for semantic and keyword, not for {', '.join(unknown)}")
-    if any(not (math.isfinite(weight) and weight >= 0) for weight in weights.values()):
-        raise InvalidSearch("a weight is a finite number from 0 up")
-    if not any({**DEFAULT_WEIGHTS, **weights}.values()):
-        raise InvalidSearch("at least one side has a weight above 0")
+def _highlights(request: SearchRequest) -> bool:
+    if request.is_highlighted is None:
+        return request.mode is not SearchMode.SEMANTIC
+    return request.is_highlighted

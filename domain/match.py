@@ -43,21 +43,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedSegment:
-    """A segment as the index gives it back, with its document."""
+    """A segment as the index gives it back, with its document.
+
+    ``highlights`` say where its text holds words of the query: start and end in characters, in order.
+    """
 
     id: UUID
     segment: Segment
     document: Document
     execution_id: UUID | None = None
     lineage_id: UUID | None = None
+    highlights: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """A found segment with its score and how it came about.
 
-    ``components`` maps ``semantic`` / ``keyword`` to the side's own score, ``ranks`` to its rank from 1; a side that
-    did not find the segment is absent from both and contributed 0.
+    ``components`` maps each side (``semantic``, ``keyword``, the slots of a search in several, ``rerank``) to its own
+    score, ``ranks`` to its rank from 1; a side that did not find the segment is absent from both and contributed 0.
     """
 
     found: IndexedSegment

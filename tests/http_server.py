@@ -59,6 +59,7 @@ from application.pipeline_adapters import Catalogue
 from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
+from application.ports.reranker import Reranker
 from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
@@ -137,6 +138,8 @@ class World:
     lineage: MemoryLineage = field(default_factory=MemoryLineage)
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
+    other_models: list[MemoryEmbeddingModel] = field(default_factory=list)
+    reranker: Reranker | None = None
     language_model: LanguageModel | None = None
     history: MemoryMessageHistory = field(init=False)
     pauses: MemoryPauses = field(init=False)
@@ -187,16 +190,17 @@ class World:
             version=1,
         )
         opened = await MemoryDocuments(self.corpus).begin(document, expected=1)
-        (vector,) = await self.model.embed([text])
-        segment = EmbeddedSegment(
-            id=segment_id(document_id, text, 0),
-            document_id=document_id,
-            version=opened.version,
-            segment=Segment(ordinal=0, text=text, start=0, end=len(text), heading_path=("Nature",)),
-            model_name=self.model.model_name,
-            vector=vector,
-        )
-        await MemorySegmentIndex(self.corpus).index([segment])
+        for model in (self.model, *self.other_models):
+            (vector,) = await model.embed([text])
+            segment = EmbeddedSegment(
+                id=segment_id(document_id, text, 0),
+                document_id=document_id,
+                version=opened.version,
+                segment=Segment(ordinal=0, text=text, start=0, end=len(text), heading_path=("Nature",)),
+                model_name=model.model_name,
+                vector=vector,
+            )
+            await MemorySegmentIndex(self.corpus).index([segment])
 
     def bare_application(self) -> Application:
         """Use-cases that nothing has been opened for: enough to describe the API."""
@@ -205,7 +209,12 @@ class World:
     def application(self, engine: Engine) -> Application:
         ports = engine.ports
         work = MemoryUnitOfWork(self.ledger)
-        search = Search(index=MemorySegmentIndex(self.corpus), model=self.model)
+        search = Search(
+            index=MemorySegmentIndex(self.corpus),
+            model=self.model,
+            others=self.other_models,
+            reranker=self.reranker,
+        )
         configs = Configs(
             work=work, parser=YamlConfigParser(), registry=ports.registry, clock=ports.clock, ids=ports.ids
         )

@@ -12,6 +12,7 @@ from domain.document import DimensionMismatch, Document, EmbeddedSegment
 from domain.match import Candidate, IndexedSegment, SearchFilter
 from domain.retrieval import bm25
 from domain.retrieval.filtering import METADATA, admits
+from domain.retrieval.highlighting import highlights, stretches
 from domain.retrieval.words import matched_words, words
 
 
@@ -79,13 +80,27 @@ class MemorySegmentIndex:
         }
         return _best({segment_id: score for segment_id, score in scores.items() if score}, limit)
 
-    async def fetch(self, segment_ids: Sequence[UUID]) -> Mapping[UUID, IndexedSegment]:
+    async def fetch(
+        self, segment_ids: Sequence[UUID], *, query: str | None = None
+    ) -> Mapping[UUID, IndexedSegment]:
         """The segments of those ids that are in current versions."""
         segments = self._corpus.segments()
+        wanted = set(words(query or ""))
         return {
-            segment_id: _indexed(*segments[segment_id])
+            segment_id: _indexed(*segments[segment_id], wanted)
             for segment_id in segment_ids
             if segment_id in segments
+        }
+
+    async def vectors(
+        self, segment_ids: Sequence[UUID], *, model_name: str
+    ) -> Mapping[UUID, Sequence[float]]:
+        """The vectors of those segments that the slot holds."""
+        segments = self._corpus.segments()
+        return {
+            segment_id: segments[segment_id][1].vectors[model_name]
+            for segment_id in segment_ids
+            if segment_id in segments and model_name in segments[segment_id][1].vectors
         }
 
     async def slots(self) -> Mapping[str, int]:
@@ -153,11 +168,13 @@ def _best(scores: Mapping[UUID, float], limit: int) -> Sequence[Candidate]:
     return [Candidate(segment_id=segment_id, score=scores[segment_id]) for segment_id in order[:limit]]
 
 
-def _indexed(document: Document, held: HeldSegment) -> IndexedSegment:
+def _indexed(document: Document, held: HeldSegment, wanted: set[str]) -> IndexedSegment:
+    segment = held.embedded.segment
     return IndexedSegment(
         id=held.embedded.id,
-        segment=held.embedded.segment,
+        segment=segment,
         document=document,
         execution_id=held.embedded.execution_id,
         lineage_id=held.embedded.lineage_id,
+        highlights=highlights(stretches(segment.text), wanted.__contains__) if wanted else (),
     )

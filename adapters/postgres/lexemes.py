@@ -51,12 +51,13 @@ class Lexemes:
         for configuration, words in texts:
             wanted[configuration].update(words)
         known = {
-            configuration: await self._lexemes(connection, configuration, words)
+            configuration: await self.of_words(connection, configuration, words)
             for configuration, words in wanted.items()
         }
         return [_lexed(words, known[configuration]) for configuration, words in texts]
 
-    async def _lexemes(self, connection: Connection, configuration: str, words: Iterable[str]) -> Known:
+    async def of_words(self, connection: Connection, configuration: str, words: Iterable[str]) -> Known:
+        """The lexemes of each word under one configuration; none for a stop word."""
         remembered = self._known[configuration]
         found = {word: remembered[word] for word in words if word in remembered}
         if unknown := [word for word in words if word not in found]:

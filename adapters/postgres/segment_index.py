@@ -22,6 +22,7 @@ from adapters.postgres.embedding_slots import (
 )
 from adapters.postgres.lexemes import Lexemes
 from adapters.postgres.segment_filter import is_restricted, restrictions
+from adapters.postgres.segment_highlights import highlighted
 from adapters.postgres.segment_rows import (
     FETCH,
     indexed_segment_of,
@@ -45,6 +46,11 @@ _WALK = (
 _SLOTS = """
     SELECT e.model_name, count(*) FROM segment_embedding e JOIN segment s ON s.key = e.segment_key
     WHERE s.is_current GROUP BY e.model_name ORDER BY e.model_name
+"""
+
+_VECTORS = """
+    SELECT s.id, e.embedding::real[] FROM segment s JOIN segment_embedding e ON e.segment_key = s.key
+    WHERE s.id = ANY(%s) AND s.is_current AND e.model_name = %s
 """
 
 _ORIGINS = "SELECT origin, count(*) FROM document_version WHERE is_current GROUP BY origin ORDER BY origin"
@@ -119,11 +125,25 @@ class PostgresSegmentIndex:
             statement = segment_search.keyword(restricted if is_restricted(where) else None, self._parameters)
             return await _candidates(connection, statement, parameters)
 
-    async def fetch(self, segment_ids: Sequence[UUID]) -> Mapping[UUID, IndexedSegment]:
+    async def fetch(
+        self, segment_ids: Sequence[UUID], *, query: str | None = None
+    ) -> Mapping[UUID, IndexedSegment]:
         """The segments of those ids that are in current versions."""
         async with self._database.connection() as connection:
             rows = await (await connection.execute(FETCH, (list(segment_ids),))).fetchall()
-        return {segment.id: segment for segment in map(indexed_segment_of, rows)}
+            found = [indexed_segment_of(row) for row in rows]
+            if query is not None:
+                found = await highlighted(connection, self._lexemes, found, query)
+        return {segment.id: segment for segment in found}
+
+    async def vectors(
+        self, segment_ids: Sequence[UUID], *, model_name: str
+    ) -> Mapping[UUID, Sequence[float]]:
+        """The vectors of those segments that the slot holds, in half precision."""
+        async with self._database.connection() as connection:
+            given = (list(segment_ids), storable(model_name))
+            rows = await (await connection.execute(_VECTORS, given)).fetchall()
+        return dict(rows)
 
     async def slots(self) -> Mapping[str, int]:
         """How many current segments each slot holds."""

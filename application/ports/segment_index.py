@@ -36,8 +36,20 @@ class SegmentIndex(Protocol):
         """
         ...
 
-    async def fetch(self, segment_ids: Sequence[UUID]) -> Mapping[UUID, IndexedSegment]:
-        """The segments of those ids that are in current versions."""
+    async def fetch(
+        self, segment_ids: Sequence[UUID], *, query: str | None = None
+    ) -> Mapping[UUID, IndexedSegment]:
+        """The segments of those ids that are in current versions.
+
+        With a query, each with its highlights: where its text has one of the query's words, compared as in a keyword
+        search, in the document's language.
+        """
+        ...
+
+    async def vectors(
+        self, segment_ids: Sequence[UUID], *, model_name: str
+    ) -> Mapping[UUID, Sequence[float]]:
+        """The vectors of those segments of current versions that the slot holds."""
         ...
 
     async def slots(self) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ ONE_METHOD: dict[str, str] = {
 """Ports of one method, and why there is nothing more to say."""
 
 SEVEN_METHODS: dict[str, str] = {
+    "SegmentIndex": "vectors is what a choice of diverse matches compares, and belongs with fetch",
     "ObjectStorage": "fetch is read with the description, in one step: half of what a pipeline asks of storage",
 }
 """Ports with one method more than six, and why."""

@@ -280,6 +280,52 @@ async def test_words_are_compared_by_their_stems_in_the_documents_language(index
     assert await indexes.found("wing", where=SearchFilter(language="xx")) == []
 
 
+async def test_highlights_point_at_the_words_of_the_query(indexes: Indexes) -> None:
+    """In the text alone, by the stems of the document's language where there are stems."""
+    texts = {
+        "en": "The wings, swept: a WING",
+        "de": "Die Flügel der Vögel",
+        "no": "Bøkene om båter",
+        "ja": "東京都の人口",
+    }
+    made = {
+        language: (await indexes.indexed(language, text, language=language, title="wing"))[0].id
+        for language, text in texts.items()
+    }
+    found = await indexes.segments.fetch(list(made.values()), query="wing Flügeln vogel båter 人口 the")
+    marked = {
+        language: [texts[language][start:end] for start, end in found[key].highlights]
+        for language, key in made.items()
+    }
+    if indexes.stems:
+        assert marked == {
+            "en": ["wings", "WING"],
+            "de": ["Flügel", "Vögel"],
+            "no": ["båter"],
+            "ja": ["人口"],
+        }
+    else:
+        assert marked == {"en": ["The", "WING"], "de": [], "no": ["båter"], "ja": ["人口"]}
+    assert {
+        segment.highlights for segment in (await indexes.segments.fetch(list(made.values()))).values()
+    } == {()}
+    assert not any(
+        segment.highlights
+        for segment in (await indexes.segments.fetch(list(made.values()), query="?")).values()
+    )
+
+
+async def test_vectors_are_those_of_the_slot(indexes: Indexes) -> None:
+    """Of segments that are there and in it."""
+    first, second = await indexes.indexed("d", "zebra", "lion")
+    found = await indexes.segments.vectors([first.id, second.id, uuid4()], model_name=SLOT)
+    assert {key: list(vector) for key, vector in found.items()} == {
+        first.id: pytest.approx([1.0, 0.0]),
+        second.id: pytest.approx([1.0, 0.25]),
+    }
+    assert await indexes.segments.vectors([first.id], model_name="unknown") == {}
+
+
 async def test_concurrent_batches_neither_block_each_other_nor_count_twice(indexes: Indexes) -> None:
     """Many documents' segments in every order, each delivered three times at once."""
     opened = [await indexes.opened(f"d{number}", expected=8) for number in range(12)]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.models import MemoryLanguageModel
+from adapters.memory.models import MemoryEmbeddingModel, MemoryLanguageModel
+from adapters.memory.reranker import MemoryReranker
 from domain.chat.errors import LanguageModelUnavailable
 from tests.http_server import Api, World, events_of, serving
 
@@ -82,6 +83,42 @@ async def test_reciprocal_rank_fusion_takes_its_constant(api: Api) -> None:
     assert found["results"][0]["score"] == pytest.approx(3.0)
 
 
+async def test_a_match_points_at_the_words_of_the_query(api: Api) -> None:
+    _, found = await api.ask("POST", f"{SEARCH}/hybrid", json={"query": "bread ovens", "limit": 1})
+    (best,) = found["results"]
+    assert [best["text"][one["start"] : one["end"]] for one in best["highlights"]] == ["Bread", "bread"]
+    assert best["model_scores"] == {"words": best["components"]["semantic"]}
+    assert best["metadata"] == {}
+
+
+async def test_several_slots_are_searched_at_once() -> None:
+    world = World(other_models=[MemoryEmbeddingModel(model_name="narrow", dimension=8)])
+    for document_id, text in TEXTS.items():
+        await world.index(document_id, text)
+    async with serving(world=world) as api:
+        path = f"{SEARCH}/multi-model"
+        status, found = await api.ask("POST", path, json={"query": "cargo ships", "models": ["narrow", "words"]})
+        assert (status, found["mode"], found["results"][0]["document_id"]) == (200, "multi-model", "ships")
+        assert found["results"][0]["model_scores"].keys() == {"words", "narrow"}
+        _, all_slots = await api.ask("POST", path, json={"query": "cargo ships"})
+        assert all_slots["results"][0]["model_scores"].keys() == {"words", "narrow"}
+        status, problem = await api.ask("POST", path, json={"query": "a", "models": ["words", "other"]})
+        assert (status, problem["error_code"]) == (404, "embedding_slot_not_found")
+        status, problem = await api.ask("POST", path, json={"query": "a", "models": ["words", "words"]})
+        assert (status, problem["error_code"]) == (400, "search_invalid")
+
+
+async def test_a_reranker_is_asked_where_there_is_one() -> None:
+    body = {"query": "cargo ships", "rerank": True, "mmr_lambda": 0.9}
+    async with serving(world=await world_with_texts(reranker=MemoryReranker())) as api:
+        _, found = await api.ask("POST", SEARCH, json=body)
+        assert found["results"][0]["ranks"] == {"semantic": 1, "rerank": 1}
+        assert found["results"][0]["model_scores"].keys() == {"words"}
+    async with serving(world=await world_with_texts()) as api:
+        status, problem = await api.ask("POST", SEARCH, json=body)
+        assert (status, problem["error_code"]) == (400, "reranker_not_configured")
+
+
 async def test_filters_and_thresholds_narrow_a_search(api: Api) -> None:
     body = {"query": "forty", "filters": {"document_ids": ["ships", "bread"]}}
     _, found = await api.ask("POST", f"{SEARCH}/keyword", json=body)
@@ -120,7 +157,9 @@ async def test_an_embedding_slot_that_is_not_there_is_not_found(api: Api) -> Non
 @pytest.mark.parametrize(
     "body",
     [{"query": ""}, {"query": "a", "limit": 0}, {"query": "a", "limit": 1001}, {"query": "a", "offset": -1},
-     {"query": "a", "mode": "magic"}, {"query": "a", "filters": {"shelf": "x"}}, {"query": "a", "k": 1}, {"limit": 3}],
+     {"query": "a", "mode": "magic"}, {"query": "a", "filters": {"shelf": "x"}}, {"query": "a", "k": 1}, {"limit": 3},
+     {"query": "x" * 10_001}, {"query": "a\x00"}, {"query": "a", "limit": 1_000_000}, {"query": "a", "rerank_candidates": 0},
+     {"query": "a", "mmr_lambda": 2}, {"query": 7}, {"query": "a", "filters": {"metadata.x": {"gt": None}}}, {"query": "a", "filters": []}],
 )  # fmt: skip
 async def test_a_search_that_makes_no_sense_is_not_valid(api: Api, body: dict[str, Any]) -> None:
     status, problem = await api.ask("POST", SEARCH, json=body)
@@ -131,8 +170,11 @@ async def test_what_can_be_searched_is_told(api: Api) -> None:
     _, sources = await api.ask("GET", f"{SEARCH}/sources")
     assert sources == {"sources": [{"origin": "encyclopedia", "documents": 3}], "total": 1}
     _, found = await api.ask("GET", f"{SEARCH}/capabilities")
-    assert found["slots"] == [{"model_name": "words", "segments": 3}]
-    assert (found["modes"], found["dimension"]) == (["semantic", "keyword", "hybrid"], 64)
+    (slot,) = found["slots"]
+    assert (slot["model_name"], slot["segments"], slot["dimension"]) == ("words", 3, 64)
+    assert slot["is_searchable"]
+    assert (found["modes"], found["dimension"]) == (["semantic", "keyword", "hybrid", "multi-model"], 64)
+    assert found["reranker"] is None
 
 
 async def test_an_answer_without_a_language_model_quotes_its_sources(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.models import MemoryEmbeddingModel
+from adapters.memory.reranker import MemoryReranker
 from adapters.memory.segment_index import MemorySegmentIndex
 from application.search import EmbeddingSlotNotFound, InvalidSearch, Search, SearchRequest
-from domain.document import Document, EmbeddedSegment, Segment, segment_id
+from domain.document import DimensionMismatch, Document, EmbeddedSegment, Segment, segment_id
 from domain.match import SearchFilter, SearchMode
+from domain.retrieval.errors import RerankerNotConfigured
 from domain.retrieval.fusion import Fusion
 
 TEXTS = {
@@ -49,7 +52,19 @@ async def search() -> Search:
             vector=vector,
         )
         await index.index([segment])
-    return Search(index=index, model=model)
+    other = MemoryEmbeddingModel(model_name="narrow", dimension=8)
+    held = list(TEXTS.values())[:3]
+    for (document_id, text), vector in zip(TEXTS.items(), await other.embed(held), strict=False):
+        again = EmbeddedSegment(
+            id=segment_id(document_id, text, 0),
+            document_id=document_id,
+            version=1,
+            segment=Segment(ordinal=0, text=text, start=0, end=len(text)),
+            model_name=other.model_name,
+            vector=vector,
+        )
+        await index.index([again])
+    return Search(index=index, model=model, others=[other], reranker=MemoryReranker())
 
 
 async def found(search: Search, query: str, **fields: Any) -> list[str]:
@@ -109,7 +124,7 @@ async def test_the_filter_holds_for_both_sides(search: Search) -> None:
 async def test_an_unknown_slot_is_told_with_those_there_are(search: Search) -> None:
     """The model's own may be named."""
     assert await found(search, "E42", mode=SearchMode.KEYWORD, model_name="words") == ["code"]
-    with pytest.raises(EmbeddingSlotNotFound, match="'other'; there is: words"):
+    with pytest.raises(EmbeddingSlotNotFound, match="'other'; there is: words, narrow"):
         await found(search, "E42", model_name="other")
 
 
@@ -130,6 +145,16 @@ async def test_an_unknown_slot_is_told_with_those_there_are(search: Search) -> N
         {"weights": {"semantic": float("inf")}},
         {"weights": {"semantic": 0.0, "keyword": 0.0}},
         {"weights": {"luck": 1.0}},
+        {"reranked": 0},
+        {"reranked": 201},
+        {"mmr_lambda": -0.1},
+        {"mmr_lambda": float("nan")},
+        {"model_names": ["a"]},
+        {"model_names": ["a", "a"], "mode": SearchMode.SEMANTIC},
+        {"model_names": [str(number) for number in range(11)], "mode": SearchMode.SEMANTIC},
+        {"model_names": ["a"], "model_name": "a", "mode": SearchMode.SEMANTIC},
+        {"model_names": ["a"], "model_weights": {"b": 1.0}, "mode": SearchMode.SEMANTIC},
+        {"model_names": ["a"], "model_weights": {"a": 0.0}, "mode": SearchMode.SEMANTIC},
         {"rrf_k": -1.0},
         {"rrf_k": float("nan")},
     ],
@@ -139,6 +164,82 @@ def test_what_cannot_be_asked_is_refused(fields: dict[str, Any]) -> None:
     """Before anything is searched."""
     with pytest.raises(InvalidSearch):
         SearchRequest(**{"query": "zebra", **fields})
+
+
+async def test_several_slots_make_one_ranking_with_a_score_of_each(search: Search) -> None:
+    """What one slot does not hold has no score there."""
+    request = SearchRequest(
+        query="lions savannah", mode=SearchMode.SEMANTIC, model_names=["words", "narrow"], fusion=Fusion.RRF
+    )
+    matches = {match.found.document.document_id: match for match in await search.find(request)}
+    assert next(iter(matches)) == "lion"
+    assert matches["lion"].components.keys() == {"words", "narrow"}
+    assert matches["code"].components.keys() == {"words"}
+    assert matches["lion"].ranks == {"words": 1, "narrow": 1}
+    assert matches["lion"].score == pytest.approx(2 / 61)
+    weighted = replace(request, model_weights={"narrow": 0.0})
+    assert (await search.find(weighted))[0].score == pytest.approx(1 / 61)
+    with pytest.raises(EmbeddingSlotNotFound):
+        await search.find(replace(request, model_names=["words", "other"]))
+
+
+async def test_another_slot_can_be_searched_alone(search: Search) -> None:
+    """It finds what it holds."""
+    assert set(await found(search, "ships", mode=SearchMode.SEMANTIC, model_name="narrow")) == {
+        "zebra",
+        "lion",
+        "ship",
+    }
+
+
+async def test_a_reranker_orders_the_best_anew(search: Search) -> None:
+    """What it has not read stays behind."""
+    ranked = await search.find(
+        SearchRequest(query="ocean sail ships", mode=SearchMode.SEMANTIC, is_reranked=True, reranked=2)
+    )
+    best, second, *rest = ranked
+    assert best.found.document.document_id == "ship"
+    assert best.score == best.components["rerank"]
+    assert (best.ranks["rerank"], second.ranks["rerank"]) == (1, 2)
+    assert rest
+    assert all("rerank" not in match.ranks for match in rest)
+    with pytest.raises(RerankerNotConfigured):
+        await replace(search, reranker=None).find(SearchRequest(query="ships", is_reranked=True))
+
+
+async def test_diverse_matches_keep_the_best_first(search: Search) -> None:
+    """And find no others than a search without."""
+    plain = await found(search, "savannah zebras lions")
+    diverse = await found(search, "savannah zebras lions", mmr_lambda=0.1)
+    assert diverse[0] == plain[0]
+    assert sorted(diverse) == sorted(plain)
+    assert set(diverse[:2]) != {"zebra", "lion"}
+    paged = [
+        await found(search, "savannah zebras lions", mmr_lambda=0.1, limit=1, offset=at) for at in range(4)
+    ]
+    assert [document for page in paged for document in page] == diverse
+    with pytest.raises(InvalidSearch, match="no further"):
+        await found(search, "zebras", mmr_lambda=0.5, limit=102)
+
+
+async def test_matches_point_at_the_words_of_the_query(search: Search) -> None:
+    """Where words are searched, unless told otherwise."""
+    for mode, told, expected in [
+        (SearchMode.KEYWORD, None, [(0, 6)]),
+        (SearchMode.HYBRID, None, [(0, 6)]),
+        (SearchMode.SEMANTIC, None, []),
+        (SearchMode.SEMANTIC, True, [(0, 6)]),
+        (SearchMode.KEYWORD, False, []),
+    ]:
+        best, *_ = await search.find(SearchRequest(query="Zebras?", mode=mode, is_highlighted=told))
+        assert list(best.found.highlights) == expected
+
+
+async def test_a_side_that_fails_calls_off_the_other(search: Search) -> None:
+    """And its error is the search's."""
+    wrong = MemoryEmbeddingModel(dimension=3)
+    with pytest.raises(DimensionMismatch):
+        await replace(search, model=wrong).find(SearchRequest(query="zebras"))
 
 
 async def test_hostile_queries_find_what_words_they_have(search: Search) -> None:
@@ -151,6 +252,8 @@ async def test_what_there_is_to_search_is_told(search: Search) -> None:
     """Origins with their documents, slots with their segments, and the defaults."""
     assert await search.sources() == {"sea": 1, "shelf": 3}
     capabilities = await search.capabilities()
-    assert capabilities.slots == {"words": 4}
+    assert capabilities.slots == {"words": 4, "narrow": 3}
+    assert [model.model_name for model in capabilities.models] == ["words", "narrow"]
+    assert capabilities.reranker == "shared-words"
     assert (capabilities.model_name, capabilities.dimension) == ("words", 64)
     assert "en" in capabilities.languages

@@ -10,23 +10,28 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
 from adapters.http.wire.search import (
+    MULTI_MODEL,
     CapabilitiesResponse,
-    FusedSearchBody,
-    SearchBody,
     SearchResponse,
     SourcesResponse,
     capabilities_response,
-    search_request,
     search_response,
     sources_response,
 )
+from adapters.http.wire.search_requests import (
+    FusedSearchBody,
+    SearchBody,
+    SlotsSearchBody,
+    search_request,
+)
 from application.search import MAX_DEPTH, MAX_LIMIT, EmbeddingSlotNotFound, InvalidSearch, Search
 from domain.match import SearchMode
+from domain.retrieval.errors import RerankerNotConfigured
 from domain.retrieval.fusion import Fusion
 
 UseCase = NamedDependency[SkipValidation[Search]]
 _SEARCHING = {
-    "errors": (InvalidSearch, EmbeddingSlotNotFound),
+    "errors": (InvalidSearch, EmbeddingSlotNotFound, RerankerNotConfigured),
     "example": {"query": "How is an answer traced to its sources?", "limit": 10},
 }
 
@@ -68,6 +73,17 @@ class SearchController(Controller):
     async def rrf(self, search: UseCase, data: JSONBody[FusedSearchBody]) -> SearchResponse:
         """Both sides, made one ranking by Σ weight / (rrf_k + rank)."""
         return await answered(search, data, SearchMode.HYBRID, fusion=Fusion.RRF)
+
+    @post(
+        "/multi-model",
+        status_code=200,
+        operation_id="search_multi_model",
+        summary="Search in several embedding slots",
+        opt=_SEARCHING,
+    )
+    async def multi_model(self, search: UseCase, data: JSONBody[SlotsSearchBody]) -> SearchResponse:
+        """By meaning in each slot, made one ranking by `fusion`; `components` holds each slot's similarity."""
+        return await answered(search, data, SearchMode.SEMANTIC)
 
     @get("/sources", operation_id="list_search_sources", summary="List what is indexed")
     async def sources(self, search: UseCase) -> SourcesResponse:
@@ -121,12 +137,13 @@ class ChatSearchController(Controller):
 
 
 async def answered(
-    search: Search, body: SearchBody, mode: SearchMode, *, fusion: Fusion | None = None
+    search: Search, body: SearchBody | SlotsSearchBody, mode: SearchMode, *, fusion: Fusion | None = None
 ) -> SearchResponse:
     """Ask for one match more than wanted, which tells whether there is more."""
     started = time.perf_counter()
-    request = search_request(body, mode, fusion=fusion)
+    request = search_request(body, mode, fusion=fusion, slots=search.model_names)
     if request.limit < MAX_LIMIT and request.depth < MAX_DEPTH:
         request = replace(request, limit=request.limit + 1)
     matches = await search.find(request)
-    return search_response(matches, body, mode=mode, took_ms=(time.perf_counter() - started) * 1000)
+    name = MULTI_MODEL if isinstance(body, SlotsSearchBody) else mode.value
+    return search_response(matches, body, mode=name, took_ms=(time.perf_counter() - started) * 1000)

@@ -1,84 +1,43 @@
-"""Search on the wire."""
+"""What a search answers, on the wire."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from adapters.http.errors import FieldError, RequestNotValid
-from application.search import (
-    DEFAULT_CANDIDATES,
-    DEFAULT_FUSION,
-    DEFAULT_WEIGHTS,
-    MAX_QUERY_CHARACTERS,
-    SearchCapabilities,
-    SearchRequest,
-)
-from domain.match import Match, SearchFilter, SearchMode
-from domain.retrieval.filter_parsing import InvalidFilter
-from domain.retrieval.fusion import RRF_K, Fusion
-from domain.retrieval.search_filters import search_filter
+from adapters.http.wire.search_requests import SearchBody, SlotsSearchBody
+from application.search import SearchCapabilities
+from domain.match import Match
 
-Query = Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
-Limit = Annotated[int, Meta(ge=1, le=1000, description="How many matches to return at most.", examples=[10])]
-Offset = Annotated[int, Meta(ge=0, le=9_999, description="How many to pass over.", examples=[0])]
-Weight = Annotated[float, Meta(ge=0, le=1_000, examples=[1.0])]
+MULTI_MODEL = "multi-model"
+SIDES = {"semantic", "keyword", "rerank"}
+"""What stands among the components of a score besides the names of embedding slots."""
 
 
-Filters = Annotated[
-    dict[str, Any],
-    Meta(
-        description="What a match must satisfy; see `search.md` for the language.",
-        examples=[{"origin": "docs", "metadata.year": {"gte": 2020}}],
-    ),
-]
+class Highlight(Struct, frozen=True, kw_only=True):
+    """A stretch of the text, in characters, that is one of the query's words."""
 
-
-class SearchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to look for.
-
-    `model_name` names the embedding slot, null the server's own. A match of which the semantic similarity (cosine) is
-    below `similarity_threshold` is left out; null leaves none out. `mode` matters to `POST /api/v1/search` alone.
-    """
-
-    query: Query
-    limit: Limit = 10
-    offset: Offset = 0
-    mode: SearchMode | None = None
-    model_name: str | None = None
-    similarity_threshold: Annotated[float, Meta(ge=-1, le=1, examples=[0.3])] | None = None
-    filters: Filters | None = None
-
-
-class FusedSearchBody(SearchBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to look for by meaning and by words, and how to make one ranking of two.
-
-    `language` restricts the search to documents of that language, whose stemming their words follow.
-    """
-
-    fusion: Fusion = DEFAULT_FUSION
-    vector_weight: Weight = DEFAULT_WEIGHTS["semantic"]
-    keyword_weight: Weight = DEFAULT_WEIGHTS["keyword"]
-    rrf_k: Annotated[float, Meta(ge=0, le=1_000_000, examples=[60])] = RRF_K
-    max_candidates: Annotated[int, Meta(ge=1, le=1000, examples=[200])] = DEFAULT_CANDIDATES
-    language: str | None = None
+    start: int
+    end: int
 
 
 class MatchResponse(Struct, frozen=True, kw_only=True):
     """A segment that was found, where it is from, and how its score came about.
 
-    `components` holds the score of each side that found it, `ranks` its rank there from 1; `start` and `end` are
-    character offsets into the document's Markdown; `page` counts from 1.
+    `components` holds the score of each side that found it, `ranks` its rank there from 1; `model_scores` its
+    similarity in each embedding slot. `highlights` are places in `text`; `start` and `end` are character offsets into
+    the document's Markdown; `page` counts from 1.
     """
 
     score: float
     components: dict[str, float]
     ranks: dict[str, int]
+    model_scores: dict[str, float]
     text: str
+    highlights: list[Highlight]
     segment_id: UUID
     document_id: str
     title: str
@@ -93,6 +52,7 @@ class MatchResponse(Struct, frozen=True, kw_only=True):
     execution_id: UUID | None
     lineage_id: UUID | None
     model_name: str | None
+    metadata: dict[str, Any]
 
 
 class SearchResponse(Struct, frozen=True, kw_only=True):
@@ -126,10 +86,18 @@ class SourcesResponse(Struct, frozen=True, kw_only=True):
 
 
 class SlotResponse(Struct, frozen=True, kw_only=True):
-    """An embedding slot with the number of its segments."""
+    """An embedding slot with the number of its segments.
+
+    `identity` says which weights and arithmetic make its vectors; it and what follows are null where this server has
+    no model for the slot, which then cannot be searched.
+    """
 
     model_name: str
     segments: int
+    is_searchable: bool
+    identity: str | None
+    dimension: int | None
+    default_similarity_threshold: float | None
 
 
 class CapabilitiesResponse(Struct, frozen=True, kw_only=True):
@@ -147,38 +115,11 @@ class CapabilitiesResponse(Struct, frozen=True, kw_only=True):
     default_rrf_k: float
     default_max_candidates: int
     max_limit: int
-
-
-def search_request(body: SearchBody, mode: SearchMode, *, fusion: Fusion | None = None) -> SearchRequest:
-    """What the use-case is asked; raises InvalidSearch."""
-    where = _filter(body.filters)
-    if not isinstance(body, FusedSearchBody):
-        return SearchRequest(
-            query=body.query,
-            mode=mode,
-            limit=body.limit,
-            offset=body.offset,
-            where=where,
-            similarity_threshold=body.similarity_threshold,
-            model_name=body.model_name,
-        )
-    return SearchRequest(
-        query=body.query,
-        mode=mode,
-        limit=body.limit,
-        offset=body.offset,
-        where=_filter(body.filters, language=body.language),
-        similarity_threshold=body.similarity_threshold,
-        model_name=body.model_name,
-        weights={"semantic": body.vector_weight, "keyword": body.keyword_weight},
-        fusion=fusion or body.fusion,
-        rrf_k=body.rrf_k,
-        candidates=body.max_candidates,
-    )
+    reranker: str | None
 
 
 def search_response(
-    matches: Sequence[Match], body: SearchBody, *, mode: SearchMode, took_ms: float
+    matches: Sequence[Match], body: SearchBody | SlotsSearchBody, *, mode: str, took_ms: float
 ) -> SearchResponse:
     """The answer; `matches` may hold one more than the limit, which tells that there is more."""
     has_more = len(matches) > body.limit
@@ -190,10 +131,14 @@ def search_response(
         offset=body.offset,
         has_more=has_more,
         query=body.query,
-        mode=mode.value,
-        model_name=next((match.model_name for match in page if match.model_name), body.model_name),
+        mode=mode,
+        model_name=next((match.model_name for match in page if match.model_name), _slot(body)),
         took_ms=round(took_ms, 3),
     )
+
+
+def _slot(body: SearchBody | SlotsSearchBody) -> str | None:
+    return None if isinstance(body, SlotsSearchBody) else body.model_name
 
 
 def sources_response(origins: Mapping[str, int]) -> SourcesResponse:
@@ -205,10 +150,10 @@ def sources_response(origins: Mapping[str, int]) -> SourcesResponse:
 def capabilities_response(found: SearchCapabilities) -> CapabilitiesResponse:
     """The capabilities as they travel."""
     return CapabilitiesResponse(
-        modes=[mode.value for mode in found.modes],
+        modes=[*(mode.value for mode in found.modes), MULTI_MODEL],
         fusions=[fusion.value for fusion in found.fusions],
         languages=sorted(found.languages),
-        slots=[SlotResponse(model_name=name, segments=count) for name, count in sorted(found.slots.items())],
+        slots=_slots(found),
         model_name=found.model_name,
         dimension=found.dimension,
         default_similarity_threshold=found.default_threshold,
@@ -217,16 +162,26 @@ def capabilities_response(found: SearchCapabilities) -> CapabilitiesResponse:
         default_rrf_k=found.default_rrf_k,
         default_max_candidates=found.default_candidates,
         max_limit=found.max_limit,
+        reranker=found.reranker,
     )
 
 
-def _filter(filters: Mapping[str, Any] | None, *, language: str | None = None) -> SearchFilter:
-    try:
-        where = search_filter(filters or {})
-    except InvalidFilter as error:
-        field = FieldError(location="body", path=error.path, message=error.reason)
-        raise RequestNotValid([field]) from error
-    return replace(where, language=language) if language else where
+def _slots(found: SearchCapabilities) -> list[SlotResponse]:
+    models = {model.model_name: model for model in found.models}
+    slots = []
+    for name in sorted({*found.slots, *models}):
+        model = models.get(name)
+        slots.append(
+            SlotResponse(
+                model_name=name,
+                segments=found.slots.get(name, 0),
+                is_searchable=model is not None,
+                identity=model.identity if model else None,
+                dimension=model.dimension if model else None,
+                default_similarity_threshold=model.default_threshold if model else None,
+            )
+        )
+    return slots
 
 
 def _match(match: Match) -> MatchResponse:
@@ -235,7 +190,9 @@ def _match(match: Match) -> MatchResponse:
         score=match.score,
         components=dict(match.components),
         ranks=dict(match.ranks),
+        model_scores=_model_scores(match),
         text=segment.text,
+        highlights=[Highlight(start=start, end=end) for start, end in found.highlights],
         segment_id=found.id,
         document_id=document.document_id,
         title=document.title,
@@ -250,4 +207,11 @@ def _match(match: Match) -> MatchResponse:
         execution_id=found.execution_id,
         lineage_id=found.lineage_id,
         model_name=match.model_name,
+        metadata=dict(document.metadata),
     )
+
+
+def _model_scores(match: Match) -> dict[str, float]:
+    if match.model_name and "semantic" in match.components:
+        return {match.model_name: match.components["semantic"]}
+    return {name: score for name, score in match.components.items() if name not in SIDES}

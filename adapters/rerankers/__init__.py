@@ -1,0 +1,1 @@
+"""Rerankers behind HTTP: Cohere, Jina, Text Embeddings Inference, and whatever answers as they do."""

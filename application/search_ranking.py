@@ -1,0 +1,89 @@
+"""The first stage of a search: each side's candidates, made one ranking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from application.ports.embedding_model import EmbeddingModel
+from application.ports.segment_index import SegmentIndex
+from application.search_request import DEFAULT_WEIGHTS, SearchRequest
+from domain.match import Candidate, SearchMode
+from domain.retrieval.fusion import Fused, Fusion, linear_fusion, reciprocal_rank_fusion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """Asks the sides of a search side by side; the first of the models is that of a search in one slot."""
+
+    index: SegmentIndex
+    models: Sequence[EmbeddingModel]
+
+    async def ranked(self, request: SearchRequest) -> Sequence[Fused]:
+        """Every candidate, the best first, with its score and rank on each side that found it."""
+        if request.model_names:
+            return _fused(request, await self._slots(request), request.model_weights)
+        (model, *_) = self.models
+        if request.mode is SearchMode.SEMANTIC:
+            return _one_side(request.mode, await self._semantic(request, model, request.depth))
+        if request.mode is SearchMode.KEYWORD:
+            return _one_side(request.mode, await self._keyword(request, request.depth))
+        depth = max(request.candidates, request.depth)
+        semantic, keyword = await _side_by_side(
+            self._semantic(request, model, depth), self._keyword(request, depth)
+        )
+        sides = {SearchMode.SEMANTIC.value: semantic, SearchMode.KEYWORD.value: keyword}
+        return _fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
+
+    async def _slots(self, request: SearchRequest) -> Mapping[str, Sequence[Candidate]]:
+        depth = max(request.candidates, request.depth)
+        found = await _side_by_side(*(self._semantic(request, model, depth) for model in self.models))
+        return {model.model_name: side for model, side in zip(self.models, found, strict=True)}
+
+    async def _semantic(
+        self, request: SearchRequest, model: EmbeddingModel, depth: int
+    ) -> Sequence[Candidate]:
+        (vector,) = await model.embed([request.text])
+        candidates = await self.index.semantic(
+            vector, model_name=model.model_name, limit=depth, where=request.where
+        )
+        threshold = request.similarity_threshold
+        return [candidate for candidate in candidates if threshold is None or candidate.score >= threshold]
+
+    async def _keyword(self, request: SearchRequest, depth: int) -> Sequence[Candidate]:
+        return await self.index.keyword(request.text, limit=depth, where=request.where)
+
+
+async def _side_by_side(
+    *sides: Coroutine[Any, Any, Sequence[Candidate]],
+) -> Sequence[Sequence[Candidate]]:
+    """What each finds; when one fails the others are called off and its error is raised."""
+    tasks = [asyncio.ensure_future(side) for side in sides]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _fused(
+    request: SearchRequest, sides: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]
+) -> Sequence[Fused]:
+    if request.fusion is Fusion.RRF:
+        return reciprocal_rank_fusion(sides, weights, k=request.rrf_k)
+    return linear_fusion(sides, weights)
+
+
+def _one_side(mode: SearchMode, candidates: Sequence[Candidate]) -> Sequence[Fused]:
+    return [
+        Fused(
+            segment_id=candidate.segment_id,
+            score=candidate.score,
+            components={mode.value: candidate.score},
+            ranks={mode.value: rank},
+        )
+        for rank, candidate in enumerate(candidates, start=1)
+    ]
