@@ -79,10 +79,10 @@ class StreamingFanOut:
         await self.publish(settled.published)
 
 
-async def _closable(emissions: AsyncIterator[Emission]) -> AsyncGenerator[Emission, None]:
-    try:
-        async for emission in emissions:
-            yield emission
-    finally:
-        if isinstance(emissions, AsyncGenerator):
-            await emissions.aclose()
+def _closable(emissions: AsyncIterator[Emission]) -> AsyncGenerator[Emission, None]:
+    return emissions if isinstance(emissions, AsyncGenerator) else _generated(emissions)
+
+
+async def _generated(emissions: AsyncIterator[Emission]) -> AsyncGenerator[Emission, None]:
+    async for emission in emissions:
+        yield emission
