@@ -1,14 +1,40 @@
 """Settings that hold for all tests: what was left out is said, and never passed over in silence."""
 
+import zlib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.databases import database, postgres_url
+from tests.databases import database, embedded_postgres_url, external_postgres_url, postgres_url
 from tests.rabbitmq_service import rabbitmq_url
 from tests.services import WANT
+from tests.session import pytest_collection_finish, pytest_configure
 
-__all__ = ["database", "postgres_url", "rabbitmq_url"]
+__all__ = [
+    "database",
+    "embedded_postgres_url",
+    "external_postgres_url",
+    "postgres_url",
+    "pytest_collection_finish",
+    "pytest_configure",
+    "rabbitmq_url",
+]
+
+ONE_IN = 12
+"""Which part of the tests that run over PostgreSQL runs over an external one too, without being asked for all."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of each suite that can run over an external PostgreSQL a sample always does, the rest only as soak."""
+    sampled: set[Path] = set()
+    for item in items:
+        if item.get_closest_marker("external") is None or "contracts" not in item.path.parts:
+            continue
+        is_sample = item.path not in sampled or zlib.crc32(item.name.encode()) % ONE_IN == 0
+        sampled.add(item.path)
+        item.add_marker(pytest.mark.slow if is_sample else pytest.mark.soak)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

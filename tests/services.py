@@ -1,6 +1,9 @@
 """What a test does when a service it needs is not there."""
 
+import functools
 import os
+import subprocess
+import sys
 from typing import NoReturn
 
 import pytest
@@ -28,3 +31,12 @@ def needs(service: str, available: bool, *, how: str = "") -> None:  # reads as 
     """Go on when `service` is `available`; otherwise leave the test out, as `skip_for_want_of` does."""
     if not available:
         skip_for_want_of(service, how=how)
+
+
+@functools.cache
+def docker_answers() -> bool:
+    """Whether an engine answers: a client on PATH is none."""
+    # In a process of its own, because the client leaves its socket open when nobody answers.
+    asking = "import docker; docker.from_env(timeout=5).ping()"
+    asked = subprocess.run([sys.executable, "-c", asking], capture_output=True, check=False)
+    return asked.returncode == 0

@@ -13,12 +13,14 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.address import address
 from adapters.postgres.arrays import Reals, RealsDumper, Uuids, UuidsDumper
+from adapters.postgres.refusals import Refusals, WatchedConnection
+from adapters.postgres.suitability import LOOK, require_suitable
 from adapters.postgres.translation import DatabaseUnavailable, translating
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
@@ -30,28 +32,38 @@ PING_SECONDS = 2.0
 CHECK_AFTER_SECONDS = 1.0
 
 
-# Without these a connection whose peer has vanished would wait a quarter of an hour for the kernel to notice.
-NOTICE_A_DEAD_PEER = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "tcp_user_timeout": 10_000,
-}
-
-
 class Database:
     """A bounded pool of connections, opened by ``async with`` and closed by leaving it.
 
     Rows come as tuples; json columns are read and written by msgspec. Connections are in autocommit mode outside of
-    ``transaction()`` and prepare a statement on its fifth use.
+    ``transaction()`` and prepare a statement on its fifth use. A statement may take ``statement_seconds``, and a
+    transaction may be idle for ``idle_seconds``: then the server ends it, so that nobody who hangs holds a lock for
+    long. What the URL says in its ``options`` goes before both.
+
+    Opening waits ``connect_seconds`` for a server that does not answer, and so does whoever waits for a connection. It raises at once what waiting cannot cure:
+    DatabaseAddressInvalid, DatabaseLoginRefused, DatabaseNotFound, DatabaseTooOld, DatabaseEncodingUnsuitable,
+    DatabaseReadOnly, TooManyConnections.
     """
 
     component = "database"
 
     def __init__(
-        self, url: str | Callable[[], str], *, min_size: int = 1, max_size: int = 8, max_waiting: int = 1000
+        self,
+        url: str | Callable[[], str],
+        *,
+        min_size: int = 1,
+        max_size: int = 8,
+        max_waiting: int = 1000,
+        statement_seconds: float = 120,
+        idle_seconds: float = 60,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         self._url = url
+        self._connect_seconds = connect_seconds
+        self._options = (
+            f"-c statement_timeout={statement_seconds * 1000:.0f}"
+            f" -c idle_in_transaction_session_timeout={idle_seconds * 1000:.0f}"
+        )
         self._min_size, self._max_size, self._max_waiting = min_size, max_size, max_waiting
         self._opened: AsyncConnectionPool[Connection] | None = None
         self._returned: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
@@ -68,22 +80,37 @@ class Database:
         return self._opened
 
     async def __aenter__(self) -> Self:
-        self._opened = AsyncConnectionPool(
-            self.url,
+        refusals = Refusals()
+        pool = self._unopened(refusals)
+        try:
+            with translating():
+                await pool.open()
+                await refusals.unless_refused(pool.wait(self._connect_seconds))
+                async with pool.connection() as connection:
+                    found = await (await connection.execute(LOOK)).fetchone()
+            if found is not None:
+                require_suitable(found, self._max_size)
+        except BaseException:
+            await pool.close(timeout=5)
+            raise
+        self._opened = pool
+        return self
+
+    def _unopened(self, refusals: Refusals) -> AsyncConnectionPool[Connection]:
+        return AsyncConnectionPool(
+            address(self.url, application_name="factflow", options=self._options),
+            connection_class=WatchedConnection,
             min_size=self._min_size,
             max_size=self._max_size,
             max_waiting=self._max_waiting,
-            timeout=CONNECT_SECONDS,
-            kwargs={"autocommit": True, "application_name": "factflow", **NOTICE_A_DEAD_PEER},
+            timeout=self._connect_seconds,
+            kwargs={"autocommit": True, "refusals": refusals},
             configure=_configure,
             check=self._check_unless_just_used,
             reset=self._note_return,
             open=False,
             name="factflow",
         )
-        with translating():
-            await self._opened.open(wait=True, timeout=CONNECT_SECONDS)
-        return self
 
     async def _note_return(self, connection: Connection) -> None:
         self._returned[connection] = monotonic()
@@ -129,10 +156,13 @@ class Database:
                 yield connection
 
     async def connect(self, application_name: str) -> Connection:
-        """A connection outside the pool, in autocommit mode, for what needs a session of its own; the caller closes it."""
+        """A connection outside the pool, in autocommit mode, for what needs a session of its own.
+
+        No statement of it is too long. The caller closes it.
+        """
         with translating():
-            address = make_conninfo(self.url, application_name=application_name, **NOTICE_A_DEAD_PEER)
-            return await AsyncConnection.connect(address, autocommit=True)
+            stated = address(self.url, application_name=application_name)
+            return await AsyncConnection.connect(stated, autocommit=True)
 
     async def check(self) -> ComponentHealth:
         """Whether a statement gets its answer within two seconds."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from psycopg import sql
 
 from adapters.postgres.database import Connection, Database
+from adapters.postgres.translation import translating
 from domain.document import DimensionMismatch
 
 APPROXIMATE_FROM = 20_000
@@ -77,21 +78,25 @@ async def index_large_slots(database: Database, *, from_vectors: int = APPROXIMA
 
     One process builds at a time; another that asks meanwhile returns at once with nothing.
     """
-    built = []
     async with database.connection() as connection:
         rows = await (
             await connection.execute(_LARGE, (MAX_INDEXED_DIMENSION, from_vectors, from_vectors))
         ).fetchall()
         missing = [(name, dimension) for name, dimension in rows if not await _is_valid(connection, name)]
-        if not missing or not await _is_granted(connection, "SELECT pg_try_advisory_lock(%s)"):
-            return []
-        try:
+    return await _build_all(database, missing) if missing else []
+
+
+async def _build_all(database: Database, missing: Sequence[tuple[str, int]]) -> Sequence[str]:
+    built: list[str] = []
+    # Outside the pool, which lets no statement take as long as this may; the lock ends with the connection.
+    with translating():
+        async with await database.connect("factflow indexes") as connection:
+            if not await _is_granted(connection, "SELECT pg_try_advisory_lock(%s)"):
+                return []
             for model_name, dimension in missing:
                 if not await _is_valid(connection, model_name):
                     await _build(connection, model_name, dimension)
                     built.append(model_name)
-        finally:
-            await _is_granted(connection, "SELECT pg_advisory_unlock(%s)")
     return built
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+import psycopg
+
 from adapters.postgres.database import Connection, Database
-from domain.errors import Conflict, Refused
+from adapters.postgres.pgvector import require_pgvector
+from adapters.postgres.translation import NotPermitted, translating
+from domain.errors import Conflict
 
 log = logging.getLogger(__name__)
 
 # Any number will do as long as it is always the same one.
 ADVISORY_LOCK = 0x666163746677
-OLDEST_PGVECTOR = (0, 8, 0)
-PGVECTOR_WITHOUT_KNOWN_CORRUPTION = (0, 8, 4)
 
 
 class SchemaTooNew(Conflict):
@@ -29,12 +31,6 @@ class SchemaDiffers(Conflict):
     """The database's schema was made by another form of one of our migrations."""
 
     code = "schema_differs"
-
-
-class PgvectorMissing(Refused):
-    """The database has no pgvector extension of version 0.8 or later, and none can be created."""
-
-    code = "pgvector_missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +57,9 @@ _CREATE_TABLE = """
 """
 
 
-_APPLIED = "SELECT number, checksum FROM schema_migration"
+_APPLIED = "SELECT number, name, checksum FROM schema_migration"
+
+_SETTLE = "INSERT INTO schema_migration (number, name, checksum) VALUES (%s, %s, %s)"
 
 
 def shipped_migrations() -> Sequence[Migration]:
@@ -82,56 +80,66 @@ def _read(file_name: str, statements: str) -> Migration:
 
 
 async def migrate(database: Database, migrations: Sequence[Migration] | None = None) -> Sequence[Migration]:
-    """Apply what is missing, all in one transaction under an advisory lock; returns what was applied.
+    """Apply what is missing, each in a transaction of its own, under an advisory lock; returns what was applied.
 
+    One process migrates at a time; others wait and find all done. A migration that fails leaves those before it.
     Raises SchemaTooNew when the database knows a migration that we do not, SchemaDiffers when it knows one of ours in
-    another form, PgvectorMissing.
+    another form, PgvectorMissing, NotPermitted; before anything is changed.
     """
     wanted = shipped_migrations() if migrations is None else migrations
-    async with database.transaction() as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
-        await _require_pgvector(connection)
-        await connection.execute(_CREATE_TABLE)
-        applied = dict(await (await connection.execute(_APPLIED)).fetchall())
-        _require_known(applied, wanted)
-        missing = [migration for migration in wanted if migration.number not in applied]
-        for migration in missing:
-            await _apply(connection, migration)
+    # A migration may take longer than any other statement, so it gets no connection of the pool.
+    async with await database.connect("factflow migrate") as connection:
+        with translating():
+            await _take_turn(connection)
+            missing = await _missing(connection, wanted)
+            for migration in missing:
+                await _apply(connection, migration)
     return missing
 
 
-def _require_known(applied: Mapping[int, str], wanted: Sequence[Migration]) -> None:
+async def _take_turn(connection: Connection) -> None:
+    """Take the lock, which ends with the connection."""
+    row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,))).fetchone()
+    if not (row and row[0]):
+        log.info("another process is migrating the database; waiting for it")
+        await connection.execute("SELECT pg_advisory_lock(%s)", (ADVISORY_LOCK,))
+
+
+async def _missing(connection: Connection, wanted: Sequence[Migration]) -> Sequence[Migration]:
+    async with connection.transaction():
+        await require_pgvector(connection)
+        await _make_table(connection)
+        rows = await (await connection.execute(_APPLIED)).fetchall()
+        _require_known(rows, wanted)
+    applied = {number for number, _, _ in rows}
+    return [migration for migration in wanted if migration.number not in applied]
+
+
+async def _make_table(connection: Connection) -> None:
+    try:
+        await connection.execute(_CREATE_TABLE)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise NotPermitted(
+            f"the database user may not create tables ({error.diag.message_primary}): let the owner of the database run"
+            f" GRANT CREATE ON SCHEMA public TO {connection.info.user}"
+        ) from error
+
+
+def _require_known(applied: Sequence[tuple[int, str, str]], wanted: Sequence[Migration]) -> None:
     ours = {migration.number: migration for migration in wanted}
-    if applied.keys() - ours.keys():
-        raise SchemaTooNew
-    for number, checksum in sorted(applied.items()):
+    strange = [f"{number:04d} {name}" for number, name, _ in sorted(applied) if number not in ours]
+    if strange:
+        raise SchemaTooNew(
+            f"the database was made by a newer version of the server: this one does not know {', '.join(strange)}; start"
+            " that version or a later one"
+        )
+    for number, name, checksum in sorted(applied):
         if ours[number].checksum != checksum:
-            name = ours[number].name
             raise SchemaDiffers(f"the database was made by another form of migration {number:04d} {name}")
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
-    await connection.execute(migration.statements.encode())
-    await connection.execute(
-        "INSERT INTO schema_migration (number, name, checksum) VALUES (%s, %s, %s)",
-        (migration.number, migration.name, migration.checksum),
-    )
-
-
-async def pgvector_version(connection: Connection) -> tuple[int, ...] | None:
-    """The version of pgvector that is installed or could be, None when the server has none."""
-    cursor = await connection.execute(
-        "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
-    )
-    row = await cursor.fetchone()
-    return tuple(int(part) for part in row[0].split(".")) if row else None
-
-
-async def _require_pgvector(connection: Connection) -> None:
-    version = await pgvector_version(connection)
-    if version is None or version < OLDEST_PGVECTOR:
-        raise PgvectorMissing
-    if version < PGVECTOR_WITHOUT_KNOWN_CORRUPTION:
-        found, wanted = (".".join(map(str, one)) for one in (version, PGVECTOR_WITHOUT_KNOWN_CORRUPTION))
-        log.warning("pgvector %s has known faults in its indexes; upgrade it to %s or later", found, wanted)
-    await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    async with connection.transaction():
+        await connection.execute(migration.statements.encode())
+        await connection.execute(_SETTLE, (migration.number, migration.name, migration.checksum))
+    log.debug("applied migration %04d %s", migration.number, migration.name)

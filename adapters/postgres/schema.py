@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from types import TracebackType
 from typing import Self
 
 from adapters.postgres.database import Database
 from adapters.postgres.migration import migrate
-
-log = logging.getLogger(__name__)
 
 
 class Schema:
@@ -19,8 +16,7 @@ class Schema:
         self._database = database
 
     async def __aenter__(self) -> Self:
-        for migration in await migrate(self._database):
-            log.debug("applied migration %d %s", migration.number, migration.name)
+        await migrate(self._database)
         return self
 
     async def __aexit__(

@@ -10,10 +10,8 @@ from typing import Self
 from uuid import uuid4
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
 
-from adapters.postgres.database import NOTICE_A_DEAD_PEER, Connection, Database
+from adapters.postgres.database import Connection, Database
 from adapters.postgres.translation import translating
 from domain.errors import Conflict, FactflowError, Unavailable
 
@@ -23,6 +21,9 @@ log = logging.getLogger(__name__)
 ADVISORY_LOCK = 0x736F6C65
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 0.5
+
+_LOCK_ALONE = "SELECT pg_try_advisory_lock(%s)"
+_LOCK_SHARED = "SELECT pg_try_advisory_lock_shared(%s)"
 
 # Held by a connection of ours that we have lost and the server has not: it would keep us out for hours.
 _END_OUR_GHOST = """
@@ -45,10 +46,12 @@ class SoleUse:
     A connection that breaks takes its lock along. That is noticed at once, and the lock taken again as soon as the
     database can be reached, unless another server was quicker: then ``lost`` returns, and this server must stop
     working on the database. Until then nothing goes wrong, because a second server begins by taking over every claim.
+    With ``is_shared`` others that share it are let in, and nobody who wants the database alone.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_shared: bool = False) -> None:
         self._database = database
+        self._lock = _LOCK_SHARED if is_shared else _LOCK_ALONE
         self._name = f"factflow sole use {uuid4().hex}"
         self._connection: Connection | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -75,12 +78,10 @@ class SoleUse:
 
     async def _locked(self) -> Connection:
         """A connection that holds the lock; raises DatabaseInUse when another server does."""
-        with translating():
-            address = make_conninfo(self._database.url, application_name=self._name, **NOTICE_A_DEAD_PEER)
-            connection = await AsyncConnection.connect(address, autocommit=True)
+        connection = await self._database.connect(self._name)
         try:
             with translating():
-                cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,))
+                cursor = await connection.execute(self._lock, (ADVISORY_LOCK,))
                 row = await cursor.fetchone()
                 if row is None or not row[0]:
                     await self._tell_who_has_it(connection)

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 import psycopg_pool
 
-from domain.errors import Conflict, FactflowError, Invalid, Refused, Unavailable
+from domain.errors import Conflict, FactflowError, Invalid, NotFound, Refused, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached or did not answer in time."""
 
     code = "database_unavailable"
+
+
+class DatabaseLoginRefused(Refused):
+    """The database server does not let the user in."""
+
+    code = "database_login_refused"
+
+
+class DatabaseNotFound(NotFound):
+    """The database server has no database of that name."""
+
+    code = "database_not_found"
+
+
+class DatabaseReadOnly(Unavailable):
+    """The database can only be read now: its server is a standby."""
+
+    code = "database_read_only"
 
 
 class ValueNotStorable(Invalid):
@@ -58,7 +77,14 @@ def translating() -> Iterator[None]:
     except (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex) as error:
         # PostgreSQL counts its own limits among the operational errors, but trying again would fail again.
         raise ValueNotStorable(f"the database refused a value: {_first_line(error)}") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout) as error:
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise DatabaseReadOnly from error
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        psycopg.errors.IdleInTransactionSessionTimeout,
+        psycopg_pool.PoolTimeout,
+    ) as error:
         raise DatabaseUnavailable(f"the database did not answer: {_first_line(error)}") from error
     except (psycopg_pool.PoolClosed, psycopg_pool.TooManyRequests) as error:
         raise DatabaseUnavailable(f"no connection to the database is to be had: {error}") from error
@@ -66,6 +92,27 @@ def translating() -> Iterator[None]:
         raise NotPermitted(f"the database user may not do this: {_first_line(error)}") from error
     except psycopg.Error as error:
         raise StatementRefused(f"the database refused a statement: {_first_line(error)}") from error
+
+
+# A server that lets nobody in says so in its own language, and libpq keeps the code of the error to itself. Where the
+# language is not English we wait as for a server that is away, and then say what it said.
+_NOT_LET_IN = re.compile(
+    r"authentication failed|no password supplied|no pg_hba.conf entry|role .* (does not exist|is not permitted)"
+    r"|permission denied for database|server does not support SSL|certificate"
+)
+_UNKNOWN = re.compile(r'database ".*" (does not exist|is not currently accepting connections)')
+
+
+def refusal(error: Exception) -> FactflowError | None:
+    """Our error for a failure to connect that waiting cannot cure, None for any other."""
+    told = _first_line(error)
+    if not told.startswith("connection failed:"):
+        return None
+    if _UNKNOWN.search(told):
+        return DatabaseNotFound(f"the database cannot be used: {told}")
+    if _NOT_LET_IN.search(told):
+        return DatabaseLoginRefused(f"the database server does not let us in: {told}")
+    return None
 
 
 def _first_line(error: Exception) -> str:

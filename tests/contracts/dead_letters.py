@@ -23,7 +23,7 @@ from domain.execution import Execution
 from domain.json import JsonObject
 from domain.message import Claim, Outcome
 from tests.contracts.ledgers import NOW, OWNER, Ledgers, children, settlement
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 ALL = DeadLetterFilter()
 REASON: Mapping[str, str] = {"code": "invalid", "message": "unreadable", "type": "Invalid"}
@@ -113,7 +113,7 @@ def postgres_room(database: Database) -> Mailroom:
     return Mailroom(ledgers, PostgresDeadLetters(database), states)
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def room(request: pytest.FixtureRequest) -> AsyncIterator[Mailroom]:
     """The dead letters of each ledger there is."""
     if request.param == "memory":

@@ -16,7 +16,7 @@ from application.ports.execution_ledger import ExecutionLedger
 from application.ports.ledger import ClaimRequest, Ledger, Settled
 from domain.execution import Execution
 from domain.message import Claim, Message, Outcome, Settlement, child_id, init_message_id
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=30)
@@ -99,7 +99,7 @@ def settlement(claim: Claim, outcome: Outcome = Outcome.DONE, **fields: object) 
     )
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def ledgers(request: pytest.FixtureRequest) -> AsyncIterator[Ledgers]:
     """Each ledger there is."""
     if request.param == "memory":

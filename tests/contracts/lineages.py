@@ -19,6 +19,7 @@ from adapters.postgres.lineage_statistics import PostgresLineageStatistics
 from application.ports.lineage import LineageQuery, LineageReader, LineageSink
 from application.ports.lineage_statistics import LineageStatistics
 from domain.lineage import LineageEntry, StageStatus
+from tests.databases import SERVERS
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EXECUTION = uuid4()
@@ -62,7 +63,7 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManage
 }
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 def backend(request: pytest.FixtureRequest) -> Callable[[], AbstractAsyncContextManager[Lineage]]:
     if request.param == "postgres":
         request.getfixturevalue("database")

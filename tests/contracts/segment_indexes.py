@@ -18,7 +18,7 @@ from application.ports.documents import Documents
 from application.ports.segment_index import SegmentIndex
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.match import SearchFilter
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 EVERYTHING = SearchFilter()
 SLOT = "tiny"
@@ -102,7 +102,7 @@ def embedded(
     ]
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def indexes(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
     """Each adapter in turn, empty."""
     if request.param == "memory":

@@ -14,7 +14,7 @@ from adapters.memory.event_bus import InProcessEventBus
 from adapters.postgres.event_bus import PostgresEventBus
 from application.ports.event_bus import EventBus
 from domain.event import Event
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 PATIENCE = 10.0
 
@@ -39,9 +39,7 @@ BUSES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[E
 }
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.slow if name == "postgres" else ()) for name in BUSES]
-)
+@pytest.fixture(params=["in_process", *SERVERS])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[EventBus]:
     async with BUSES[request.param](request) as opened:
         yield opened

@@ -12,10 +12,10 @@ from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from application.ports.index_administration import IndexAdministration
 from application.upkeep import Upkeep
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def administration(request: pytest.FixtureRequest) -> AsyncIterator[IndexAdministration]:
     """Each implementation there is, over an empty index."""
     if request.param == "memory":

@@ -11,12 +11,12 @@ import pytest
 from adapters.memory.leases import MemoryLeases
 from adapters.postgres.leases import PostgresLeases
 from application.ports.leases import Lease, Leases, WorkerFacts
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def leases(request: pytest.FixtureRequest) -> AsyncIterator[Leases]:
     """Each implementation there is."""
     if request.param == "memory":

@@ -23,7 +23,7 @@ from domain.lineage import LineageEntry, StageStatus
 from domain.message import Claim, Message, MessageState, Outcome, correlation_id
 from tests.contracts.ledgers import NOW, Ledgers, children
 from tests.contracts.lineages import entry
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class World:
         return [one async for page in self.gap.missing(execution.id) for one in page]
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     if request.param == "memory":
         ledger, lineage = MemoryLedger(), MemoryLineage()

@@ -21,7 +21,7 @@ from application.ports.message_history import HistoryCursor, MessageHistory, Sta
 from domain.lineage import LineageEntry, StageStatus
 from domain.message import Message, correlation_id
 from tests.contracts.ledgers import NOW, Ledgers, children
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 from tests.kept_messages import kept_in
 
 
@@ -63,7 +63,7 @@ class Past:
         await self.lineage.flush()
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def past(request: pytest.FixtureRequest) -> AsyncIterator[Past]:
     """Each history there is, empty."""
     if request.param == "memory":

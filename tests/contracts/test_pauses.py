@@ -19,7 +19,7 @@ from application.ports.pauses import Pauses
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
 from domain.pause import Pause, PauseNotAllowed, PauseScope
 from tests.contracts.ledgers import NOW, Ledgers
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 LATER = NOW + timedelta(seconds=1)
 EVERYWHERE = PauseScope(route_id="first")
@@ -37,7 +37,7 @@ class Given:
         return [pause.scope for pause in await self.pauses.in_force([execution.id])]
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def given(request: pytest.FixtureRequest) -> AsyncIterator[Given]:
     """Each implementation there is."""
     if request.param == "memory":

@@ -15,7 +15,7 @@ from adapters.memory.configs import MemoryPipelineConfigs, Versions
 from adapters.postgres.configs import PostgresPipelineConfigs
 from application.ports.unit_of_work import PipelineConfigs
 from domain.pipeline_config import ConfigChanged, ConfigNotFound, ConfigSource, PipelineConfig
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -35,7 +35,7 @@ def new_config(**fields: object) -> PipelineConfig:
     return PipelineConfig(**(given | fields))  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def begin(request: pytest.FixtureRequest) -> AsyncIterator[Begin]:
     """Each repository there is."""
     if request.param == "memory":

@@ -20,7 +20,7 @@ from application.ports.unit_of_work import UnitOfWork
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
 from domain.pipeline_config import ConfigNotFound, PipelineConfig
 from tests.contracts.ledgers import NOW, init_message, new_execution
-from tests.databases import fresh_database
+from tests.databases import SERVERS, fresh_database
 
 REPOSITORIES = (MemoryExecutions, PostgresExecutions)
 
@@ -38,7 +38,7 @@ class Store:
         return await self.ledger.start(execution, init_message(execution))
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.slow)])
+@pytest.fixture(params=["memory", *SERVERS])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """Each implementation there is."""
     if request.param == "memory":
