@@ -6,13 +6,16 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.models.minilm import MiniLmEmbeddingModel
+from adapters.openai.embeddings import OpenAiEmbeddingModel
 from application.ports.embedding_model import EmbeddingModel
+from tests.model_servers import model_server
 
 # Reading the weights takes longer than using them, so the tests of one model share it, and with it their loop.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,14 +27,30 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["minilm int8", "minilm float32", "memory"]
+    scope="module", loop_scope="module", params=["minilm int8", "minilm float32", "openai", "memory"]
 )
 async def model(request: pytest.FixtureRequest, cache: Path) -> AsyncIterator[EmbeddingModel]:
     if request.param == "memory":
         yield MemoryEmbeddingModel()
         return
+    if request.param == "openai":
+        async with (
+            model_server("/v1/embeddings", embedded) as server,
+            OpenAiEmbeddingModel(
+                f"{server.url}/v1", model="hashed", dimension=64, batch=5, max_characters=1_000
+            ) as opened,
+        ):
+            yield opened
+        return
     async with MiniLmEmbeddingModel(cache, compute_type=request.param.split()[1]) as opened:
         yield opened
+
+
+def embedded(body: dict[str, Any]) -> Any:
+    """What a server answers, not of unit length and the last text first."""
+    model = MemoryEmbeddingModel()
+    vectors = [[3 * number for number in model._vector(text)] for text in body["input"]]
+    return {"data": [{"index": at, "embedding": vector} for at, vector in reversed(list(enumerate(vectors)))]}
 
 
 def similarity(one: Sequence[float], other: Sequence[float]) -> float:
