@@ -8,6 +8,7 @@ Run as a program, it is that process: it prints its port, and ends with its stan
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import importlib.util
@@ -18,22 +19,24 @@ import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.s3.storage import S3ObjectStorage
-from tests.services import skip_for_want_of
+from tests.services import needs
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "minio/minio:latest"
 ADDRESS = "FACTFLOW_TEST_S3_URL"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class S3Service:
     """An S3 server and the key to it."""
 
@@ -54,8 +57,9 @@ class S3Service:
             },
         )
 
+    @cached_property
     def client(self) -> Any:
-        """A plain client, to look at what lies on the server; to be closed."""
+        """A plain client, to look at what lies on the server."""
         import boto3.session
         from botocore.config import Config
 
@@ -72,18 +76,21 @@ class S3Service:
 @pytest.fixture(scope="session")
 def s3_service() -> Iterator[S3Service]:
     """The server that lasts for the session; without any the test is left out, in CI it fails."""
+    with _running() as service:
+        yield service
+        service.client.close()
+
+
+def _running() -> AbstractContextManager[S3Service]:
     url = os.environ.get(ADDRESS)
     if url:
         keys = [os.environ.get(f"FACTFLOW_TEST_S3_{name}", "") for name in ("ACCESS_KEY", "SECRET_KEY")]
-        yield S3Service(url, *keys)
-    elif _docker_answers():
-        with _container() as service:
-            yield service
-    elif all(importlib.util.find_spec(name) for name in ("moto", "flask", "flask_cors")):
-        with _moto() as service:
-            yield service
-    else:
-        skip_for_want_of("an S3 server", how=f"set {ADDRESS}, start a Docker engine, or install moto")
+        return nullcontext(S3Service(url, *keys))
+    if _docker_answers():
+        return _container()
+    has_moto = all(importlib.util.find_spec(name) for name in ("moto", "flask", "flask_cors"))
+    needs("an S3 server", has_moto, how=f"set {ADDRESS}, start a Docker engine, or install moto")
+    return _moto()
 
 
 def _docker_answers() -> bool:
@@ -140,8 +147,6 @@ def new_bucket() -> str:
 @asynccontextmanager
 async def fresh_s3_storage(service: S3Service, **settings: Any) -> AsyncIterator[S3ObjectStorage]:
     """An open storage in a bucket of its own, which is removed at the end."""
-    import asyncio
-
     bucket = new_bucket()
     try:
         async with service.storage(bucket, create_bucket=True, **settings) as storage:
@@ -150,19 +155,35 @@ async def fresh_s3_storage(service: S3Service, **settings: Any) -> AsyncIterator
         await asyncio.to_thread(remove_bucket, service, bucket)
 
 
+@pytest.fixture(scope="session")
+def s3_storage(s3_service: S3Service) -> Iterator[S3ObjectStorage]:
+    """An open storage for many tests, each of which leaves it empty: opening one costs more than most of them."""
+    storage = s3_service.storage(new_bucket(), create_bucket=True)
+    # A thread of its own, because an async fixture may ask for this one while its loop is running.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, storage.__aenter__()).result()
+        try:
+            yield storage
+        finally:
+            thread.submit(asyncio.run, storage.__aexit__(None, None, None)).result()
+            remove_bucket(s3_service, storage.bucket)
+
+
+def empty_bucket(service: S3Service, bucket: str) -> None:
+    """Remove all that is in a bucket."""
+    for page in service.client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        listed = [{"Key": found["Key"]} for found in page.get("Contents", ())]
+        if listed:
+            service.client.delete_objects(Bucket=bucket, Delete={"Objects": listed, "Quiet": True})
+
+
 def remove_bucket(service: S3Service, bucket: str) -> None:
     """Remove a bucket and all that is in it, if it is there."""
-    client = service.client()
     try:
-        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            listed = [{"Key": found["Key"]} for found in page.get("Contents", ())]
-            if listed:
-                client.delete_objects(Bucket=bucket, Delete={"Objects": listed, "Quiet": True})
-        client.delete_bucket(Bucket=bucket)
-    except client.exceptions.NoSuchBucket:
+        empty_bucket(service, bucket)
+        service.client.delete_bucket(Bucket=bucket)
+    except service.client.exceptions.NoSuchBucket:
         return
-    finally:
-        client.close()
 
 
 Environment = dict[str, Any]
@@ -208,18 +229,12 @@ def _is_of_its_checksums(environment: Environment, content: bytes) -> bool:
 
 def main() -> None:
     """Serve until the standard input ends."""
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
-    class Handler(MotoRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-    moto = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, faithful(moto), threaded=True, request_handler=Handler)
+    # The application of this one service: to find out which is meant takes moto as long as the rest.
+    application = faithful(create_backend_app("s3"))
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.port, flush=True)  # noqa: T201  # how whoever started it learns the port
     sys.stdin.read()

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-ATTEMPTS = 4
-"""Of one request, with boto3's back-off of up to one, two and four seconds in between."""
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
 CHECK_SECONDS = 1
 
 
@@ -18,7 +14,8 @@ class Connection:
 
     Without an ``endpoint_url`` it is on AWS. Without keys boto3 looks for them where it always does: in the environment,
     in its files, at the machine's role. ``path_style`` None means: with an endpoint URL the bucket is in the path,
-    otherwise in the host name.
+    otherwise in the host name. ``attempts`` are those of one request, with boto3's back-off of up to one, two, four and
+    so on seconds in between; ``connect_timeout`` and ``read_timeout`` are in seconds, for one attempt and one read.
     """
 
     endpoint_url: str | None
@@ -27,6 +24,9 @@ class Connection:
     secret_key: str | None = field(repr=False)
     path_style: bool | None
     connections: int
+    attempts: int
+    connect_timeout: float
+    read_timeout: float
 
     def clients(self) -> tuple[Any, Any]:
         """A client for the work and one for health checks, which neither waits nor tries again."""
@@ -48,9 +48,9 @@ class Connection:
             tcp_keepalive=True,
         )
         work = Config(
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            retries={"mode": "standard", "total_max_attempts": self.attempts},
             max_pool_connections=self.connections,
         )
         check = Config(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import closing
 from typing import Any
 
-from adapters.s3.description import Facts, promised
-from adapters.s3.objects import S3Objects, not_found, require_promised
-from adapters.s3.translation import S3Unavailable
+from adapters.s3.description import Facts, described, promised
+from adapters.s3.objects import ATTEMPTS, S3Objects, not_found
+from adapters.s3.translation import S3ObjectCorrupt, S3Unavailable
+from domain.storage import StoredObject
 
 CHUNK_BYTES = 1 << 20
 RESUMPTIONS = 3
@@ -26,6 +28,7 @@ class Download:
         self._is_whole = start == 0 and end is None
         self._facts: Facts | None = None
         self._body: Any = None
+        self._sidecar: bytes | None = None
         self._sha256 = hashlib.sha256()
         self._is_closed = False
         self._is_reading = threading.Lock()
@@ -46,6 +49,18 @@ class Download:
         if self._is_closed:
             self.close()
         return chunk
+
+    @property
+    def stored(self) -> StoredObject:
+        """The object, once all of it was read."""
+        if self._facts is None:
+            raise not_found(self._key)
+        return described(self._key, self._facts, self._sidecar)
+
+    @property
+    def has_its_sidecar(self) -> bool:
+        """False when the object has another by now, or lost it."""
+        return self._facts is None or self._facts.token is None or self._sidecar is not None
 
     def close(self) -> None:
         """Let go of the line, or have whoever reads do it."""
@@ -96,15 +111,35 @@ class Download:
         return True
 
     def _require_promised(self) -> None:
-        if self._facts is not None:
-            beside = self._objects.sidecar(self._key, self._facts)
-            promise = promised(self._facts, beside)
-            require_promised(self._key, promise, self._position, self._sha256.hexdigest())
+        if self._facts is None:
+            return
+        self._sidecar = self._objects.sidecar(self._key, self._facts)
+        promise = promised(self._facts, self._sidecar)
+        if promise is None or promise == (self._position, self._sha256.hexdigest()):
+            return
+        what = (
+            "its checksum is wrong"
+            if promise[0] == self._position
+            else f"it has {self._position} bytes instead of {promise[0]}"
+        )
+        raise S3ObjectCorrupt(
+            f"the content of the stored object {self._key!r} is not what was written: {what}"
+        )
 
     def _let_go(self) -> None:
         body, self._body = self._body, None
         if body is not None:
             body.close()
+
+
+def fetched(objects: S3Objects, key: str) -> tuple[StoredObject, bytes]:
+    """The object and its whole content; raises what reading a download does."""
+    for attempt in range(ATTEMPTS):
+        with closing(Download(objects, key, 0, None)) as download:
+            content = b"".join(iter(download.read, b""))
+        if download.has_its_sidecar or attempt == ATTEMPTS - 1:
+            return download.stored, content
+    raise not_found(key)  # pragma: no cover (the last attempt returns)
 
 
 def _status(error: Exception) -> int:

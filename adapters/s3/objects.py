@@ -17,11 +17,10 @@ from adapters.s3.description import (
     Facts,
     described,
     header,
-    promised,
     sidecar,
 )
 from adapters.s3.keys import Keys
-from adapters.s3.translation import S3ObjectCorrupt, S3Unavailable, code_of
+from adapters.s3.translation import S3Unavailable, code_of
 from adapters.s3.upload import Upload
 from domain.storage import ObjectNotFound, StoredObject
 
@@ -136,19 +135,6 @@ class S3Objects:
             raise not_found(key)
         return stored
 
-    def fetch(self, key: str) -> tuple[StoredObject, bytes]:
-        """The object and its content, which is what its writer stated; raises ObjectNotFound, S3ObjectCorrupt."""
-        full = self.keys.full(key)
-        found = self.bucket.get(full)
-        if found is None:
-            raise not_found(key)
-        facts, body = found
-        with closing(body):
-            content = body.read()
-        beside = self.sidecar(key, facts)
-        require_promised(key, promised(facts, beside), len(content), hashlib.sha256(content).hexdigest())
-        return described(key, facts, beside), content
-
     def list(self, prefix: str, after: str, limit: int) -> tuple[list[str], str | None]:
         """Keys after ``after``, and after which to go on; None at the end."""
         start = self.keys.start(prefix, after)
@@ -193,14 +179,6 @@ class S3Objects:
 def not_found(key: str) -> ObjectNotFound:
     """The error for a key without an object."""
     return ObjectNotFound(f"there is no stored object {key!r}")
-
-
-def require_promised(key: str, promise: tuple[int, str] | None, size: int, checksum: str) -> None:
-    """Raise S3ObjectCorrupt unless the content is what its writer stated, if anybody did."""
-    if promise is None or promise == (size, checksum):
-        return
-    what = f"it has {size} bytes instead of {promise[0]}" if promise[0] != size else "its checksum is wrong"
-    raise S3ObjectCorrupt(f"the content of the stored object {key!r} is not what was written: {what}")
 
 
 def _sent_type(content_type: str) -> str:

@@ -94,7 +94,9 @@ async def parts(first: bytes, rest: AsyncIterator[bytes] | None, size: int) -> A
         async for chunk in rest:
             gathered += chunk
             while len(gathered) >= size:
-                yield bytes(gathered[:size])
+                with memoryview(gathered) as view, view[:size] as piece:
+                    part = bytes(piece)
                 del gathered[:size]
+                yield part
     if gathered:
         yield bytes(gathered)

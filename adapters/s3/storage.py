@@ -12,7 +12,7 @@ from typing import Any, Self
 from adapters.s3.bucket import Bucket
 from adapters.s3.connection import CHECK_SECONDS, Connection
 from adapters.s3.description import Description
-from adapters.s3.download import Download
+from adapters.s3.download import Download, fetched
 from adapters.s3.keys import Keys
 from adapters.s3.objects import Pending, S3Objects
 from adapters.s3.sending import Sending, beginning, parts
@@ -41,7 +41,8 @@ class S3ObjectStorage:
     and the server is asked whether it keeps conditions. Every request takes a step in one of ``threads`` threads. A
     content longer than ``multipart_threshold`` bytes is uploaded in parts of ``part_size`` (5 MiB at least on AWS), of
     which four are in memory. ``checksum_headers`` False leaves out ``x-amz-checksum-sha256``, which some servers
-    refuse; the signature covers the content's SHA-256 in any case.
+    refuse; the signature covers the content's SHA-256 in any case. A request is tried ``attempts`` times, each with
+    ``connect_timeout`` seconds for the line and ``read_timeout`` between two pieces of the answer.
     """
 
     component = "storage"
@@ -61,6 +62,9 @@ class S3ObjectStorage:
         part_size: int = 8 * MIB,
         create_bucket: bool = False,
         checksum_headers: bool = True,
+        attempts: int = 4,
+        connect_timeout: float = 5,
+        read_timeout: float = 30,
         now: Callable[[], datetime] = _system_time,
     ) -> None:
         self.bucket = bucket
@@ -72,6 +76,9 @@ class S3ObjectStorage:
             secret_key=secret_key,
             path_style=path_style,
             connections=2 * threads,
+            attempts=attempts,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
         )
         self._threads = Threads(threads)
         self._multipart_threshold = multipart_threshold
@@ -139,9 +146,9 @@ class S3ObjectStorage:
         first, rest = await beginning(content, self._multipart_threshold)
         if rest is None and len(first) <= self._multipart_threshold:
             return await self._threads.settled(self._objects.write, first, description, if_absent=if_absent)
-        return await self._write_parts(
-            parts(first, rest, self._part_size), self._objects.pending(description), if_absent=if_absent
-        )
+        pieces = parts(first, rest, self._part_size)
+        del first  # or it would be in memory until the last piece is sent
+        return await self._write_parts(pieces, self._objects.pending(description), if_absent=if_absent)
 
     async def _write_parts(
         self, content: AsyncIterator[bytes], pending: Pending, *, if_absent: bool
@@ -173,7 +180,7 @@ class S3ObjectStorage:
 
     async def fetch(self, key: str) -> tuple[StoredObject, bytes]:
         self._keys.full(key)
-        return await self._threads.run(self._objects.fetch, key)
+        return await self._threads.run(fetched, self._objects, key)
 
     async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         self._keys.full(key)

@@ -17,6 +17,10 @@ _BUSY = {
     "RequestTimeTooSkewed",
     "OperationAborted",
     "ConditionalRequestConflict",
+    # Changed on the way: sent again it may arrive whole.
+    "BadDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
 }
 _NO_BUCKET = {"NoSuchBucket"}
 _KEY_REFUSED = {401, 403}
