@@ -19,6 +19,7 @@ from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
 from application.stored_objects import StoredObjects
+from application.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,4 +40,5 @@ class Application:
     search: Search
     chat: Chat
     catalogue: Catalogue
+    workers: Workers
     health: SystemHealth

@@ -26,16 +26,20 @@ class DataFolderUnusable(Invalid):
 
 
 class DataFolder:
-    """Makes the folder and holds its lock while ``async with`` lasts; the lock ends with the process, however it ends."""
+    """Makes the folder and holds its lock while ``async with`` lasts; the lock ends with the process, however it ends.
 
-    def __init__(self, path: Path) -> None:
+    With ``is_shared`` others that share it are let in, and nobody who wants the folder alone.
+    """
+
+    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         self.path = path.expanduser().absolute()
+        self._is_shared = is_shared
         self._lock: IO[str] | None = None
 
     async def __aenter__(self) -> Self:
         lock = self._opened_lock()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if self._is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             holder = self._holder()
             lock.close()

@@ -14,12 +14,14 @@ from pathlib import Path
 import uvicorn
 
 from application.contents import Application
-from domain.errors import Conflict, FactflowError, Invalid, Refused
+from domain.errors import Conflict, FactflowError, Refused
 from domain.execution import ExecutionStatus
+from entrypoints.composition.adapters import EmbeddedAdapters, ServerAdapters
 from entrypoints.composition.api import http_api
 from entrypoints.composition.running import running
 from entrypoints.ingestion import Ingested, ingest_folder
 from entrypoints.logs import configure_logging
+from entrypoints.modes import require_for_serving
 from entrypoints.progress import shown
 from entrypoints.settings import Settings
 from entrypoints.stop_signal import StopSignal
@@ -37,15 +39,9 @@ class AddressUnusable(Conflict):
 
 
 class NotOnLoopback(Refused):
-    """An embedded server answers without a key, so it listens on this machine alone."""
+    """A server answers without a key, so it listens on this machine alone."""
 
     code = "not_on_loopback"
-
-
-class ModeNotAvailable(Invalid):
-    """This version runs embedded only: add --embedded."""
-
-    code = "mode_not_available"
 
 
 class _Server(uvicorn.Server):
@@ -58,29 +54,31 @@ class _Server(uvicorn.Server):
 
 def run(settings: Settings, *, embedded: bool) -> int:
     """Serve until a signal comes; returns the exit code. Errors of ours are the caller's to tell."""
-    if not embedded:
-        raise ModeNotAvailable
+    require_for_serving(settings, embedded=embedded)
     if not is_loopback(settings.host):
         raise NotOnLoopback(f"{NotOnLoopback.__doc__} {settings.host} is not allowed.")
     configure_logging(settings)
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, embedded=embedded))
     except asyncio.CancelledError:
         print("Stopped before it had started.", file=sys.stderr)
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, embedded: bool) -> None:
     stop = StopSignal()
     stop.listen()
     with listening(settings.host, settings.port) as listener:
         address = listener.getsockname()
-        print("Starting the embedded stack …", file=sys.stderr, flush=True)
-        async with running(settings) as application:
+        print("Starting the embedded stack …" if embedded else "Starting …", file=sys.stderr, flush=True)
+        adapters = (EmbeddedAdapters if embedded else ServerAdapters)(settings=settings)
+        async with running(settings, adapters) as application:
             stop.has_started()
-            server = _http_server(application, settings, port=address[1])
+            mode = "embedded" if embedded else "server"
+            server = _http_server(application, settings, port=address[1], mode=mode)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            greeting = asyncio.create_task(_take_in_and_greet(application, settings, port=address[1]))
+            folder = settings.docs or (default_docs() if embedded else None)
+            greeting = asyncio.create_task(_take_in_and_greet(application, settings, folder, port=address[1]))
             greeting.add_done_callback(_tell_of_defect)
             await asyncio.wait(
                 {serving, asyncio.create_task(stop.requested.wait())}, return_when=asyncio.FIRST_COMPLETED
@@ -123,9 +121,11 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _http_server(application: Application, settings: Settings, *, port: int) -> _Server:
+def _http_server(
+    application: Application, settings: Settings, *, port: int, mode: str = "embedded"
+) -> _Server:
     config = uvicorn.Config(
-        http_api(application, settings, port=port),
+        http_api(application, settings, port=port, mode=mode),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -135,10 +135,14 @@ def _http_server(application: Application, settings: Settings, *, port: int) -> 
     return _Server(config)
 
 
-async def _take_in_and_greet(application: Application, settings: Settings, *, port: int) -> None:
-    folder = settings.docs or default_docs()
+async def _take_in_and_greet(
+    application: Application, settings: Settings, folder: Path | None, *, port: int
+) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{port}"
+    if folder is None:
+        print(f"Serving at {base}; API page: {base}/docs", file=sys.stderr, flush=True)
+        return
     print(f"Serving at {base}; taking in {folder} …", file=sys.stderr, flush=True)
     try:
         with shown("Taking in") as progress:

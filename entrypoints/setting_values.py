@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 
@@ -120,6 +121,27 @@ def _read_database(text: str) -> str:
     return text
 
 
+def _read_brokers(text: str) -> str:
+    for one in text.split(","):
+        parts = urlsplit(one.strip())
+        if not text.isprintable() or parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
+            raise ValueError(text)
+        if parts.port == 0:
+            raise ValueError(text)
+    return text
+
+
+def _read_storage(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme == "s3":
+        if not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment or not text.isprintable():
+            raise ValueError(text)
+        return text
+    if "://" in text:
+        raise ValueError(text)
+    return str(_read_path(text))
+
+
 SWITCH = Kind(allowed="1, true, yes, on or 0, false, no, off", read=_read_switch)
 HOST = Kind(allowed="a host name or an IP address, without a port", read=_read_host)
 PATH = Kind(allowed="a path", read=_read_path)
@@ -129,3 +151,8 @@ DATABASE = Kind(
     allowed="a PostgreSQL address, postgresql://user:password@host:5432/name",
     read=_read_database,
 )
+BROKERS = Kind(
+    allowed="RabbitMQ's address, amqp://user:password@host:5672/vhost, or several by commas",
+    read=_read_brokers,
+)
+STORAGE = Kind(allowed="s3://bucket/prefix, or a path to a folder", read=_read_storage)

@@ -10,13 +10,15 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from domain.errors import Invalid
+from entrypoints.setting_problems import InvalidSettings, SettingProblem
 from entrypoints.setting_values import (
+    BROKERS,
     DATABASE,
     HOST,
     NAME,
     PATH,
     SECRET,
+    STORAGE,
     SWITCH,
     Kind,
     address,
@@ -29,32 +31,6 @@ PREFIX = "FACTFLOW_"
 _PASSWORD = re.compile(r"//[^/]*@")
 CLIENT_VARIABLES = ("FACTFLOW_URL", "FACTFLOW_API_KEY", "FACTFLOW_DEBUG")
 """Variables that the command line reads and the server does not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingProblem:
-    """One setting that cannot be used; ``source`` is the flag or variable that gave the value."""
-
-    name: str
-    value: str
-    allowed: str
-    source: str
-
-    def __str__(self) -> str:
-        return f"{self.source} is {self.value}, and must be {self.allowed}"
-
-
-class InvalidSettings(Invalid):
-    """A setting has a value that is not allowed. A note tells of each when there are several."""
-
-    code = "invalid_settings"
-
-    def __init__(self, problems: Sequence[SettingProblem]) -> None:
-        told = [str(problem) for problem in problems]
-        super().__init__(told[0] if len(told) == 1 else f"{len(told)} settings cannot be used")
-        self.problems = tuple(problems)
-        for line in told[1:] and told:
-            self.add_note(line)
 
 
 def usable_cores() -> int:
@@ -98,6 +74,73 @@ class Settings:
         default=None,
         metadata=_about(
             DATABASE, "The PostgreSQL to use; unset, an embedded server starts its own.", is_secret=True
+        ),
+    )
+    database_pool_size: int = field(
+        default=8,
+        metadata=_about(
+            whole_number(2, 1000), "How many connections to the database a process keeps open at most."
+        ),
+    )
+    queue_url: str | None = field(
+        default=None,
+        metadata=_about(
+            BROKERS,
+            "The RabbitMQ that many processes share, several hosts of one cluster by commas; unset, the queue is in the process.",
+            is_secret=True,
+        ),
+    )
+    queue_type: str = field(
+        default="classic",
+        metadata=_about(
+            one_of("classic", "quorum"), "The type of RabbitMQ's queues; the same for all processes."
+        ),
+    )
+    storage_url: str | None = field(
+        default=None,
+        metadata=_about(STORAGE, "Where stored objects lie; unset, in `storage` in the data folder."),
+    )
+    storage_endpoint: str | None = field(
+        default=None,
+        metadata=_about(
+            address("http", "https"), "The S3 server to ask; unset, Amazon's, or what AWS_ENDPOINT_URL says."
+        ),
+    )
+    storage_region: str | None = field(
+        default=None, metadata=_about(NAME, "The region of the bucket; unset, what AWS's own settings say.")
+    )
+    storage_access_key: str | None = field(
+        default=None,
+        metadata=_about(
+            SECRET, "The access key for S3; unset, what AWS's own settings and roles give.", is_secret=True
+        ),
+    )
+    storage_secret_key: str | None = field(
+        default=None, metadata=_about(SECRET, "The secret key that belongs to it.", is_secret=True)
+    )
+    storage_path_style: bool | None = field(
+        default=None,
+        metadata=_about(
+            SWITCH, "Whether the bucket's name goes into the path and not into the host; unset, as it suits."
+        ),
+    )
+    routes: bool = field(
+        default=True,
+        metadata=_about(
+            SWITCH, "Whether a server processes messages itself; 0 leaves that to workers on a shared queue."
+        ),
+    )
+    name: str | None = field(
+        default=None,
+        metadata=_about(
+            NAME, "What this process is called in the list of workers; unset, its host and process id."
+        ),
+    )
+    drain_seconds: float = field(
+        default=20.0,
+        metadata=_about(
+            number(0, 3600),
+            "How long what is at work may take when a process on a shared queue stops, before it is handed back, in seconds.",
         ),
     )
     llm_base_url: str | None = field(

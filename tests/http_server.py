@@ -22,6 +22,7 @@ from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.lineage_gap import MemoryLineageGap
@@ -64,6 +65,7 @@ from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
 from application.stored_objects import StoredObjects
+from application.workers import Workers
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
 from tests.kept_messages import kept_in
@@ -143,6 +145,7 @@ class World:
     language_model: LanguageModel | None = None
     history: MemoryMessageHistory = field(init=False)
     pauses: MemoryPauses = field(init=False)
+    leases: MemoryLeases = field(default_factory=MemoryLeases)
     route_pauses: RoutePauses = field(init=False)
 
     def __post_init__(self) -> None:
@@ -254,6 +257,7 @@ class World:
                 language_model=self.language_model,
             ),
             catalogue=Catalogue(adapters=self.registry()),
+            workers=Workers(leases=self.leases, clock=ports.clock, owner=ports.owner),
             health=SystemHealth(components=[self.component], clock=ports.clock, started_at=ports.clock.now()),
         )
 

@@ -12,7 +12,8 @@ from entrypoints.cli.exit_codes import FAILED, OK
 from entrypoints.cli.language_model_check import language_model
 from entrypoints.cli.machine import Check, State
 from entrypoints.cli.streams import harmless
-from entrypoints.settings import InvalidSettings, Settings, unknown_variables
+from entrypoints.setting_problems import InvalidSettings
+from entrypoints.settings import Settings, unknown_variables
 
 MARKS = {State.OK: "ok", State.WARNING: "warning", State.FAILED: "FAILED"}
 

@@ -1,4 +1,4 @@
-"""`python -m factflow_server`: serve, eval, doctor, migrate."""
+"""`python -m factflow_server`: serve, worker, eval, doctor, migrate."""
 
 from __future__ import annotations
 
@@ -50,18 +50,43 @@ def setting(name: str) -> Callable[[Command], Command]:
 
 @server.command()
 @click.option("--embedded", is_flag=True, help="Bring PostgreSQL, queue, storage and model along: no set-up.")
+@click.option(
+    "--no-routes", is_flag=True, help="Answer requests only, and leave messages to workers on a shared queue."
+)
 @setting("host")
 @setting("port")
 @setting("data_dir")
 @setting("docs")
+@setting("name")
 @setting("log_level")
 @setting("log_format")
-def serve(embedded: bool, **flags: str | None) -> int:  # noqa: FBT001  # a flag of the command line
-    """Start a server; Ctrl-C stops it."""
-    settings = settings_of(flags)
+def serve(embedded: bool, no_routes: bool, **flags: str | None) -> int:  # noqa: FBT001  # flags of the command line
+    """Start a server; Ctrl-C stops it.
+
+    Without --embedded it needs a PostgreSQL (FACTFLOW_DATABASE_URL). With a RabbitMQ (FACTFLOW_QUEUE_URL) and a
+    storage that all can reach (FACTFLOW_STORAGE_URL) any number of servers and workers share the work.
+    """
+    settings = settings_of(flags | {"routes": "0"} if no_routes else flags)
     from entrypoints.serve import run
 
     return run(settings, embedded=embedded) or 0
+
+
+@server.command()
+@setting("name")
+@setting("data_dir")
+@setting("drain_seconds")
+@setting("log_level")
+@setting("log_format")
+def worker(**flags: str | None) -> int:
+    """Process what servers on the same database and queue start, until a signal comes.
+
+    The first signal lets what is at work come to its end; a second one ends it at once.
+    """
+    settings = settings_of(flags)
+    from entrypoints.worker import run
+
+    return run(settings) or 0
 
 
 @server.command("eval")

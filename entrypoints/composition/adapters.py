@@ -9,14 +9,8 @@ from dependency_injector import containers, providers
 
 from adapters.documents.format_reader import FormatDocumentReader
 from adapters.embedded_postgres.server import EmbeddedPostgres
-from adapters.filesystem.storage import FilesystemObjectStorage
-from adapters.memory.event_bus import InProcessEventBus
-from adapters.memory.message_queue import InProcessMessageQueue
-from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.models.tokenizer import MiniLmTokenizer
-from adapters.openai.language_model import OpenAiLanguageModel
 from adapters.pipeline.discovery import installed
-from adapters.pipeline.registry import PipelineAdapters
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
 from adapters.postgres.database import Database
@@ -38,7 +32,6 @@ from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
-from application.call_limiter import call_limiter
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
 from application.ports.dead_letters import DeadLetters
@@ -63,6 +56,7 @@ from application.ports.pipeline_adapter import PipelineAdapterCatalogue, Pipelin
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
 from application.ports.unit_of_work import UnitOfWork
+from entrypoints.composition import choosing
 from entrypoints.data_folder import DataFolder
 from entrypoints.settings import Settings
 
@@ -72,6 +66,8 @@ OPENED = (
     "database",
     "sole_use",
     "schema",
+    "events",
+    "queue",
     "storage",
     "model",
     "language_model",
@@ -122,66 +118,25 @@ class Adapters(containers.DeclarativeContainer):
     catalogue: providers.Provider[PipelineAdapterCatalogue] = providers.AbstractSingleton()
 
 
-def _postgres(settings: Settings, folder: DataFolder) -> EmbeddedPostgres | None:
-    return None if settings.database_url else EmbeddedPostgres(folder.folder("postgres"))
-
-
-def _database(settings: Settings, postgres: EmbeddedPostgres | None) -> Database:
-    if postgres is not None:
-        return Database(lambda: postgres.url)
-    return Database(settings.database_url or "")
-
-
-def _storage(folder: DataFolder) -> FilesystemObjectStorage:
-    return FilesystemObjectStorage(folder.folder("storage"))
-
-
-def _model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -> MiniLmEmbeddingModel:
-    return MiniLmEmbeddingModel(
-        settings.models_dir or folder.folder("models"),
-        compute_type=settings.model_compute_type,
-        threads=settings.model_threads,
-        tokenizer=tokenizer,
-    )
-
-
-def _administration(index: PostgresSegmentIndex) -> PostgresSegmentIndex:
-    return index
-
-
-def _catalogue(registry: PipelineAdapters) -> PipelineAdapters:
-    return registry
-
-
-def _language_model(settings: Settings) -> OpenAiLanguageModel | None:
-    if settings.llm_base_url is None:
-        return None
-    return OpenAiLanguageModel(
-        settings.llm_base_url,
-        api_key=settings.llm_api_key,
-        model=settings.llm_model,
-        timeout=settings.llm_timeout_seconds,
-        attempts=settings.llm_attempts,
-        limiter=call_limiter(settings.llm_base_url, most=settings.llm_max_concurrency),
-    )
-
-
 class EmbeddedAdapters(Adapters):
-    """Everything in one process and one folder: nothing to install, nothing to configure."""
+    """Everything in one process and one folder: nothing to install, nothing to configure.
+
+    Each port that has an address in the settings is set on its own.
+    """
 
     settings = Adapters.settings
 
     data_folder = providers.Singleton(DataFolder, settings.provided.data_dir)
-    postgres = providers.Singleton(_postgres, settings, data_folder)
-    database = providers.Singleton(_database, settings, postgres)
-    sole_use = providers.Singleton(SoleUse, database)
+    postgres = providers.Singleton(choosing.postgres, settings, data_folder)
+    database = providers.Singleton(choosing.database, settings, postgres)
+    sole_use = providers.Singleton(choosing.sole_use, settings, database)
     schema = providers.Singleton(Schema, database)
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(SystemIdSource)
-    queue = providers.Singleton(InProcessMessageQueue)
-    events = providers.Singleton(InProcessEventBus)
-    storage = providers.Singleton(_storage, data_folder)
+    queue = providers.Singleton(choosing.queue, settings)
+    events = providers.Singleton(choosing.events, settings, database)
+    storage = providers.Singleton(choosing.storage, settings, data_folder)
     ledger = providers.Singleton(PostgresLedger, database)
     executions = providers.Singleton(PostgresExecutionLedger, database)
     dead_letters = providers.Singleton(PostgresDeadLetters, database)
@@ -195,12 +150,12 @@ class EmbeddedAdapters(Adapters):
     work = providers.Singleton(PostgresUnitOfWork, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
-    index_administration = providers.Singleton(_administration, index)
+    index_administration = providers.Singleton(choosing.administration, index)
     parser = providers.Singleton(YamlConfigParser)
     reader = providers.Singleton(FormatDocumentReader)
     tokenizer = providers.Singleton(MiniLmTokenizer)
-    model = providers.Singleton(_model, settings, data_folder, tokenizer)
-    language_model = providers.Singleton(_language_model, settings)
+    model = providers.Singleton(choosing.model, settings, data_folder, tokenizer)
+    language_model = providers.Singleton(choosing.language_model, settings)
     registry = providers.Singleton(
         shipped,
         providers.Factory(
@@ -215,4 +170,13 @@ class EmbeddedAdapters(Adapters):
         ),
         installed,
     )
-    catalogue = providers.Singleton(_catalogue, registry)
+    catalogue = providers.Singleton(choosing.catalogue, registry)
+
+
+@containers.copy(EmbeddedAdapters)
+class ServerAdapters(EmbeddedAdapters):
+    """Everything by its address; the processes of a machine that share the queue share the data folder too."""
+
+    settings = Adapters.settings
+
+    data_folder = providers.Singleton(choosing.data_folder, settings)

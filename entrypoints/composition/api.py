@@ -12,8 +12,8 @@ from entrypoints.settings import Settings
 from factflow_server import __version__
 
 
-def http_api(application: Application, settings: Settings, *, port: int) -> HttpApi:
-    """The API of an embedded server, which answers this machine alone and needs no key.
+def http_api(application: Application, settings: Settings, *, port: int, mode: str = "embedded") -> HttpApi:
+    """The API of a server that answers this machine alone and needs no key; ``mode`` is what it says it is.
 
     Log records get the id of the request that they belong to.
     """
@@ -23,7 +23,7 @@ def http_api(application: Application, settings: Settings, *, port: int) -> Http
         application,
         settings=HttpSettings(
             version=__version__,
-            mode="embedded",
+            mode=mode,
             refuses_foreign_hosts=True,
             host_names=frozenset({settings.host, f"{settings.host}:{port}"}),
         ),

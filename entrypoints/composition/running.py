@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from uuid import UUID
 
 from adapters.pipeline.stored_inputs import NEEDING_CONTENT
 from application.chat import Chat
@@ -11,6 +15,7 @@ from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
+from application.engine.draining import drain
 from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
 from application.engine.ports import EnginePorts, EngineSettings
@@ -28,14 +33,18 @@ from application.lineage_repair import LineageRepair
 from application.lineage_traces import LineageTraces
 from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
+from application.ports.leases import WorkerFacts
 from application.ports.readiness import Readiness
+from application.ports.unit_of_work import UnitOfWork
 from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
 from application.shipped_configs import ShippedConfigs
 from application.stored_objects import StoredObjects
 from application.upkeep import Upkeep
+from application.workers import Workers
 from domain.circuit_breaker import BreakerRules
+from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.garbage import rarely_collected
@@ -46,6 +55,7 @@ from entrypoints.settings import Settings
 async def running(settings: Settings, adapters: Adapters | None = None) -> AsyncIterator[Application]:
     """The use-cases over opened adapters, with unfinished executions resumed; embedded unless adapters are given.
 
+    On a shared queue, leaving it lets what is at work come to its end, for as long as the settings say.
     Raises what the adapters raise on opening, each an error of ours.
     """
     adapters = adapters or EmbeddedAdapters(settings=settings)
@@ -56,7 +66,10 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         route_pauses = RoutePauses(pauses=adapters.pauses(), gates=RouteGates())
         engine = await stack.enter_async_context(
             Engine(
-                ports=_engine_ports(adapters, settings), gates=route_pauses.gates, prepare=route_pauses.apply
+                ports=_engine_ports(adapters, settings),
+                gates=route_pauses.gates,
+                prepare=route_pauses.apply,
+                processes=settings.routes,
             )
         )
         await stack.enter_async_context(
@@ -65,10 +78,14 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         recovery = Recovery(
             engine=engine,
             leases=adapters.leases(),
-            is_alone=True,
+            is_alone=not engine.shares,
             chores=[lambda: route_pauses.apply(engine.running)],
+            read=partial(_execution, adapters.work()),
+            worker=_worker(adapters, settings),
         )
         await stack.enter_async_context(recovery)
+        if engine.shares:
+            stack.push_async_callback(drain, engine, settings.drain_seconds)
         if (sole_use := adapters.sole_use()) is not None:
             await stack.enter_async_context(
                 StandingDown(lost=sole_use.lost, recovery=recovery, route_pauses=route_pauses)
@@ -85,6 +102,22 @@ async def open_slots(stack: AsyncExitStack, adapters: Adapters, slots: Sequence[
         adapter = getattr(adapters, slot)()
         if isinstance(adapter, AbstractAsyncContextManager):
             await stack.enter_async_context(adapter)
+
+
+async def _execution(work: UnitOfWork, execution_id: UUID) -> Execution:
+    async with work.begin() as repositories:
+        return await repositories.executions.get(execution_id)
+
+
+def _worker(adapters: Adapters, settings: Settings) -> WorkerFacts:
+    host, pid = socket.gethostname(), os.getpid()
+    return WorkerFacts(
+        name=settings.name or f"{host}:{pid}",
+        host=host,
+        pid=pid,
+        since=adapters.clock().now(),
+        takes_messages=settings.routes,
+    )
 
 
 def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
@@ -158,6 +191,7 @@ def _application(
             language_model=adapters.language_model(),
         ),
         catalogue=catalogue,
+        workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         health=_health(
             adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
         ),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.settings import InvalidSettings, Settings, unknown_variables, usable_cores, variable
+from entrypoints.setting_problems import InvalidSettings
+from entrypoints.settings import Settings, unknown_variables, usable_cores, variable
 
 
 def problems_of(environment: dict[str, str], flags: dict[str, str | None] | None = None) -> list[str]:

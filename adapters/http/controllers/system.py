@@ -10,11 +10,21 @@ from litestar.params import QueryParameter, SkipValidation
 
 from adapters.http.errors import NotReady
 from adapters.http.settings import HttpSettings
-from adapters.http.wire.system import LiveResponse, SystemHealthResponse, SystemInfoResponse, health_response
+from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.system import (
+    LiveResponse,
+    SystemHealthResponse,
+    SystemInfoResponse,
+    WorkerListResponse,
+    health_response,
+    worker_list_response,
+)
 from application.health import SystemHealth
 from application.ports.readiness import Health
+from application.workers import Workers
 
 UseCase = NamedDependency[SkipValidation[SystemHealth]]
+LivingWorkers = NamedDependency[SkipValidation[Workers]]
 Settings = NamedDependency[SkipValidation[HttpSettings]]
 
 
@@ -55,6 +65,17 @@ class SystemController(Controller):
             ]
             raise NotReady("; ".join(unwell) or "a component is unhealthy")
         return LiveResponse(status="ok")
+
+    @get("/workers", operation_id="list_workers", summary="List the servers and workers that are alive")
+    async def list_workers(
+        self, workers: LivingWorkers, limit: Limit = 100, offset: Offset = 0
+    ) -> WorkerListResponse:
+        """Every process that works on this database, what it is called and where it is, and which executions it has joined.
+
+        One that has died is among them until its lease has run out.
+        """
+        alive = await workers.alive()
+        return worker_list_response(alive, answering=workers.owner, limit=limit, offset=offset)
 
     @get("/info", operation_id="get_system_info", summary="Tell what this server is")
     async def info(self, settings: Settings) -> SystemInfoResponse:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
+from adapters.http.wire.pages import page_numbers
 from application.health import HealthReport
+from application.ports.leases import Lease
 from application.ports.readiness import ComponentHealth
 
 
@@ -45,6 +49,62 @@ class SystemInfoResponse(Struct, frozen=True, kw_only=True):
     api_base: str
     openapi: str
     docs: str
+
+
+class WorkerResponse(Struct, frozen=True, kw_only=True):
+    """A process that is alive. `in_hand` messages were claimed by it when it last told, up to `lease_until` it counts as alive.
+
+    `takes_messages` is false for a server that leaves the work to workers; `answers` marks the process that answers.
+    """
+
+    id: UUID
+    name: str
+    host: str
+    pid: int
+    since: datetime | None
+    takes_messages: bool
+    executions: list[UUID]
+    in_hand: int
+    lease_until: datetime | None
+    answers: bool
+
+
+class WorkerListResponse(Struct, frozen=True, kw_only=True):
+    """A page of workers, the eldest first."""
+
+    workers: list[WorkerResponse]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+def worker_list_response(
+    leases: Sequence[Lease], *, answering: UUID, limit: int, offset: int
+) -> WorkerListResponse:
+    """The workers as they travel."""
+    page = leases[offset : offset + limit]
+    return WorkerListResponse(
+        workers=[_worker(lease, answering) for lease in page],
+        **page_numbers(len(page), total=len(leases), limit=limit, offset=offset),
+    )
+
+
+def _worker(lease: Lease, answering: UUID) -> WorkerResponse:
+    worker = lease.worker
+    return WorkerResponse(
+        id=lease.owner,
+        name=worker.name,
+        host=worker.host,
+        pid=worker.pid,
+        since=worker.since,
+        takes_messages=worker.takes_messages,
+        executions=sorted(lease.executions),
+        in_hand=worker.in_hand,
+        lease_until=lease.until,
+        answers=lease.owner == answering,
+    )
 
 
 def health_response(report: HealthReport, *, debug: bool) -> SystemHealthResponse:

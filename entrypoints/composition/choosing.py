@@ -1,0 +1,117 @@
+"""Which adapter the settings ask for, one function for each slot where there is a choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from adapters.embedded_postgres.server import EmbeddedPostgres
+from adapters.filesystem.storage import FilesystemObjectStorage
+from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.message_queue import InProcessMessageQueue
+from adapters.models.minilm import MiniLmEmbeddingModel
+from adapters.models.tokenizer import MiniLmTokenizer
+from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.pipeline.registry import PipelineAdapters
+from adapters.postgres.database import Database
+from adapters.postgres.event_bus import PostgresEventBus
+from adapters.postgres.segment_index import PostgresSegmentIndex
+from adapters.postgres.sole_use import SoleUse
+from application.call_limiter import call_limiter
+from application.ports.event_bus import EventBus
+from application.ports.message_queue import MessageQueue
+from application.ports.object_storage import ObjectStorage
+from entrypoints.data_folder import DataFolder
+from entrypoints.settings import Settings
+
+
+def postgres(settings: Settings, folder: DataFolder) -> EmbeddedPostgres | None:
+    """A server of our own, unless there is one by address."""
+    return None if settings.database_url else EmbeddedPostgres(folder.folder("postgres"))
+
+
+def database(settings: Settings, postgres: EmbeddedPostgres | None) -> Database:
+    """Connections to our own server, or to that of the address."""
+    url = (settings.database_url or "") if postgres is None else lambda: postgres.url
+    return Database(url, max_size=settings.database_pool_size)
+
+
+def data_folder(settings: Settings) -> DataFolder:
+    """For this process alone when the queue is in it; otherwise for as many as share the queue."""
+    return DataFolder(settings.data_dir, is_shared=settings.queue_url is not None)
+
+
+def sole_use(settings: Settings, database: Database) -> SoleUse:
+    """Who has the queue in its process works on the database alone."""
+    return SoleUse(database, is_shared=settings.queue_url is not None)
+
+
+def queue(settings: Settings) -> MessageQueue:
+    """RabbitMQ by its address, or one in this process."""
+    if settings.queue_url is None:
+        return InProcessMessageQueue()
+    # Imported only where it is used: it takes a tenth of a second.
+    from adapters.rabbitmq.message_queue import RabbitMessageQueue
+
+    urls = [one.strip() for one in settings.queue_url.split(",")]
+    return RabbitMessageQueue(urls, queue_type="quorum" if settings.queue_type == "quorum" else "classic")
+
+
+def events(settings: Settings, database: Database) -> EventBus:
+    """Over the database where several processes share it."""
+    local = InProcessEventBus()
+    return local if settings.queue_url is None else PostgresEventBus(database, local)
+
+
+def storage(settings: Settings, folder: DataFolder) -> ObjectStorage:
+    """A bucket, or a folder, by its address; without one a folder in the data folder."""
+    parts = urlsplit(settings.storage_url or "")
+    if parts.scheme != "s3":
+        return FilesystemObjectStorage(
+            Path(settings.storage_url) if settings.storage_url else folder.folder("storage")
+        )
+    from adapters.s3.storage import S3ObjectStorage
+
+    return S3ObjectStorage(
+        parts.netloc,
+        prefix=parts.path.strip("/"),
+        endpoint_url=settings.storage_endpoint,
+        region=settings.storage_region,
+        access_key=settings.storage_access_key,
+        secret_key=settings.storage_secret_key,
+        path_style=settings.storage_path_style,
+    )
+
+
+def model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -> MiniLmEmbeddingModel:
+    """The model that comes with the server."""
+    return MiniLmEmbeddingModel(
+        settings.models_dir or folder.folder("models"),
+        compute_type=settings.model_compute_type,
+        threads=settings.model_threads,
+        tokenizer=tokenizer,
+    )
+
+
+def language_model(settings: Settings) -> OpenAiLanguageModel | None:
+    """The endpoint of the settings, if there is one."""
+    if settings.llm_base_url is None:
+        return None
+    return OpenAiLanguageModel(
+        settings.llm_base_url,
+        api_key=settings.llm_api_key,
+        model=settings.llm_model,
+        timeout=settings.llm_timeout_seconds,
+        attempts=settings.llm_attempts,
+        limiter=call_limiter(settings.llm_base_url, most=settings.llm_max_concurrency),
+    )
+
+
+def administration(index: PostgresSegmentIndex) -> PostgresSegmentIndex:
+    """The index's other port."""
+    return index
+
+
+def catalogue(registry: PipelineAdapters) -> PipelineAdapters:
+    """The registry's other port."""
+    return registry
