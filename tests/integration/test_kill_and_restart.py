@@ -33,7 +33,7 @@ def written_folder(folder: Path, *, files: int, seed: int = 7) -> Path:
     folder.mkdir()
     for number in range(files):
         sections = [
-            f"## Part {part}\n\n{' '.join(chance.choices(WORDS, k=150))} {number}.{part}.\n"
+            f"## Part {part}\n\n{' '.join(chance.choices(WORDS, k=70))} {number}.{part}.\n"
             for part in range(3)
         ]
         (folder / f"file-{number:03}.md").write_text(f"# File {number}\n\n" + "\n".join(sections))
