@@ -73,9 +73,10 @@ class Download:
 
     def _chunk(self) -> bytes:
         for attempt in range(RESUMPTIONS + 1):
+            # A request that fails was tried again by boto3 already; a body that breaks off was not.
+            if self._body is None and not self._open():
+                return b""
             try:
-                if self._body is None and not self._open():
-                    return b""
                 chunk: bytes = self._body.read(CHUNK_BYTES)
                 return chunk
             except Exception as error:

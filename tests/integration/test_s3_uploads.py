@@ -12,6 +12,7 @@ import pytest
 
 from adapters.s3.storage import S3ObjectStorage
 from adapters.s3.translation import S3ObjectCorrupt
+from domain.json import JsonObject
 from domain.storage import InvalidKey
 from tests.s3_service import S3Service, fresh_s3_storage, s3_service
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
 PART = 5 * MIB
-LONG = {"title": "日本語の長い題名 " * 200, "n": 1}
+LONG: JsonObject = {"title": "日本語の長い題名 " * 200, "n": 1}
 
 
 @pytest.fixture
@@ -218,14 +219,13 @@ async def test_an_object_that_lost_its_sidecar_can_be_read(
     assert await storage.head("a.md") == stored
 
 
-@pytest.mark.parametrize(
-    "title", ["two  spaces   and more ", "=?utf-8?B?eA==?=", "\x7f\t\r\n", '"\\u0020"', "x" * 1_700, " "]
-)
-async def test_headers_leave_metadata_as_they_are(storage: S3ObjectStorage, title: str) -> None:
+async def test_headers_leave_metadata_as_they_are(storage: S3ObjectStorage) -> None:
     """Though signing joins spaces and servers decode RFC 2047."""
-    written = await storage.write("a.md", b"x", content_type=" text/plain ", metadata={"title": title})
-    assert await storage.head("a.md") == written
-    assert (written.content_type, written.metadata) == (" text/plain ", {"title": title})
+    titles = ["two  spaces   and more ", "=?utf-8?B?eA==?=", "\x7f\t\r\n", '"\\u0020"', "x" * 1_700, " "]
+    for title in titles:
+        written = await storage.write("a.md", b"x", content_type=" text/plain ", metadata={"title": title})
+        assert await storage.head("a.md") == written
+        assert (written.content_type, written.metadata) == (" text/plain ", {"title": title})
 
 
 async def test_what_others_put_into_the_bucket_is_an_object(
