@@ -1,0 +1,1 @@
+"""Webhooks: subscriptions, what became of deliveries, and the worker that sends them."""

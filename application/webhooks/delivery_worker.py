@@ -1,0 +1,241 @@
+"""Sends what is due, to all endpoints side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from application.batcher import Batcher
+from application.ports.event_bus import EventBus
+from application.ports.webhook_deliveries import WebhookDeliveries
+from application.ports.webhook_queue import ClaimedDelivery, Recorded, Standing, WebhookQueue
+from application.ports.webhook_subscriptions import WebhookSubscriptions
+from application.webhooks.attempting import Attempting, Tried
+from application.webhooks.care import EndpointCare
+from application.webhooks.endpoint import Endpoint
+from domain.errors import FactflowError, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 500
+LEASE_SECONDS = 120.0
+"""Longer than any request may take, twice; what a dead worker held is sent again after it."""
+RECORDS_AT_ONCE = 200
+RECORD_TRIES = 5
+TIDY_SECONDS = 3600.0
+FORGET_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """``poll_seconds`` is how soon what other processes have published is found, ``retention_days`` how long it is kept."""
+
+    poll_seconds: float = 1.0
+    retention_days: float = 30.0
+    grace_seconds: float = 5.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class DeliveryWorker:
+    """Delivers while ``async with`` lasts, together with any number of others over the same queue.
+
+    Each endpoint has its own concurrency, pace and circuit breaker, so that one that is slow or gone holds up only
+    itself. Leaving it waits a few seconds for what is under way; the rest is sent again when its claims run out.
+    """
+
+    queue: WebhookQueue
+    deliveries: WebhookDeliveries
+    subscriptions: WebhookSubscriptions
+    attempting: Attempting
+    care: EndpointCare
+    events: EventBus
+    settings: WorkerSettings = field(default_factory=WorkerSettings)
+    _endpoints: dict[UUID, Endpoint] = field(default_factory=dict)
+    _sending: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _looked_at: float | None = None
+    _records: Batcher[Recorded, Standing] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._records = Batcher(self.queue.record, size=RECORDS_AT_ONCE)
+
+    async def __aenter__(self) -> Self:
+        listening = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._work(), name="webhook deliveries"),
+            asyncio.create_task(self._listen(listening), name="webhook events"),
+            asyncio.create_task(self._tidy(), name="webhook retention"),
+        ]
+        await listening.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._sending:
+            _, late = await asyncio.wait(self._sending, timeout=self.settings.grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._records.close()
+
+    def wake(self) -> None:
+        """Look at once for subscriptions that have changed and deliveries that are due."""
+        self._looked_at = None
+        self._woken.set()
+
+    async def _work(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                await self._refresh()
+                for endpoint in self._endpoints.values():
+                    self._send_waiting(endpoint)
+                claimed = await self._claim()
+            except FactflowError as error:
+                log.warning("webhook deliveries cannot be claimed: %s", error.message)
+                claimed = 0
+            if not claimed:
+                await self._rest()
+
+    async def _refresh(self) -> None:
+        """Learn which subscriptions there are, as often as is polled."""
+        now = self.attempting.clock.monotonic()
+        if self._looked_at is not None and now - self._looked_at < self.settings.poll_seconds:
+            return
+        versions = await self.subscriptions.versions()
+        self._looked_at = now
+        for gone in self._endpoints.keys() - versions.keys():
+            del self._endpoints[gone]
+        for subscription_id, version in versions.items():
+            known = self._endpoints.get(subscription_id)
+            if known is None or known.subscription.version != version:
+                await self._load(subscription_id)
+
+    async def _load(self, subscription_id: UUID) -> Endpoint | None:
+        try:
+            subscription = await self.subscriptions.get(subscription_id)
+        except NotFound:
+            self._endpoints.pop(subscription_id, None)
+            return None
+        except Unavailable:
+            raise
+        except FactflowError as error:
+            # Sealed with a key that we do not have, say: the others are not to suffer for it.
+            log.warning("webhook subscription %s cannot be read: %s", subscription_id, error.message)
+            self._endpoints.pop(subscription_id, None)
+            return None
+        endpoint = self._endpoints.setdefault(subscription_id, Endpoint(subscription=subscription))
+        endpoint.adopt(subscription, self.attempting.clock.monotonic())
+        return endpoint
+
+    async def _claim(self) -> int:
+        now = self.attempting.clock.monotonic()
+        known = dict(self._endpoints)
+        rooms = [room for one in known.values() if (room := one.room(now)) is not None]
+        free = MOST_AT_ONCE - len(self._sending)
+        if not rooms or free < 1:
+            return 0
+        moment = self.attempting.clock.now()
+        claims = await self.queue.claim(
+            rooms,
+            token=self.attempting.ids.new_id(),
+            now=moment,
+            until=moment + timedelta(seconds=LEASE_SECONDS),
+        )
+        for claim in claims:
+            endpoint = known[claim.delivery.subscription_id]
+            endpoint.take(1, now)
+            endpoint.waiting.append(claim)
+        for subscription_id in {claim.delivery.subscription_id for claim in claims}:
+            self._send_waiting(known[subscription_id])
+        return len(claims)
+
+    def _send_waiting(self, endpoint: Endpoint) -> None:
+        while len(self._sending) < MOST_AT_ONCE:
+            claim = endpoint.next(self.attempting.clock.monotonic())
+            if claim is None:
+                return
+            endpoint.in_flight += 1
+            task = asyncio.create_task(self._deliver(endpoint, claim))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _deliver(self, endpoint: Endpoint, claim: ClaimedDelivery) -> None:
+        try:
+            await self._attempt(endpoint, claim)
+        except FactflowError as error:
+            log.warning("webhook delivery %s is left for later: %s", claim.delivery.id, error.message)
+        except Exception:
+            log.exception("webhook delivery %s failed by a defect", claim.delivery.id)
+        finally:
+            endpoint.in_flight -= 1
+            # After this task has left the set, so that there is room for what waits.
+            asyncio.get_running_loop().call_soon(self._go_on, endpoint)
+
+    def _go_on(self, endpoint: Endpoint) -> None:
+        self._send_waiting(endpoint)
+        is_saturated = len(self._sending) >= MOST_AT_ONCE - 1
+        if is_saturated or endpoint.room(self.attempting.clock.monotonic()) is not None:
+            self._woken.set()
+
+    async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> None:
+        subscription = endpoint.subscription
+        if claim.version != subscription.version:
+            reloaded = await self._load(subscription.id)
+            if reloaded is None or not reloaded.subscription.is_enabled:
+                return
+            subscription = reloaded.subscription
+        tried = await self.attempting.attempt(claim, subscription)
+        answer = tried.recorded.attempt.answer
+        clock = self.attempting.clock
+        endpoint.note(answer, took=tried.took, now=clock.monotonic(), retry_after=tried.retry_after)
+        standing = await self._record(tried)
+        if await self.care.after(subscription.id, answer.outcome, standing):
+            self.wake()
+
+    async def _record(self, tried: Tried) -> Standing:
+        for _ in range(RECORD_TRIES):
+            with suppress(Unavailable):
+                return await self._records.submit(tried.recorded)
+            await self.attempting.clock.sleep(self.settings.poll_seconds)
+        return await self._records.submit(tried.recorded)
+
+    async def _rest(self) -> None:
+        """Wait until something has happened, or may have happened elsewhere."""
+        now = self.attempting.clock.monotonic()
+        wakes = [wait for one in self._endpoints.values() if (wait := one.wakes_in(now)) is not None]
+        seconds = max(0.001, min([self.settings.poll_seconds, *wakes]))
+        sleep = asyncio.ensure_future(self.attempting.clock.sleep(seconds))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            woken.cancel()
+
+    async def _listen(self, listening: asyncio.Event) -> None:
+        async with self.events.listen(with_messages=False) as events:
+            listening.set()
+            async for _ in events:
+                self._woken.set()
+
+    async def _tidy(self) -> None:
+        while True:
+            before = self.attempting.clock.now() - timedelta(days=self.settings.retention_days)
+            try:
+                while await self.deliveries.forget(before=before, limit=FORGET_AT_ONCE):
+                    pass
+            except FactflowError as error:
+                log.warning("old webhook deliveries cannot be forgotten: %s", error.message)
+            await self.attempting.clock.sleep(TIDY_SECONDS)
