@@ -199,6 +199,8 @@ class RabbitMessageQueue:
         self._lost(queue)
 
     async def _delete(self, queue: str) -> None:
+        if self._consuming.present is None:
+            raise RabbitUnavailable(self._consuming.trouble)
         with translating():
             async with asyncio.timeout(self._timing.answer):
                 await self._control.delete(amqp_name(queue))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
-LONGEST_BYTES = 255
+LONGEST = 255
 RESERVED = "amq."
 READABLE_CHARACTERS = 40
 
+# Every client library has these; what else a broker takes, pamqp may refuse.
+_PLAIN = re.compile(r"[a-zA-Z0-9_\-.:/]+")
+_OTHER = re.compile(r"[^a-zA-Z0-9_\-.:/]+")
+
 
 def amqp_name(name: str) -> str:
-    """The name itself where AMQP can have it; one that is empty, reserved, not UTF-8 or too long is abridged by its digest.
+    """The name itself if it is of letters, digits and ``_ - . : /``, at most 255, and not reserved; else abridged.
 
     Different names stay different, and a name is abridged in the same way by every process.
     """
-    encoded = name.encode("utf-8", "surrogatepass")
-    is_text = "\x00" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
-    if encoded and is_text and len(encoded) <= LONGEST_BYTES and not name.startswith(RESERVED):
+    if _PLAIN.fullmatch(name) and len(name) <= LONGEST and not name.startswith(RESERVED):
         return name
-    readable = "".join(character for character in name[:READABLE_CHARACTERS] if character.isascii())
-    return f"abridged:{readable}:{sha256(encoded).hexdigest()}"
+    readable = _OTHER.sub("-", name[:READABLE_CHARACTERS])
+    return f"abridged:{readable}:{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -1,4 +1,4 @@
-"""A line to PostgreSQL over loopback that can be cut: before, after or instead of an answer."""
+"""A line to a server over loopback that can be cut: before, after or instead of an answer; or fall silent."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass(slots=True, kw_only=True)
 class Link:
-    """Forwards connections to a server's Unix socket.
+    """Forwards connections to a server's Unix socket, or to a port of this machine.
 
     ``cut_at``: when a client sends this for the ``passing``-th time, it is forwarded, and as soon as the server has
     answered all connections are cut without the answer. While ``is_down`` connections are cut as they come.
+    While ``is_silent`` what either side says is lost, though nothing is closed: the line is half open.
     """
 
-    socket: str
+    socket: str | int
     url: str = ""
     cut_at: bytes | None = None
     passing: int = 1
     cuts: int = 0
     is_down: bool = False
+    is_silent: bool = False
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _connections: list[asyncio.Task[None] | None] = field(default_factory=list)
 
@@ -41,7 +43,11 @@ class Link:
         if self.is_down:
             await _closed(writer)
             return
-        server_reader, server_writer = await asyncio.open_unix_connection(self.socket)
+        try:
+            server_reader, server_writer = await self._connected()
+        except OSError:
+            await _closed(writer)
+            return
         ends = {writer, server_writer}
         self._writers |= ends
         is_last = asyncio.Event()
@@ -56,6 +62,11 @@ class Link:
             self._writers -= ends
             for end in ends:
                 await _closed(end)
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.socket, int):
+            return await asyncio.open_connection("127.0.0.1", self.socket)
+        return await asyncio.open_unix_connection(self.socket)
 
     async def closed(self) -> None:
         """Cut everything, and return when nothing of it is left."""
@@ -73,6 +84,8 @@ class Link:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
+                if self.is_silent:
+                    continue
                 if is_answer and is_last.is_set():
                     self.cut()
                     return
@@ -95,6 +108,17 @@ async def linked(url: str) -> AsyncIterator[Link]:
         link.url = make_conninfo(url, host=host, port=port, sslmode="disable", gssencmode="disable")
         try:
             yield link
+        finally:
+            await link.closed()
+
+
+@asynccontextmanager
+async def linked_port(port: int) -> AsyncIterator[tuple[Link, int]]:
+    """A link to a port of this machine, and the port to connect to instead."""
+    link = Link(socket=port)
+    async with await asyncio.start_server(link.serve, "127.0.0.1", 0) as server:
+        try:
+            yield link, server.sockets[0].getsockname()[1]
         finally:
             await link.closed()
 
