@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.architecture.tree import ROOT, modules
 
 PROBE = Path(__file__).with_name("import_probe.py")
@@ -17,6 +19,7 @@ ACTS = frozenset({
 """Calls that reach outside the process, by the last part of their name."""
 
 
+@pytest.mark.slow
 def test_importing_a_module_does_nothing() -> None:
     """Nothing is written, connected, started, printed or set: neither files nor threads nor the environment."""
     names = [module.name for module in modules()]
