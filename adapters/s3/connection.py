@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.s3.translation import S3Refused
+
 CHECK_SECONDS = 1
 
 
@@ -65,4 +67,7 @@ class Connection:
 
     def _client(self, session: Any, config: Any) -> Any:
         region = self.region or session.region_name or "us-east-1"
-        return session.client("s3", endpoint_url=self.endpoint_url, region_name=region, config=config)
+        try:
+            return session.client("s3", endpoint_url=self.endpoint_url, region_name=region, config=config)
+        except ValueError as error:  # an address that is none, in the standard library's words
+            raise S3Refused(f"the S3 request cannot be made: {error}") from error

@@ -98,6 +98,9 @@ class S3Objects:
     def complete(self, pending: Pending, *, size: int, checksum: str, if_absent: bool) -> StoredObject:
         """Make what was uploaded visible; with ``if_absent`` an object that is there stays, and the upload too."""
         stored = pending.description.of(size=size, checksum=checksum, at=self.now())
+        # Some servers keep the condition of a whole content, but not that of one in parts.
+        if if_absent and (existing := self.find(stored.key)) is not None:
+            return existing
         self._write_sidecar(stored, pending.token)
 
         def put() -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from adapters.s3.bucket import Bucket
 from adapters.s3.connection import CHECK_SECONDS, Connection
@@ -28,6 +28,10 @@ FIRST_PAGE, LAST_PAGE = 32, 1000
 LAST_WINDOW = 64
 LARGE = 64 * 1024
 """From here on it is worth to look first whether an object is there."""
+
+
+Opened: TypeAlias = tuple[S3Objects, Bucket]
+"""The objects, and their bucket as health checks see it."""
 
 
 def _system_time() -> datetime:
@@ -86,14 +90,19 @@ class S3ObjectStorage:
         self._creates_bucket = create_bucket
         self._has_checksum_headers = checksum_headers
         self._now = now
-        self._opened: tuple[S3Objects, Bucket] | None = None
+        self._opened: Opened | None = None
 
     async def __aenter__(self) -> Self:
-        self._opened = await asyncio.to_thread(self._open)
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open))
+        try:
+            self._opened = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)
+            raise
         self._threads.start()
         return self
 
-    def _open(self) -> tuple[S3Objects, Bucket]:
+    def _open(self) -> Opened:
         with translating():
             work, check = (self._bucket(client) for client in self._connection.clients())
             try:
@@ -122,9 +131,8 @@ class S3ObjectStorage:
     ) -> None:
         await self._threads.stop()
         if self._opened is not None:
-            (objects, check), self._opened = self._opened, None
-            objects.bucket.close()
-            check.close()
+            opened, self._opened = self._opened, None
+            _close(opened)
 
     async def write(
         self,
@@ -242,3 +250,14 @@ class S3ObjectStorage:
         if self._opened is None:
             raise S3Unavailable("the S3 storage is not open")
         return self._opened[0]
+
+
+def _close(opened: Opened) -> None:
+    objects, check = opened
+    objects.bucket.close()
+    check.close()
+
+
+def _close_opened(opening: asyncio.Future[Opened]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        _close(opening.result())

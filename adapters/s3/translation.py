@@ -85,7 +85,7 @@ def _translated(error: Exception) -> FactflowError | None:
         return _answered(error)
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
         return S3Refused(f"there is no key for the S3 server: {error}")
-    if isinstance(error, exceptions.ParamValidationError | ValueError):
+    if isinstance(error, exceptions.ParamValidationError | exceptions.ValidationError):
         return S3Refused(f"the S3 request cannot be made: {error}")
     if isinstance(error, exceptions.BotoCoreError | exceptions.HTTPClientError | OSError):
         return S3Unavailable(f"the S3 server did not answer: {error}")

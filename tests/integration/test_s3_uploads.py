@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from adapters.s3 import sending
+from adapters.s3.sending import S3ObjectTooLarge
 from adapters.s3.storage import S3ObjectStorage
 from adapters.s3.translation import S3ObjectCorrupt
 from domain.json import JsonObject
@@ -146,6 +148,16 @@ async def test_closing_waits_for_what_is_cleared_away(s3_service: S3Service) -> 
         with pytest.raises(asyncio.CancelledError):
             await writing
         assert uploads(s3_service, kept) == []
+
+
+async def test_a_content_of_too_many_parts_is_refused(
+    storage: S3ObjectStorage, s3_service: S3Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than by the server, at the ten-thousandth; and nothing of it stays."""
+    monkeypatch.setattr(sending, "MAX_PARTS", 2)
+    with pytest.raises(S3ObjectTooLarge, match="at most 2 parts"):
+        await storage.write("a.bin", large(2 * PART + 1))
+    assert (lying(s3_service, storage), uploads(s3_service, storage)) == ([], [])
 
 
 async def test_of_many_large_writers_if_absent_one_wins(
