@@ -18,7 +18,6 @@ from yarl import URL
 from adapters.rabbitmq.timing import Timing
 from adapters.rabbitmq.translation import RabbitAddressInvalid, RabbitUnavailable, translating
 from domain.backoff import full_jitter
-from domain.errors import FactflowError
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +112,13 @@ class Line:
             with translating():
                 async with asyncio.timeout(self._timing.connect):
                     await connection.connect()
-        except FactflowError as error:
-            transport.abort()
-            self._note(f"{url.host}:{url.port}: {error.message}")
-            return
         except asyncio.CancelledError:
             transport.abort()
             raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not be the end of trying
+            transport.abort()
+            self._note(f"{url.host}:{url.port}: {error}")
+            return
         await self._hold(connection, transport)
 
     async def _hold(self, connection: aiormq.Connection, transport: _Transport) -> None:

@@ -89,6 +89,9 @@ class Tending(Generic[H]):
                 self._refused(error)
                 self._tried.set()
                 return
+            except Exception:
+                # A defect; but a consumer that is not put back would hold up its run for ever.
+                log.exception("%s could not be set up", self.what)
             else:
                 began = asyncio.get_running_loop().time()
                 await self._hold(holding)

@@ -46,13 +46,15 @@ class Watchdog:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(self._timing.watch)
-            for line, control in self._lines:
-                await self._look_at_line(line, control)
             try:
+                for line, control in self._lines:
+                    await self._look_at_line(line, control)
                 await self._look_at_consumers()
                 await self._chore()
             except FactflowError as error:
-                log.debug("the consumers could not be looked at: %s", error)
+                log.info("the consumers could not be looked at: %s", error)
+            except Exception:
+                log.exception("the watch over the broker goes on after a defect")
 
     async def _look_at_line(self, line: Line, control: Control) -> None:
         if line.present is None:

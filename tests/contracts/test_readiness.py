@@ -14,6 +14,7 @@ from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_sink import PostgresLineageSink
+from adapters.rabbitmq.message_queue import RabbitMessageQueue
 from application.health import OrchestratorReadiness
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.readiness import Health, Readiness
@@ -29,6 +30,9 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
     async with AsyncExitStack() as stack:
         if kind == "queue":
             yield InProcessMessageQueue()
+        elif kind == "rabbit":
+            url = request.getfixturevalue("rabbitmq_url")
+            yield await stack.enter_async_context(RabbitMessageQueue([url]))
         elif kind == "storage":
             yield await stack.enter_async_context(FilesystemObjectStorage(folder))
         elif kind == "orchestrator":
@@ -52,6 +56,7 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
         "orchestrator",
         "pipeline_adapters",
         pytest.param("models", marks=SLOW),
+        pytest.param("rabbit", marks=SLOW),
         pytest.param("database", marks=SLOW),
         pytest.param("lineage", marks=SLOW),
     ]
@@ -74,11 +79,12 @@ async def test_a_part_that_is_open_is_healthy_under_its_own_name(part: Readiness
     "closed",
     [
         Database("postgresql://nobody@127.0.0.1:1/nothing"),
+        RabbitMessageQueue(["amqp://127.0.0.1:1/"]),
         FilesystemObjectStorage(Path("/nonexistent/storage")),
         MiniLmEmbeddingModel(Path("/nonexistent/models")),
         PostgresLineageSink(Database("postgresql://nobody@127.0.0.1:1/nothing")),
     ],
-    ids=["database", "storage", "models", "lineage"],
+    ids=["database", "rabbit", "storage", "models", "lineage"],
 )
 async def test_a_part_that_is_not_open_says_so_and_does_not_raise(closed: Readiness) -> None:
     """Health never answers with an exception."""
