@@ -26,9 +26,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("converted")
 
 
-@pytest_asyncio.fixture(
-    scope="module", loop_scope="module", params=["minilm int8", "minilm float32", "openai", "memory"]
-)
+MODELS = [
+    pytest.param("minilm int8", marks=pytest.mark.slow),
+    pytest.param("minilm float32", marks=pytest.mark.slow),
+    "openai",
+    "memory",
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=MODELS)
 async def model(request: pytest.FixtureRequest, cache: Path) -> AsyncIterator[EmbeddingModel]:
     if request.param == "memory":
         yield MemoryEmbeddingModel()

@@ -12,6 +12,8 @@ from adapters.postgres.database import Connection, Database
 from adapters.postgres.lexemes import Lexemes
 from domain.retrieval.words import words
 
+pytestmark = pytest.mark.slow
+
 TEXTS = [
     "The boundary layers of a swept wing, and the wings' boundary layer at Mach 2.5e3: 1e5, 5abc x1e5 0x1F v1.2.3",
     "running runs ran the THE a an of it's don't co-operate e-mail a@b.example http://x.example/y?z=1 #tag @at <b>",
