@@ -18,6 +18,7 @@ from application.pipeline_adapters import Catalogue
 from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
+from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
 from application.workers import Workers
 
@@ -38,6 +39,7 @@ class Application:
     lineage_figures: LineageFigures
     lineage_repair: LineageRepair
     search: Search
+    indexes: Indexes
     chat: Chat
     catalogue: Catalogue
     workers: Workers

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from application.ports.event_bus import EventBus
-from application.ports.index_administration import IndexAdministration
+from application.search_indexes import Indexes
 from domain.errors import FactflowError
+from domain.retrieval.vector_indexes import IndexBuildUnderway
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ class Upkeep:
     """Builds the indexes that a completed execution has made worth building, while ``async with`` lasts."""
 
     events: EventBus
-    index: IndexAdministration
+    indexes: Indexes
     _worker: asyncio.Task[None] | None = field(default=None)
 
     async def __aenter__(self) -> Self:
@@ -47,7 +48,11 @@ class Upkeep:
 
     async def _index(self) -> None:
         try:
-            for model_name in await self.index.index_large_slots():
-                log.info("slot %s is large now and has an index", model_name)
+            for managed in await self.indexes.manage(dry_run=False):
+                if managed.is_applied:
+                    advised = managed.advice
+                    log.info("index of slot %s: %s, %s", advised.model_name, advised.action, advised.reason)
+        except IndexBuildUnderway:
+            log.debug("another process is building indexes")
         except FactflowError as error:
             log.warning("an index could not be built: %s", error.message)

@@ -22,6 +22,7 @@ from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.index_administration import MemoryIndexAdministration
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
@@ -64,6 +65,7 @@ from application.ports.reranker import Reranker
 from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
+from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
 from application.workers import Workers
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
@@ -249,6 +251,7 @@ class World:
                 registry=ports.registry,
             ),
             search=search,
+            indexes=Indexes(administration=MemoryIndexAdministration(self.corpus)),
             chat=Chat(
                 search=search,
                 model=self.model,

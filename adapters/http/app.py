@@ -14,6 +14,7 @@ from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.dead_letters import DeadLettersController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
+from adapters.http.controllers.indexes import IndexesController
 from adapters.http.controllers.lineage import LineageController
 from adapters.http.controllers.lineage_reports import LineageReportsController
 from adapters.http.controllers.monitoring import MonitoringController
@@ -37,6 +38,7 @@ CONTROLLERS = (
     DeadLettersController,
     ReplaysController,
     SearchController,
+    IndexesController,
     ChatController,
     ChatSearchController,
     StorageController,

@@ -108,14 +108,6 @@ class MemorySegmentIndex:
         held = (segment for _, segment in self._corpus.segments().values())
         return dict(sorted(Counter(model_name for segment in held for model_name in segment.vectors).items()))
 
-    async def index_large_slots(self) -> Sequence[str]:
-        """None: everything here is searched exactly."""
-        return ()
-
-    async def approximate_slots(self) -> Sequence[str]:
-        """None: everything here is searched exactly."""
-        return ()
-
     async def origins(self) -> Mapping[str, int]:
         """How many documents each origin holds."""
         return dict(sorted(Counter(version.document.origin for version in self._corpus.current()).items()))

@@ -13,9 +13,7 @@ from adapters.postgres import segment_search
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.document_versions import lock_documents, make_current
 from adapters.postgres.embedding_slots import (
-    APPROXIMATE_FROM,
-    approximate_slots,
-    index_large_slots,
+    prepare_walk,
     require_dimension,
     require_dimensions,
     slot,
@@ -38,11 +36,6 @@ from domain.retrieval.words import words
 
 _LANGUAGES = "SELECT language FROM corpus_statistics WHERE segments > 0"
 
-# With strict order the walk goes on until the limit is met; what it gives up on is then compared exactly.
-_WALK = (
-    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)"
-)
-
 _SLOTS = """
     SELECT e.model_name, count(*) FROM segment_embedding e JOIN segment s ON s.key = e.segment_key
     WHERE s.is_current GROUP BY e.model_name ORDER BY e.model_name
@@ -54,9 +47,6 @@ _VECTORS = """
 """
 
 _ORIGINS = "SELECT origin, count(*) FROM document_version WHERE is_current GROUP BY origin ORDER BY origin"
-
-MIN_EF_SEARCH = 100
-MAX_EF_SEARCH = 1000
 
 
 class PostgresSegmentIndex:
@@ -95,11 +85,12 @@ class PostgresSegmentIndex:
             found = await slot(connection, storable(model_name))
             if found is None:
                 return []
-            dimension, is_indexed = found
-            require_dimension(model_name, dimension, len(vector))
-            if is_indexed:
-                await connection.execute(_WALK, (str(min(max(limit, MIN_EF_SEARCH), MAX_EF_SEARCH)),))
-                query = segment_search.approximate(restricted, model_name=model_name, dimension=dimension)
+            require_dimension(model_name, found.dimension, len(vector))
+            if found.kind is not None:
+                await prepare_walk(connection, found, limit)
+                query = segment_search.approximate(
+                    restricted, model_name=model_name, dimension=found.dimension
+                )
                 candidates = await _candidates(connection, query, parameters)
                 if len(candidates) == limit:
                     return candidates
@@ -152,17 +143,6 @@ class PostgresSegmentIndex:
     async def origins(self) -> Mapping[str, int]:
         """How many documents each origin holds."""
         return await self._counts(_ORIGINS)
-
-    async def index_large_slots(self, *, from_vectors: int = APPROXIMATE_FROM) -> Sequence[str]:
-        """Build an HNSW index for every slot of at least so many vectors that has none; their names.
-
-        To be called after a bulk load: it takes minutes for millions of vectors, and blocks no one.
-        """
-        return await index_large_slots(self._database, from_vectors=from_vectors)
-
-    async def approximate_slots(self) -> Sequence[str]:
-        """See the port."""
-        return await approximate_slots(self._database)
 
     async def _require_dimensions(self, dimensions: Mapping[str, int]) -> None:
         if any(self._dimensions.get(name) != dimension for name, dimension in dimensions.items()):

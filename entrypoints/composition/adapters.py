@@ -17,6 +17,7 @@ from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.index_administration import PostgresIndexAdministration
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_gap import PostgresLineageGap
@@ -150,7 +151,7 @@ class EmbeddedAdapters(Adapters):
     work = providers.Singleton(PostgresUnitOfWork, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
-    index_administration = providers.Singleton(choosing.administration, index)
+    index_administration = providers.Singleton(PostgresIndexAdministration, database)
     parser = providers.Singleton(YamlConfigParser)
     reader = providers.Singleton(FormatDocumentReader)
     tokenizer = providers.Singleton(MiniLmTokenizer)

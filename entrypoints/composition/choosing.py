@@ -15,7 +15,6 @@ from adapters.openai.language_model import OpenAiLanguageModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.event_bus import PostgresEventBus
-from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.sole_use import SoleUse
 from application.call_limiter import call_limiter
 from application.ports.event_bus import EventBus
@@ -105,11 +104,6 @@ def language_model(settings: Settings) -> OpenAiLanguageModel | None:
         attempts=settings.llm_attempts,
         limiter=call_limiter(settings.llm_base_url, most=settings.llm_max_concurrency),
     )
-
-
-def administration(index: PostgresSegmentIndex) -> PostgresSegmentIndex:
-    """The index's other port."""
-    return index
 
 
 def catalogue(registry: PipelineAdapters) -> PipelineAdapters:

@@ -39,6 +39,7 @@ from application.ports.unit_of_work import UnitOfWork
 from application.redrives import Redrives
 from application.replays import Replays
 from application.search import Search
+from application.search_indexes import Indexes
 from application.shipped_configs import ShippedConfigs
 from application.stored_objects import StoredObjects
 from application.upkeep import Upkeep
@@ -73,7 +74,9 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             )
         )
         await stack.enter_async_context(
-            Upkeep(events=adapters.events(), index=adapters.index_administration())
+            Upkeep(
+                events=adapters.events(), indexes=Indexes(administration=adapters.index_administration())
+            )
         )
         recovery = Recovery(
             engine=engine,
@@ -183,18 +186,23 @@ def _application(
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),
         lineage_repair=_lineage_repair(adapters),
         search=search,
-        chat=Chat(
-            search=search,
-            model=adapters.model(),
-            storage=adapters.storage(),
-            reader=adapters.reader(),
-            language_model=adapters.language_model(),
-        ),
+        indexes=Indexes(administration=adapters.index_administration()),
+        chat=_chat(adapters, search),
         catalogue=catalogue,
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         health=_health(
             adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
         ),
+    )
+
+
+def _chat(adapters: Adapters, search: Search) -> Chat:
+    return Chat(
+        search=search,
+        model=adapters.model(),
+        storage=adapters.storage(),
+        reader=adapters.reader(),
+        language_model=adapters.language_model(),
     )
 
 
