@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from benchmarks import (
+    broker,
     engine,
     fan_out,
     ingestion,
@@ -32,6 +33,7 @@ NAMES = (
     lineage.NAME,
     fan_out.NAME,
     lineage_locked.NAME,
+    broker.NAME,
 )
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
@@ -84,6 +86,7 @@ def main(
         lineage.NAME: lambda: lineage.measure(count=messages, rounds=rounds),
         fan_out.NAME: lambda: fan_out.measure(messages=messages),
         lineage_locked.NAME: lambda: lineage_locked.measure(seconds=seconds),
+        broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
     }
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}

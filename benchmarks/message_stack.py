@@ -12,6 +12,7 @@ from uuid import UUID
 
 from adapters.memory.models import MemoryEmbeddingModel
 from application.contents import Application
+from application.ports.message_queue import MessageQueue
 from benchmarks.messages import Course, registry
 from benchmarks.outcome import NotMeasurable
 from benchmarks.pass_through import NotingLedger, SwitchedSink
@@ -88,10 +89,12 @@ async def message_stack(
     workers: int = WORKERS,
     is_paced: bool = False,
     has_model: bool = False,
+    queue: MessageQueue | None = None,
 ) -> AsyncIterator[Stack]:
     """The real composition root over a fresh data folder; raises NotMeasurable when it does not start.
 
     ``is_paced`` prepares it for runs at a fixed rate. ``has_model`` loads the embedding model, which nothing here uses.
+    ``queue`` takes the place of the queue in this process.
     """
     chosen, course = replace(settings(data), config_validator_strict=False), Course()
     adapters = EmbeddedAdapters(settings=chosen)
@@ -101,6 +104,8 @@ async def message_stack(
     adapters.registry.override(registry(course))
     sink = SwitchedSink(adapters.lineage())
     adapters.lineage.override(sink)
+    if queue is not None:
+        adapters.queue.override(queue)
     if is_paced:
         adapters.ledger.override(NotingLedger(adapters.ledger(), course))
     try:

@@ -1,4 +1,4 @@
-"""The environment that the peers run in, made once per state of peers.txt."""
+"""The environments that peers run in, each made once per state of its list of requirements."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ REQUIREMENTS = Path(__file__).with_name("peers.txt")
 COMPLETE = ".complete"
 
 
-def peers_python() -> Path:
+def peers_python(requirements: Path = REQUIREMENTS, *, size: str = "1.5 GB, some minutes") -> Path:
     """The Python of the environment, which is made first when it is not there; raises NotMeasurable."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder = _cache() / f"peers-{digest}"
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = _cache() / f"{requirements.stem}-{digest}"
     python = folder / "bin" / "python"
     if not (folder / COMPLETE).exists():
-        _make(folder, python)
+        progress(f"peers: installing {requirements.name} into {folder} (about {size}, once)")
+        _make(folder, python, requirements)
     return python
 
 
-def _make(folder: Path, python: Path) -> None:
-    progress(f"peers: installing {REQUIREMENTS.name} into {folder} (about 1.5 GB, some minutes, once)")
+def _make(folder: Path, python: Path, requirements: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     try:
         venv.create(folder, with_pip=True)
         done = subprocess.run(  # noqa: S603 - our own command
-            [python, "-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS],
+            [python, "-m", "pip", "install", "--quiet", "--requirement", requirements],
             capture_output=True,
             check=False,
         )

@@ -33,7 +33,7 @@ class Cost:
 def settings(data: Path) -> Settings:
     """The settings of the environment, turned to a data folder and to nothing outside it."""
     stated = Settings.read(os.environ)
-    return replace(stated, data_dir=data, database_url=None, docs=None, llm_base_url=None)
+    return replace(stated, data_dir=data, database_url=None, queue_url=None, docs=None, llm_base_url=None)
 
 
 @asynccontextmanager
