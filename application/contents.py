@@ -20,6 +20,9 @@ from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
+from application.webhooks.deliveries import Deliveries
+from application.webhooks.redeliveries import Redeliveries
+from application.webhooks.subscriptions import Subscriptions
 from application.workers import Workers
 
 
@@ -42,5 +45,8 @@ class Application:
     indexes: Indexes
     chat: Chat
     catalogue: Catalogue
+    webhook_subscriptions: Subscriptions
+    webhook_deliveries: Deliveries
+    webhook_redeliveries: Redeliveries
     workers: Workers
     health: SystemHealth

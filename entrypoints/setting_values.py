@@ -28,6 +28,11 @@ class Kind:
     read: Callable[[str], Any]
 
 
+def about(kind: Kind, meaning: str, *, shown: str | None = None, is_secret: bool = False) -> dict[str, Any]:
+    """What is known of a setting; ``shown`` is how the reference page writes a default that depends on the machine."""
+    return {"kind": kind, "meaning": meaning, "shown": shown, "is_secret": is_secret}
+
+
 def whole_number(least: int, most: int) -> Kind:
     """A whole number in decimal digits."""
 

@@ -26,6 +26,8 @@ from entrypoints.setting_values import (
     one_of,
     whole_number,
 )
+from entrypoints.setting_values import about as _about
+from entrypoints.webhook_settings import WebhookSettings
 
 PREFIX = "FACTFLOW_"
 _PASSWORD = re.compile(r"//[^/]*@")
@@ -40,13 +42,8 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _about(kind: Kind, meaning: str, *, shown: str | None = None, is_secret: bool = False) -> dict[str, Any]:
-    """What is known of a setting; ``shown`` is how the reference page writes a default that depends on the machine."""
-    return {"kind": kind, "meaning": meaning, "shown": shown, "is_secret": is_secret}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Settings:
+class Settings(WebhookSettings):
     """Everything that can be set for a server; the environment variable of ``port`` is ``FACTFLOW_PORT``."""
 
     host: str = field(default="127.0.0.1", metadata=_about(HOST, "The address the API listens on."))

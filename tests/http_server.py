@@ -35,6 +35,13 @@ from adapters.memory.pauses import MemoryPauses
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.unit_of_work import MemoryUnitOfWork
+from adapters.memory.webhook_sender import MemoryWebhookSender
+from adapters.memory.webhooks import (
+    MemoryWebhookDeliveries,
+    MemoryWebhookQueue,
+    MemoryWebhookSubscriptions,
+    WebhookStore,
+)
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
@@ -67,9 +74,16 @@ from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
+from application.webhooks.attempting import Attempting
+from application.webhooks.care import EndpointCare
+from application.webhooks.deliveries import Deliveries
+from application.webhooks.delivery_worker import DeliveryWorker
+from application.webhooks.redeliveries import Redeliveries
+from application.webhooks.subscriptions import Subscriptions
 from application.workers import Workers
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
+from domain.webhooks.delivery import Answer
 from tests.kept_messages import kept_in
 
 PIPELINE = """\
@@ -145,6 +159,10 @@ class World:
     other_models: list[MemoryEmbeddingModel] = field(default_factory=list)
     reranker: Reranker | None = None
     language_model: LanguageModel | None = None
+    webhooks: WebhookStore = field(default_factory=WebhookStore)
+    webhook_answer: Answer = field(default_factory=lambda: Answer(status=200))
+    webhook_sender: MemoryWebhookSender = field(init=False)
+    webhook_worker: DeliveryWorker = field(init=False)
     history: MemoryMessageHistory = field(init=False)
     pauses: MemoryPauses = field(init=False)
     leases: MemoryLeases = field(default_factory=MemoryLeases)
@@ -154,6 +172,41 @@ class World:
         self.history = MemoryMessageHistory(self.lineage, kept_in(self.ledger))
         self.pauses = MemoryPauses(self.ledger)
         self.route_pauses = RoutePauses(pauses=self.pauses, gates=RouteGates())
+        self.webhook_sender = MemoryWebhookSender(self._answer_webhook)
+        self.webhook_worker = self._webhook_worker()
+
+    async def _answer_webhook(self, _: object) -> Answer:
+        return self.webhook_answer
+
+    def _webhook_worker(self) -> DeliveryWorker:
+        clock, ids, store = SystemClock(), SystemIdSource(), self.webhooks
+        subscriptions = MemoryWebhookSubscriptions(store)
+        return DeliveryWorker(
+            queue=MemoryWebhookQueue(store),
+            deliveries=MemoryWebhookDeliveries(store),
+            subscriptions=subscriptions,
+            attempting=Attempting(sender=self.webhook_sender, clock=clock, ids=ids),
+            care=EndpointCare(subscriptions=subscriptions, clock=clock, ids=ids),
+            events=self.events,
+        )
+
+    def _webhook_deliveries(self) -> Deliveries:
+        return Deliveries(
+            deliveries=MemoryWebhookDeliveries(self.webhooks),
+            subscriptions=MemoryWebhookSubscriptions(self.webhooks),
+            clock=SystemClock(),
+            ids=SystemIdSource(),
+            changed=self.webhook_worker.wake,
+        )
+
+    def _webhook_subscriptions(self) -> Subscriptions:
+        return Subscriptions(
+            subscriptions=MemoryWebhookSubscriptions(self.webhooks),
+            sender=self.webhook_sender,
+            clock=SystemClock(),
+            ids=SystemIdSource(),
+            changed=self.webhook_worker.wake,
+        )
 
     def engine(self) -> Engine:
         """An engine, not yet open."""
@@ -260,6 +313,9 @@ class World:
                 language_model=self.language_model,
             ),
             catalogue=Catalogue(adapters=self.registry()),
+            webhook_subscriptions=self._webhook_subscriptions(),
+            webhook_deliveries=(webhook_deliveries := self._webhook_deliveries()),
+            webhook_redeliveries=Redeliveries(deliveries=webhook_deliveries),
             workers=Workers(leases=self.leases, clock=ports.clock, owner=ports.owner),
             health=SystemHealth(components=[self.component], clock=ports.clock, started_at=ports.clock.now()),
         )
@@ -333,7 +389,13 @@ async def serving(settings: HttpSettings | None = None, world: World | None = No
     async with world.engine() as engine:
         application = world.application(engine)
         with _app(application, settings or HttpSettings(heartbeat_seconds=0.05)) as app:
-            async with application.redrives, _listening(app) as url, aiohttp.ClientSession() as session:
+            async with (
+                application.redrives,
+                world.webhook_worker,
+                application.webhook_redeliveries,
+                _listening(app) as url,
+                aiohttp.ClientSession() as session,
+            ):
                 yield Api(world, url, session)
 
 

@@ -24,6 +24,8 @@ from adapters.http.controllers.replays import ReplaysController
 from adapters.http.controllers.search import ChatSearchController, SearchController
 from adapters.http.controllers.storage import StorageController
 from adapters.http.controllers.system import SystemController
+from adapters.http.controllers.webhook_deliveries import WebhookDeliveriesController
+from adapters.http.controllers.webhooks import WebhooksController
 from adapters.http.dependencies import provided
 from adapters.http.edge import Edge
 from adapters.http.error_handling import answer_with_problem
@@ -48,6 +50,8 @@ CONTROLLERS = (
     PipelinesController,
     ExecutionPausesController,
     AdaptersController,
+    WebhooksController,
+    WebhookDeliveriesController,
     SystemController,
 )
 

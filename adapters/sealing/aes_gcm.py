@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,13 +28,19 @@ class AesGcmSealer:
     """Seals with the first of the keys and unseals with any of them, so that a key can be replaced by a newer one.
 
     Keys are long random texts. What is sealed is a version byte, a random nonce of 96 bits, and the ciphertext with
-    its tag (NIST SP 800-38D); the context is authenticated with it.
+    its tag (NIST SP 800-38D); the context is authenticated with it. The keys are asked for when something is first
+    sealed or unsealed; then SealingKeyTooShort may be raised.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
+        self._keys = keys
+
+    @cached_property
+    def _ciphers(self) -> Sequence[AESGCM]:
+        keys = self._keys()
         if not keys or any(len(key) < LEAST_KEY_CHARACTERS for key in keys):
             raise SealingKeyTooShort
-        self._ciphers = [AESGCM(_derived(key)) for key in keys]
+        return [AESGCM(_derived(key)) for key in keys]
 
     def seal(self, plain: bytes, *, context: bytes) -> bytes:
         """See the port."""

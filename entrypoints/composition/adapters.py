@@ -30,6 +30,9 @@ from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.sole_use import SoleUse
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
+from adapters.postgres.webhook_queue import PostgresWebhookQueue
+from adapters.postgres.webhook_subscriptions import PostgresWebhookSubscriptions
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
@@ -54,10 +57,15 @@ from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
 from application.ports.pauses import Pauses
 from application.ports.pipeline_adapter import PipelineAdapterCatalogue, PipelineAdapterRegistry
+from application.ports.sealer import Sealer
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
 from application.ports.unit_of_work import UnitOfWork
-from entrypoints.composition import choosing
+from application.ports.webhook_deliveries import WebhookDeliveries
+from application.ports.webhook_queue import WebhookQueue
+from application.ports.webhook_sender import WebhookSender
+from application.ports.webhook_subscriptions import WebhookSubscriptions
+from entrypoints.composition import choosing, webhooks
 from entrypoints.data_folder import DataFolder
 from entrypoints.settings import Settings
 
@@ -73,6 +81,7 @@ OPENED = (
     "model",
     "language_model",
     "lineage",
+    "webhook_sender",
 )
 """The slots that may be async context managers, in the order in which they are opened."""
 
@@ -107,6 +116,11 @@ class Adapters(containers.DeclarativeContainer):
     lineage_gap: providers.Provider[LineageGap] = providers.AbstractSingleton()
     message_history: providers.Provider[MessageHistory] = providers.AbstractSingleton()
     work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
+    sealer: providers.Provider[Sealer] = providers.AbstractSingleton()
+    webhook_subscriptions: providers.Provider[WebhookSubscriptions] = providers.AbstractSingleton()
+    webhook_deliveries: providers.Provider[WebhookDeliveries] = providers.AbstractSingleton()
+    webhook_queue: providers.Provider[WebhookQueue] = providers.AbstractSingleton()
+    webhook_sender: providers.Provider[WebhookSender] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
     index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
@@ -149,6 +163,11 @@ class EmbeddedAdapters(Adapters):
     lineage_gap = providers.Singleton(PostgresLineageGap, database)
     message_history = providers.Singleton(PostgresMessageHistory, database)
     work = providers.Singleton(PostgresUnitOfWork, database)
+    sealer = providers.Singleton(webhooks.sealer, settings, data_folder)
+    webhook_subscriptions = providers.Singleton(PostgresWebhookSubscriptions, database, sealer)
+    webhook_deliveries = providers.Singleton(PostgresWebhookDeliveries, database)
+    webhook_queue = providers.Singleton(PostgresWebhookQueue, database)
+    webhook_sender = providers.Singleton(webhooks.sender, settings)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
     index_administration = providers.Singleton(PostgresIndexAdministration, database)

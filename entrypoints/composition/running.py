@@ -48,6 +48,7 @@ from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.shipping import import_shipped
+from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
 from entrypoints.settings import Settings
 
@@ -74,9 +75,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             )
         )
         await stack.enter_async_context(
-            Upkeep(
-                events=adapters.events(), indexes=Indexes(administration=adapters.index_administration())
-            )
+            Upkeep(events=adapters.events(), indexes=Indexes(administration=adapters.index_administration()))
         )
         recovery = Recovery(
             engine=engine,
@@ -93,8 +92,11 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             await stack.enter_async_context(
                 StandingDown(lost=sole_use.lost, recovery=recovery, route_pauses=route_pauses)
             )
-        application = _application(adapters, engine, settings, route_pauses, loop)
+        webhooks = _webhooks(adapters, settings)
+        application = _application(adapters, engine, settings, route_pauses, loop, webhooks)
         await stack.enter_async_context(application.redrives)
+        await stack.enter_async_context(webhooks.worker)
+        await stack.enter_async_context(webhooks.redeliveries)
         stack.enter_context(rarely_collected())
         yield application
 
@@ -155,7 +157,12 @@ def _shipped_configs(adapters: Adapters) -> ShippedConfigs:
 
 
 def _application(
-    adapters: Adapters, engine: Engine, settings: Settings, route_pauses: RoutePauses, loop: LoopWatch
+    adapters: Adapters,
+    engine: Engine,
+    settings: Settings,
+    route_pauses: RoutePauses,
+    loop: LoopWatch,
+    webhooks: Webhooks,
 ) -> Application:
     configs = Configs(
         work=adapters.work(),
@@ -189,10 +196,26 @@ def _application(
         indexes=Indexes(administration=adapters.index_administration()),
         chat=_chat(adapters, search),
         catalogue=catalogue,
+        webhook_subscriptions=webhooks.subscriptions,
+        webhook_deliveries=webhooks.deliveries,
+        webhook_redeliveries=webhooks.redeliveries,
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         health=_health(
             adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
         ),
+    )
+
+
+def _webhooks(adapters: Adapters, settings: Settings) -> Webhooks:
+    return make_webhooks(
+        settings,
+        subscriptions=adapters.webhook_subscriptions(),
+        deliveries=adapters.webhook_deliveries(),
+        queue=adapters.webhook_queue(),
+        sender=adapters.webhook_sender(),
+        clock=adapters.clock(),
+        ids=adapters.ids(),
+        events=adapters.events(),
     )
 
 

@@ -34,7 +34,8 @@ from tests.databases import SERVERS, fresh_database
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OK = Answer(status=200, headers={"Server": "test"}, body=b"\x00\xff", is_truncated=True)
 BROKEN = Answer(status=500)
-SEALER = AesGcmSealer([secrets.token_urlsafe(32)])
+KEYS = [secrets.token_urlsafe(32)]
+SEALER = AesGcmSealer(lambda: KEYS)
 
 
 def at(seconds: float) -> datetime:

@@ -64,7 +64,8 @@ def settings_page(note: str) -> str:
     """The page of settings."""
     rows = (
         f"| `{variable(item.name)}` | {default(item)} | {item.metadata['kind'].allowed} | {item.metadata['meaning']} |"
-        for item in fields(Settings)
+        # What a base states comes first in a dataclass; on the page the server's own come first.
+        for item in sorted(fields(Settings), key=lambda item: item.name.startswith("webhook_"))
     )
     return "\n".join([SETTINGS_HEAD.format(note=note), *rows, SETTINGS_FOOT])
 
