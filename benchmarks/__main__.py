@@ -10,6 +10,7 @@ import click
 
 from benchmarks import (
     broker,
+    churn,
     engine,
     fan_out,
     ingestion,
@@ -34,6 +35,7 @@ NAMES = (
     fan_out.NAME,
     lineage_locked.NAME,
     broker.NAME,
+    churn.NAME,
 )
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
@@ -46,6 +48,9 @@ NOT_MEASURED = 2
 )
 @click.option(
     "--messages", type=click.IntRange(1), help="How many messages; unset, as many as the limits are for."
+)
+@click.option(
+    "--executions", type=click.IntRange(1), help="How many executions; unset, as many as the limits are for."
 )
 @click.option(
     "--seconds",
@@ -67,6 +72,7 @@ def main(
     names: tuple[str, ...],
     documents: int | None,
     messages: int | None,
+    executions: int | None,
     seconds: float,
     rounds: int,
     environment: Path | None,
@@ -87,6 +93,7 @@ def main(
         fan_out.NAME: lambda: fan_out.measure(messages=messages),
         lineage_locked.NAME: lambda: lineage_locked.measure(seconds=seconds),
         broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
+        churn.NAME: lambda: churn.measure(executions=executions),
     }
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
