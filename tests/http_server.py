@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 import msgspec
 import uvicorn
+from litestar.di import Provide
 
 from adapters.documents.format_reader import FormatDocumentReader
 from adapters.http.app import HttpApi, create_app
@@ -411,7 +412,9 @@ def _app(application: Application, settings: HttpSettings) -> Iterator[HttpApi]:
     idle = _idle.setdefault(settings, [])
     app = idle.pop() if idle else create_app(application, settings=settings)
     for name, given in provided(application, settings).items():
-        app.dependencies[name].dependency = given.dependency
+        known = app.dependencies[name]
+        assert isinstance(known, Provide)
+        known.dependency = given.dependency
     yield app
     # Not after an error: an app that a test has broken serves no other.
     idle.append(app)
