@@ -20,6 +20,7 @@ from benchmarks import (
     peers,
     search,
     startup,
+    workers,
 )
 from benchmarks.outcome import NotMeasurable, Outcome
 from benchmarks.printing import as_json, progress, table
@@ -36,6 +37,7 @@ NAMES = (
     lineage_locked.NAME,
     broker.NAME,
     churn.NAME,
+    workers.NAME,
 )
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
@@ -94,6 +96,7 @@ def main(
         lineage_locked.NAME: lambda: lineage_locked.measure(seconds=seconds),
         broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
         churn.NAME: lambda: churn.measure(executions=executions),
+        workers.NAME: lambda: workers.measure(messages=messages, rounds=rounds),
     }
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
