@@ -62,7 +62,7 @@ async def sharing(
         yield application
 
 
-def _registered(name: str, adapter: type[Source] | type[Busy]) -> Registration:
+def _registered(name: str, adapter: type[Source | Busy]) -> Registration:
     return Registration(type=name, description=name, version="1", config=NoConfig, build=lambda _: adapter())
 
 

@@ -52,13 +52,13 @@ async def _measured(place: Path, queue_url: str, messages: int, rounds: int) -> 
         application = await stack.enter_async_context(sharing(*shared, routes=False))
         config = (await application.configs.create(name="busy", yaml=PIPELINE)).config
         for number in range(1, rounds + 1):
-            for workers in seconds:
+            for workers, each in seconds.items():
                 progress(f"{NAME}: round {number} of {rounds}, {workers} at work on {messages} messages")
                 async with AsyncExitStack() as working:
                     for _ in range(workers):
                         await working.enter_async_context(_worker(shared))
                     await _timed(application, config.id, WARM_UP)
-                    seconds[workers].append(await _timed(application, config.id, messages))
+                    each.append(await _timed(application, config.id, messages))
     return _outcome(seconds, messages)
 
 
