@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,9 @@ from adapters.s3.storage import S3ObjectStorage
 from tests.services import needs
 
 ROOT = Path(__file__).parent.parent
-IMAGE = "minio/minio:latest"
+IMAGE = "chrislusf/seaweedfs:4.47"
+"""That of compose.yaml."""
+PORT = 8333
 ADDRESS = "FACTFLOW_TEST_S3_URL"
 
 
@@ -43,6 +46,23 @@ class S3Service:
     url: str
     access_key: str
     secret_key: str
+    is_moto: bool = False
+    """It verifies no signatures, and has no users."""
+
+    @cached_property
+    def lists_in_order(self) -> bool:
+        """Whether a key may be the folder of another, and keys are listed in their order, as on AWS."""
+        bucket, keys = new_bucket(), ["a", "a-b", "a/b"]
+        self.client.create_bucket(Bucket=bucket)
+        try:
+            for key in reversed(keys):
+                self.client.put_object(Bucket=bucket, Key=key, Body=b"x")
+            found = self.client.list_objects_v2(Bucket=bucket).get("Contents", ())
+            return [one["Key"] for one in found] == keys
+        except self.client.exceptions.ClientError:
+            return False
+        finally:
+            remove_bucket(self, bucket)
 
     def storage(self, bucket: str, **settings: Any) -> S3ObjectStorage:
         """A storage in a bucket of this server, not opened."""
@@ -84,8 +104,10 @@ def s3_service() -> Iterator[S3Service]:
 def _running() -> AbstractContextManager[S3Service]:
     url = os.environ.get(ADDRESS)
     if url:
-        keys = [os.environ.get(f"FACTFLOW_TEST_S3_{name}", "") for name in ("ACCESS_KEY", "SECRET_KEY")]
-        return nullcontext(S3Service(url, *keys))
+        access_key, secret_key = (
+            os.environ.get(f"FACTFLOW_TEST_S3_{name}_KEY", "") for name in ("ACCESS", "SECRET")
+        )
+        return nullcontext(S3Service(url, access_key, secret_key))
     if _docker_answers():
         return _container()
     has_moto = all(importlib.util.find_spec(name) for name in ("moto", "flask", "flask_cors"))
@@ -102,19 +124,33 @@ def _docker_answers() -> bool:
 @contextmanager
 def _container() -> Iterator[S3Service]:
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import HttpWaitStrategy
 
     server = (
         DockerContainer(IMAGE)
-        .with_command("server /data")
-        .with_env("MINIO_ROOT_USER", "factflow")
-        .with_env("MINIO_ROOT_PASSWORD", "factflow-secret")
-        .with_exposed_ports(9000)
-        .waiting_for(HttpWaitStrategy(9000, "/minio/health/live"))
+        .with_command(f"mini -dir=/data -s3.port={PORT}")
+        .with_env("AWS_ACCESS_KEY_ID", "factflow")
+        .with_env("AWS_SECRET_ACCESS_KEY", "factflow-secret")
+        .with_exposed_ports(PORT)
     )
     with server:
-        address = f"http://{server.get_container_host_ip()}:{server.get_exposed_port(9000)}"
-        yield S3Service(address, "factflow", "factflow-secret")
+        address = f"http://{server.get_container_host_ip()}:{server.get_exposed_port(PORT)}"
+        service = S3Service(address, "factflow", "factflow-secret")
+        _await_answer(service)
+        yield service
+
+
+def _await_answer(service: S3Service) -> None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    until = time.monotonic() + 60
+    while True:
+        try:
+            service.client.list_buckets()
+            return
+        except (BotoCoreError, ClientError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 @contextmanager
@@ -133,7 +169,7 @@ def _moto() -> Iterator[S3Service]:
         try:
             port = server.stdout.readline().strip()
             assert port, "moto did not start"
-            yield S3Service(f"http://127.0.0.1:{port}", "test", "test-secret")
+            yield S3Service(f"http://127.0.0.1:{port}", "test", "test-secret", is_moto=True)
         finally:
             server.stdin.close()
             server.wait(10)

@@ -127,11 +127,20 @@ class Bucket:
             raise S3Unavailable("the S3 server sent a whole object where a part was asked for")
         return _facts(answer), answer["Body"]
 
-    def keys(self, prefix: str, after: str, limit: int) -> tuple[list[str], bool]:
-        """Keys in the order of their UTF-8 bytes, which is that of their code points, and whether more follow."""
+    def keys(
+        self, prefix: str, after: str, *, limit: int, token: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """Keys, and the token with which to ask for those that follow; None at the end.
+
+        S3 lists them in the order of their UTF-8 bytes, which is that of their code points.
+        """
         begin = {"StartAfter": after} if after else {}
-        answer = self._client.list_objects_v2(Bucket=self._name, Prefix=prefix, MaxKeys=limit, **begin)
-        return [found["Key"] for found in answer.get("Contents", ())], bool(answer.get("IsTruncated"))
+        go_on = {"ContinuationToken": token} if token is not None else {}
+        answer = self._client.list_objects_v2(
+            Bucket=self._name, Prefix=prefix, MaxKeys=limit, **begin, **go_on
+        )
+        follows = answer.get("NextContinuationToken") if answer.get("IsTruncated") else None
+        return [found["Key"] for found in answer.get("Contents", ())], follows
 
     def remove(self, key: str) -> None:
         """Remove an object if there is one."""

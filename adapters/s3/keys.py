@@ -47,12 +47,15 @@ class Keys:
             return None
 
     def start(self, prefix: str, after: str) -> tuple[str, str] | None:
-        """Prefix and key to begin a list after, as the server is asked; None when no key can have the prefix.
+        """Prefix and key to begin a list after, as the server is asked; None when no key can be listed.
 
-        What is asked for begins no later than what is wanted: characters that no key has are not sent.
+        What is asked for begins no later than what is wanted: characters that no key has are not sent. Neither is a key
+        that does not begin with the prefix, which some servers answer with an empty list.
         """
-        if _IN_NO_KEY.search(prefix) or len((self.prefix + prefix).encode()) > MAX_KEY_BYTES:
+        is_behind = after > prefix and not after.startswith(prefix)
+        if is_behind or _IN_NO_KEY.search(prefix) or len((self.prefix + prefix).encode()) > MAX_KEY_BYTES:
             return None
         sent = _IN_NO_KEY.split(after, maxsplit=1)[0].encode()[: MAX_KEY_BYTES - len(self.prefix.encode())]
         begin = sent.decode(errors="ignore")
-        return self.prefix + prefix, self.prefix + begin if begin else ""
+        has_begin = begin and begin.startswith(prefix)
+        return self.prefix + prefix, self.prefix + begin if has_begin else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from adapters.s3.keys import Keys
 from adapters.s3.translation import S3Unavailable, code_of
 from adapters.s3.upload import Upload
 from domain.storage import ObjectNotFound, StoredObject
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 """How often something is looked at anew that others change meanwhile."""
@@ -138,14 +141,15 @@ class S3Objects:
             raise not_found(key)
         return stored
 
-    def list(self, prefix: str, after: str, limit: int) -> tuple[list[str], str | None]:
-        """Keys after ``after``, and after which to go on; None at the end."""
+    def list(self, prefix: str, after: str, *, limit: int, token: str | None) -> tuple[list[str], str | None]:
+        """Keys after ``after``, and the token with which to go on; None at the end."""
         start = self.keys.start(prefix, after)
         if start is None:
             return [], None
-        found, has_more = self.bucket.keys(*start, limit)
-        keys = [key for full in found if (key := self.keys.key(full)) is not None and key > after]
-        return keys, found[-1].removeprefix(self.keys.prefix) if has_more and found else None
+        found, follows = self.bucket.keys(*start, limit=limit, token=token)
+        if found != sorted(found):
+            log.warning("the S3 server does not list keys in their order, so pages of lists may miss objects")
+        return [key for full in found if (key := self.keys.key(full)) is not None and key > after], follows
 
     def delete(self, key: str) -> bool:
         """Remove the object, then its sidecar; whether there was one."""

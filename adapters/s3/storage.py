@@ -44,7 +44,7 @@ class S3ObjectStorage:
     ``async with`` opens it: boto3 is imported, the bucket is made where ``create_bucket`` says so and there is none,
     and the server is asked whether it keeps conditions. Every request takes a step in one of ``threads`` threads. A
     content longer than ``multipart_threshold`` bytes is uploaded in parts of ``part_size`` (5 MiB at least on AWS), of
-    which four are in memory. ``checksum_headers`` False leaves out ``x-amz-checksum-sha256``, which some servers
+    which about six are in memory. ``checksum_headers`` False leaves out ``x-amz-checksum-sha256``, which some servers
     refuse; the signature covers the content's SHA-256 in any case. A request is tried ``attempts`` times, each with
     ``connect_timeout`` seconds for the line and ``read_timeout`` between two pieces of the answer.
     """
@@ -204,11 +204,11 @@ class S3ObjectStorage:
         return await self._threads.run(self._objects.head, key)
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredObject]:
-        begin: str | None = after
-        page, window = FIRST_PAGE, 1
-        while begin is not None:
-            keys, begin = await self._threads.run(self._objects.list, prefix, begin, page)
-            page = LAST_PAGE
+        page, window, token = FIRST_PAGE, 1, None
+        is_over = False
+        while not is_over:
+            keys, token = await self._threads.run(self._objects.list, prefix, after, limit=page, token=token)
+            is_over, page = token is None, LAST_PAGE
             while keys:
                 # Small windows first: whoever looks for the next common prefix wants but one object.
                 found = await asyncio.gather(

@@ -18,7 +18,7 @@ from adapters.s3.storage import S3ObjectStorage
 from application.ports.object_storage import ObjectStorage
 from domain.json import JsonObject
 from domain.storage import InvalidKey, InvalidObjectDescription, ObjectNotFound
-from tests.s3_service import empty_bucket, s3_service, s3_storage
+from tests.s3_service import S3Service, empty_bucket, s3_service, s3_storage
 
 __all__ = ["s3_service", "s3_storage"]
 
@@ -38,9 +38,12 @@ async def filesystem(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
 
 @asynccontextmanager
 async def s3(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[ObjectStorage]:
+    service: S3Service = request.getfixturevalue("s3_service")
+    if "in_order" in request.fixturenames and not service.lists_in_order:
+        pytest.skip("this S3 server keeps keys as paths, and lists them in the order of those")
     shared: S3ObjectStorage = request.getfixturevalue("s3_storage")
     yield shared
-    await asyncio.to_thread(empty_bucket, request.getfixturevalue("s3_service"), shared.bucket)
+    await asyncio.to_thread(empty_bucket, service, shared.bucket)
 
 
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Opened]] = {
@@ -303,6 +306,11 @@ async def test_writers_beside_deleters_of_one_folder_do_not_fail(storage: Object
     assert await keys(storage) == []
 
 
+@pytest.fixture
+def in_order() -> None:
+    """Asked for by tests of the order among keys of which one is the folder of another."""
+
+
 SORTED = sorted(
     """a|a-b|a-b/c.md|a/b|a/b/c|a/b.md|a/b.md/d|a.md|a0|a b|a/-|a%f|a%d/x|a%f/x|a.meta.json/x|a+|a~|z.%d|A|æ/ø.md|æ.md|
 日本/語|🎈.txt|ﬁ/x|%25|.incoming|.hidden/x|.a.md|a..b|...|a/...|a#b?c=d&e|a:b|COM1|trailing | leading|a/ /b""".replace(
@@ -311,7 +319,7 @@ SORTED = sorted(
 )
 
 
-async def test_objects_are_listed_in_the_order_of_code_points(storage: ObjectStorage) -> None:
+async def test_objects_are_listed_in_the_order_of_code_points(in_order: None, storage: ObjectStorage) -> None:
     """Whatever stands beside a slash, and also where one key is the folder of another."""
     for key in reversed(SORTED):
         await storage.write(key, key.encode(), metadata={"key": key})
@@ -321,7 +329,9 @@ async def test_objects_are_listed_in_the_order_of_code_points(storage: ObjectSto
         assert (await storage.head(key)).metadata == {"key": key}
 
 
-async def test_a_list_begins_with_a_prefix_and_after_a_key(storage: ObjectStorage, kind: str) -> None:
+async def test_a_list_begins_with_a_prefix_and_after_a_key(
+    in_order: None, storage: ObjectStorage, kind: str
+) -> None:
     """Any text will do for either."""
     for key in SORTED:
         await storage.write(key, b"")
