@@ -9,7 +9,7 @@ import pytest
 from tests.databases import database, embedded_postgres_url, external_postgres_url, postgres_url
 from tests.rabbitmq_service import rabbitmq_url
 from tests.services import WANT
-from tests.session import pytest_collection_finish
+from tests.session import pytest_collection_finish, pytest_configure
 
 __all__ = [
     "database",
@@ -17,6 +17,7 @@ __all__ = [
     "external_postgres_url",
     "postgres_url",
     "pytest_collection_finish",
+    "pytest_configure",
     "rabbitmq_url",
 ]
 

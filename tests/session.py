@@ -1,4 +1,4 @@
-"""What holds for a whole run of the tests: where temporary files lie, and what is never garbage."""
+"""What holds for a whole run of the tests: how much is tried, where temporary files lie, what is never garbage."""
 
 import gc
 import os
@@ -7,9 +7,19 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  # the files in it have names that nobody can guess
 ROOM = 4 * 2**30
+FAST_EXAMPLES = 20
+"""How many of a property's hundred the fast level tries, unless the test says how many it needs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples where the slow tests are left out: before the tests are imported, which is when it counts."""
+    if "not slow" in config.getoption("markexpr"):
+        settings.register_profile("fast", settings(max_examples=FAST_EXAMPLES))
+        settings.load_profile("fast")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
