@@ -19,7 +19,7 @@ from domain.message import Outcome, Settlement
 Ended: TypeAlias = Mapping[UUID, ExecutionStatus]
 
 NOT_PLAIN = "FF001"
-"""What ``settle_plainly`` (migration 9) raises when something is out of the ordinary; then it has done nothing."""
+"""What ``settle_plainly`` (migrations 9 and 12) raises when something is out of the ordinary; then it has done nothing."""
 
 _SETTLE = """
     SELECT * FROM settle_plainly(
