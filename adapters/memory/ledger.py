@@ -67,6 +67,8 @@ class MemoryLedger:
             return Settled(message_id=settlement.message_id, accepted=False)
         if row.state is MessageState.CLAIMED:
             self._write(row, settlement, now, handover)
+        elif row.state is MessageState.QUEUED and _STATE[settlement.outcome].is_settled:
+            return Settled(message_id=settlement.message_id, accepted=False)
         status = self._status(row)
         settled = Settled(
             message_id=settlement.message_id, accepted=True, finished=status if status.is_terminal else None

@@ -219,13 +219,13 @@ def _settled(
     finished: settling.Finished,
     handed_over: AbstractSet[UUID],
 ) -> Settled:
-    if held is None:
-        return Settled(message_id=settlement.message_id, accepted=False)
     if ruling is not None and ruling.settlement is settlement:
         return _accepted(
             settlement.message_id, ruling.children, handed_over, finished.get(settlement.execution_id)
         )
-    children = () if held.is_cancelled else settlement.children
+    if held is None or settling.comes_too_late(settlement, held, ruling):
+        return Settled(message_id=settlement.message_id, accepted=False)
+    children = () if settling.is_cancelled(held, ruling) else settlement.children
     return _accepted(settlement.message_id, children, handed_over, held.ended)
 
 

@@ -115,11 +115,6 @@ class Held:
     execution_status: ExecutionStatus = ExecutionStatus.RUNNING
 
     @property
-    def is_cancelled(self) -> bool:
-        """Whether it was settled as cancelled."""
-        return self.state is MessageState.CANCELLED
-
-    @property
     def ended(self) -> ExecutionStatus | None:
         """The terminal status of its execution, None while that goes on."""
         return self.execution_status if self.execution_status.is_terminal else None
@@ -193,6 +188,20 @@ def _ruling(settlement: Settlement, held: Held) -> Ruling:
         children=() if has_ended else settlement.children,
         failure=(settlement.error or {}) if state is MessageState.DEAD and held.is_init else None,
     )
+
+
+def comes_too_late(settlement: Settlement, held: Held, ruling: Ruling | None) -> bool:
+    """Whether the message is back in the queue by another settlement of its claim, and this one would end it."""
+    return _now(held, ruling) is MessageState.QUEUED and _STATE[settlement.outcome].is_settled
+
+
+def is_cancelled(held: Held, ruling: Ruling | None) -> bool:
+    """Whether the message is settled as cancelled."""
+    return _now(held, ruling) is MessageState.CANCELLED
+
+
+def _now(held: Held, ruling: Ruling | None) -> MessageState:
+    return held.state if ruling is None else ruling.state
 
 
 async def write(

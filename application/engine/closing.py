@@ -35,6 +35,8 @@ async def close_run(
     if handed_back:
         # Claims are committed in order: when this one has been answered, none of theirs is still to come.
         await commits.claims.ask(ClaimRequest(message_id=run.execution_id, token=ports.ids.new_id()))
+        # Settlements are not: what has been processed is settled as such before it is put back, which then changes nothing.
+        await commits.settlements.drained()
     await asyncio.gather(*map(commits.settlements.ask, handed_back), return_exceptions=True)
     quarantine.leave(len(handed_back))
     # Children that were born claimed for this run meanwhile have been handed back behind these.

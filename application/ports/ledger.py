@@ -79,8 +79,9 @@ class Ledger(Protocol):
         Children named in the handover are born claimed; one that exists already stays as it is, and is handed over
         only if it is claimed by that owner under that very token (the call is a repetition).
 
-        A settlement whose token is not the message's changes nothing (``accepted`` is False); one that was accepted
-        before is accepted again and its children are in ``published`` again. Settling a message of a cancelled
+        A settlement whose token is not the message's changes nothing (``accepted`` is False), and neither does one that
+        would end a message which another settlement of the same claim has put back; one that was accepted before is
+        accepted again and its children are in ``published`` again. Settling a message of a cancelled
         execution makes it cancelled, without children. Children that exist are kept as they are; one that exists with
         other content raises EmissionChanged, a value the store cannot hold PayloadRejected: then nothing of the call
         is done, and the caller divides it to find the culprit.

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports.ledger import ClaimRequest
+from application.ports.ledger import ClaimRequest, Handover
 from domain.execution import ExecutionStatus
 from domain.message import EmissionChanged, Outcome, PayloadRejected, init_message_id
 from tests.contracts.ledgers import LATER, NOW, OWNER, Ledgers, children, ledgers, settlement
@@ -201,6 +201,24 @@ async def test_of_two_settlements_of_one_claim_the_first_counts(ledgers: Ledgers
     both = [settlement(claim, Outcome.DONE), settlement(claim, Outcome.RELEASE)]
     await ledgers.messages.settle(both, now=NOW)
     assert (await ledgers.seen(execution.id)).counts.done == 1
+
+
+async def test_what_its_own_claim_has_put_back_cannot_be_settled_any_more(ledgers: Ledgers) -> None:
+    """Two groups may be on their way at once: the children would be told of, and not be there."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    born = children(claim, "a")
+    released, done = settlement(claim, Outcome.RELEASE), settlement(claim, children=born)
+    taken = Handover(owner=OWNER, message_ids={born[0].id})
+    for _ in range(2):
+        answers = await ledgers.messages.settle([released, done], now=NOW, handover=taken)
+        assert [one.accepted for one in answers] == [True, False]
+        assert not answers[1].published
+        assert not answers[1].handed_over
+    assert not (await ledgers.settled(claim, Outcome.DEAD, error={})).accepted
+    assert (
+        await ledgers.settled(await ledgers.claimed_init(execution))
+    ).finished is ExecutionStatus.COMPLETED
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", float("nan"), {1, 2}], ids=repr)

@@ -21,6 +21,7 @@ from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.ledger import Ledger
+from application.ports.message_queue import MessageQueue
 from application.ports.pipeline_adapter import (
     AdapterResult,
     PipelineAdapter,
@@ -168,16 +169,21 @@ async def bench(
     adapter_timeout: float = 60.0,
     breaker: BreakerRules | None = None,
     registry: PipelineAdapterRegistry | None = None,
+    group_commit_largest: int = 500,
+    queue: MessageQueue | None = None,
+    events: InProcessEventBus | None = None,
+    processes: bool = True,
+    lease: float = 15.0,
 ) -> AsyncIterator[Bench]:
-    """An open engine; over a ledger in memory unless one is given."""
+    """An open engine; over a ledger in memory and a queue of its own unless others are given."""
     memory = executions if isinstance(executions, MemoryLedger) else MemoryLedger()
     ids = SystemIdSource()
-    lineage, storage, events = MemoryLineage(), MemoryObjectStorage(), InProcessEventBus()
+    lineage, storage, events = MemoryLineage(), MemoryObjectStorage(), events or InProcessEventBus()
     ports = EnginePorts(
         owner=ids.new_id(),
         ledger=ledger or memory,
         executions=executions or memory,
-        queue=InProcessMessageQueue(capacity=capacity),
+        queue=queue or InProcessMessageQueue(capacity=capacity),
         storage=storage,
         lineage=lineage,
         events=events,
@@ -185,10 +191,14 @@ async def bench(
         clock=SystemClock(),
         ids=ids,
         settings=EngineSettings(
-            group_commit_linger=0.001, adapter_timeout=adapter_timeout, breaker=breaker or NEVER_OPEN
+            group_commit_linger=0.001,
+            group_commit_largest=group_commit_largest,
+            adapter_timeout=adapter_timeout,
+            breaker=breaker or NEVER_OPEN,
+            lease=lease,
         ),
     )
-    async with Engine(ports=ports) as engine:
+    async with Engine(ports=ports, processes=processes) as engine:
         yield Bench(engine, ports.executions, lineage, storage, events, acts)
 
 

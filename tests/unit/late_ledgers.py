@@ -21,10 +21,14 @@ async def at_once(_: object) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class LateLedger:
-    """A ledger in memory; each hook is given what was asked when it is done, and before the answer is."""
+    """A ledger in memory; each hook is given what was asked when it is done, and before the answer is.
+
+    ``settling`` is given it before anything is done.
+    """
 
     inner: MemoryLedger = field(default_factory=MemoryLedger)
     claimed: Hook = at_once
+    settling: Hook = at_once
     settled: Hook = at_once
     extended: Hook = at_once
     looked: Hook = at_once
@@ -37,6 +41,7 @@ class LateLedger:
     async def settle(
         self, settlements: Sequence[Settlement], *, now: datetime, handover: Handover | None = None
     ) -> Sequence[Settled]:
+        await self.settling(settlements)
         answers = await self.inner.settle(settlements, now=now, handover=handover)
         await self.settled(settlements)
         return answers

@@ -1,4 +1,4 @@
-"""Groups of one ``GroupCommit`` that are with the store at once."""
+"""Groups of settlements that are with the store at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from application.engine.group_commit import GroupCommit
+from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from domain.message import Settlement
+from tests.unit.engines import bench, route
+from tests.unit.late_ledgers import LateLedger
+from tests.unit.test_engine import fanning
 
 
 @dataclass(slots=True)
@@ -102,3 +107,32 @@ async def test_the_end_tells_every_lane() -> None:
             group.hand_in(item, told.append)
         await settle_down()
     assert [type(one).__name__ for one in told] == ["GroupClosed"] * 5
+
+
+async def test_what_is_processed_is_done_before_it_is_put_back() -> None:
+    """A run that closes puts back all that is not answered yet, and that must not overtake what is on its way."""
+    ledger, held, is_let_go = LateLedger(), asyncio.Event(), asyncio.Event()
+
+    async def hold_the_first_of_b(settlements: object) -> None:
+        assert isinstance(settlements, Sequence)
+        is_of_b = all(isinstance(one, Settlement) and not one.children for one in settlements)
+        if is_of_b and not held.is_set():
+            held.set()
+            await is_let_go.wait()
+
+    async def two_end(context: PipelineContext) -> AdapterResult:
+        if int(str(context.message["number"])) >= 2:
+            await asyncio.Event().wait()
+        return AdapterResult(message=context.message)
+
+    ledger.settling = hold_the_first_of_b
+    acts = {"fan": fanning(4), "two": two_end}
+    async with bench(acts, ledger=ledger, executions=ledger.inner, group_commit_largest=2) as on:
+        started = await on.start(route("a", "fan", to="b"), route("b", "two"))
+        await asyncio.wait_for(held.wait(), 5)
+        leaving = asyncio.create_task(on.engine.leave_all())
+        await asyncio.sleep(0.05)  # so that what is put back can overtake, if it does
+        is_let_go.set()
+        await asyncio.wait_for(leaving, 5)
+        counts = (await on.seen(started.id)).counts
+    assert (counts.done, counts.outstanding) == (3, 2)
