@@ -293,6 +293,7 @@ async def test_an_upload_that_was_changed_on_the_way_is_not_stored(
         line.change_request = lambda piece: piece.replace(b"right", b"wrong")
         with pytest.raises(S3Unavailable):
             await storage.write("a.txt", b"all is right")
+        assert b"x-amz-checksum-sha256" in line.seen.lower()
         assert [stored async for stored in kept.list()] == []
 
 
