@@ -56,15 +56,21 @@ _RECORD = """
             last_status integer, last_failure text, last_attempt_at timestamptz, settled_at timestamptz,
             number integer, started_at timestamptz, duration_ms double precision, request_headers jsonb,
             response_headers jsonb, response_body text, is_truncated boolean, detail text)
+        ORDER BY id
     ), held AS MATERIALIZED (
-        SELECT id FROM webhook_delivery WHERE id = ANY (%(ids)s) ORDER BY id FOR UPDATE
+        -- Found by id one after the other: joined with as many rows, the planner of a young table compares each with each.
+        SELECT g.*, w.claim_token = g.token
+            AND (w.state = 'pending' OR (w.state = 'skipped' AND g.state = 'delivered')) AS is_current
+        FROM given g CROSS JOIN LATERAL (
+            SELECT claim_token, state FROM webhook_delivery WHERE webhook_delivery.id = g.id FOR UPDATE
+        ) AS w
     ), attempts AS (
         INSERT INTO webhook_attempt (
             delivery_id, number, started_at, duration_ms, request_headers, status, response_headers, response_body,
             is_truncated, failure, detail)
         SELECT id, number, started_at, duration_ms, request_headers, last_status, response_headers,
             decode(response_body, 'base64'), is_truncated, last_failure, detail
-        FROM given JOIN held USING (id)
+        FROM held
         ON CONFLICT DO NOTHING
     ), health AS MATERIALIZED (
         SELECT subscription_id AS id, bool_or(state = 'delivered') AS is_well, min(last_attempt_at) AS at
@@ -79,9 +85,7 @@ _RECORD = """
     UPDATE webhook_delivery d SET
         state = g.state, due_at = g.due_at, failures = g.failures, last_status = g.last_status,
         last_failure = g.last_failure, last_attempt_at = g.last_attempt_at, settled_at = g.settled_at, claim_token = NULL
-    FROM given g JOIN held USING (id)
-    WHERE d.id = ANY (%(ids)s) AND d.id = g.id AND d.claim_token = g.token
-        AND (d.state = 'pending' OR (d.state = 'skipped' AND g.state = 'delivered'))
+    FROM held g WHERE d.id = ANY (%(ids)s) AND d.id = g.id AND g.is_current
 """
 
 _STANDING = "SELECT id, failing_since, warned_at FROM webhook_subscription WHERE id = ANY (%s)"

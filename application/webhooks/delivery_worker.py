@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 MOST_AT_ONCE = 500
 LEASE_SECONDS = 120.0
 """Longer than any request may take, twice; what a dead worker held is sent again after it."""
-RECORDS_AT_ONCE = 200
+RECORDS_AT_ONCE = 500
 RECORD_TRIES = 5
 TIDY_SECONDS = 3600.0
 FORGET_AT_ONCE = 1000
@@ -172,16 +172,28 @@ class DeliveryWorker:
             task.add_done_callback(self._sending.discard)
 
     async def _deliver(self, endpoint: Endpoint, claim: ClaimedDelivery) -> None:
+        is_ordered = endpoint.subscription.is_ordered
         try:
-            await self._attempt(endpoint, claim)
+            try:
+                tried = await self._attempt(endpoint, claim)
+            finally:
+                # Writing down what came of it is no reason to let the endpoint wait, unless its order depends on that.
+                if not is_ordered:
+                    self._leave(endpoint)
+            if tried is not None:
+                await self._note(endpoint, tried)
         except FactflowError as error:
             log.warning("webhook delivery %s is left for later: %s", claim.delivery.id, error.message)
         except Exception:
             log.exception("webhook delivery %s failed by a defect", claim.delivery.id)
         finally:
-            endpoint.in_flight -= 1
-            # After this task has left the set, so that there is room for what waits.
-            asyncio.get_running_loop().call_soon(self._go_on, endpoint)
+            if is_ordered:
+                self._leave(endpoint)
+
+    def _leave(self, endpoint: Endpoint) -> None:
+        endpoint.in_flight -= 1
+        # A turn later, when a task that ends has left the set, so that there is room for what waits.
+        asyncio.get_running_loop().call_soon(self._go_on, endpoint)
 
     def _go_on(self, endpoint: Endpoint) -> None:
         self._send_waiting(endpoint)
@@ -189,19 +201,26 @@ class DeliveryWorker:
         if is_saturated or endpoint.room(self.attempting.clock.monotonic()) is not None:
             self._woken.set()
 
-    async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> None:
+    async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> Tried | None:
         subscription = endpoint.subscription
         if claim.version != subscription.version:
             reloaded = await self._load(subscription.id)
             if reloaded is None or not reloaded.subscription.is_enabled:
-                return
+                return None
             subscription = reloaded.subscription
         tried = await self.attempting.attempt(claim, subscription)
-        answer = tried.recorded.attempt.answer
-        clock = self.attempting.clock
-        endpoint.note(answer, took=tried.took, now=clock.monotonic(), retry_after=tried.retry_after)
+        endpoint.note(
+            tried.recorded.attempt.answer,
+            took=tried.took,
+            now=self.attempting.clock.monotonic(),
+            retry_after=tried.retry_after,
+        )
+        return tried
+
+    async def _note(self, endpoint: Endpoint, tried: Tried) -> None:
         standing = await self._record(tried)
-        if await self.care.after(subscription.id, answer.outcome, standing):
+        outcome = tried.recorded.attempt.answer.outcome
+        if await self.care.after(endpoint.subscription.id, outcome, standing):
             self.wake()
 
     async def _record(self, tried: Tried) -> Standing:

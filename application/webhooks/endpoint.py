@@ -14,7 +14,7 @@ from domain.webhooks.pace import Pace
 from domain.webhooks.subscription import Subscription
 
 CONCURRENCY = 10
-MOST_CLAIMED = 200
+MOST_CLAIMED = 500
 CLAIMED_SECONDS = 0.25
 """A worker takes up as much for an endpoint as that takes in for about so long: one question for many deliveries."""
 _SMOOTHING = 0.2
@@ -31,7 +31,7 @@ class Endpoint:
     waiting: deque[ClaimedDelivery] = field(default_factory=deque)
     in_flight: int = 0
     rests_until: float = 0.0
-    seconds: float = 1.0
+    seconds: float = 0.1
 
     def adopt(self, subscription: Subscription, now: float) -> None:
         """Take over a newer version of the subscription."""
