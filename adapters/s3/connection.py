@@ -14,9 +14,9 @@ CHECK_SECONDS = 1
 class Connection:
     """What is needed to reach a bucket.
 
-    Without an ``endpoint_url`` it is on AWS. Without keys boto3 looks for them where it always does: in the environment,
-    in its files, at the machine's role. ``path_style`` None means: with an endpoint URL the bucket is in the path,
-    otherwise in the host name. ``attempts`` are those of one request, with boto3's back-off of up to one, two, four and
+    Without an ``endpoint_url`` it is on AWS, or where AWS_ENDPOINT_URL says. Without keys boto3 looks for them where it
+    always does: in the environment, in its files, at the machine's role. ``path_style`` None means: on AWS the bucket
+    is in the host name, at any other address in the path. ``attempts`` are those of one request, with boto3's back-off of up to one, two, four and
     so on seconds in between; ``connect_timeout`` and ``read_timeout`` are in seconds, for one attempt and one read.
     """
 
@@ -31,7 +31,12 @@ class Connection:
     read_timeout: float
 
     def clients(self) -> tuple[Any, Any]:
-        """A client for the work and one for health checks, which neither waits nor tries again."""
+        """A client for the work and one for health checks, which neither waits nor tries again.
+
+        Raises S3Refused for a key without its secret, which boto3 would replace by others, and for an impossible address.
+        """
+        if (self.access_key is None) != (self.secret_key is None):
+            raise S3Refused("for S3 an access key and its secret key belong together; one of them is missing")
         # An import of half a second, for whoever opens a bucket alone.
         import boto3.session  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
@@ -39,11 +44,11 @@ class Connection:
         session = boto3.session.Session(
             aws_access_key_id=self.access_key, aws_secret_access_key=self.secret_key
         )
-        is_path_style = self.endpoint_url is not None if self.path_style is None else self.path_style
+        styles = {None: "auto", True: "path", False: "virtual"}
         common = Config(
             signature_version="s3v4",
             # The signature covers the content's SHA-256, which every server then has to verify.
-            s3={"addressing_style": "path" if is_path_style else "virtual", "payload_signing_enabled": True},
+            s3={"addressing_style": styles[self.path_style], "payload_signing_enabled": True},
             # What else boto3 would add by itself, servers other than that of AWS often refuse.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

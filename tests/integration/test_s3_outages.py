@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from adapters.s3.connection import Connection
 from adapters.s3.storage import S3ObjectStorage
 from adapters.s3.translation import S3BucketMissing, S3Refused, S3Unavailable
 from application.ports.readiness import Health
@@ -185,6 +186,47 @@ async def test_an_address_or_bucket_that_cannot_be_is_refused(bucket: str, url: 
     with pytest.raises(S3Refused, match="cannot be made"):
         async with S3Service(url, "a", "b").storage(bucket, **QUICK):
             pass
+
+
+async def test_a_key_without_its_secret_is_refused() -> None:
+    """Rather than replaced by another that is found somewhere."""
+    with pytest.raises(S3Refused):
+        async with S3ObjectStorage("bucket", endpoint_url="http://127.0.0.1:1", access_key="a"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path_style", "address"),
+    [
+        (None, None, "https://bucket.s3.amazonaws.com/key"),
+        (None, True, "https://s3.eu-west-1.amazonaws.com/bucket/key"),
+        ("http://given:1", None, "http://given:1/bucket/key"),
+        ("http://given:1", False, "http://bucket.given:1/key"),
+        ("", None, "http://environment:2/bucket/key"),
+    ],
+)
+def test_the_bucket_is_in_the_host_on_aws_and_in_the_path_elsewhere(
+    endpoint: str | None, path_style: bool | None, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless it is said otherwise."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    if endpoint == "":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://environment:2")
+    connection = Connection(
+        endpoint_url=endpoint or None,
+        region="eu-west-1",
+        access_key="a",
+        secret_key="b",
+        path_style=path_style,
+        connections=1,
+        attempts=1,
+        connect_timeout=1,
+        read_timeout=1,
+    )
+    for client in connection.clients():
+        signed = client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
+        assert signed.split("?")[0] == address
+        client.close()
 
 
 async def test_a_server_that_speaks_something_else_is_not_believed() -> None:
