@@ -24,8 +24,6 @@ from domain.errors import FactflowError, NotFound, Unavailable
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 500
-LEASE_SECONDS = 120.0
-"""Longer than any request may take, twice; what a dead worker held is sent again after it."""
 RECORDS_AT_ONCE = 500
 RECORD_TRIES = 5
 TIDY_SECONDS = 3600.0
@@ -34,9 +32,13 @@ FORGET_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """``poll_seconds`` is how soon what other processes have published is found, ``retention_days`` how long it is kept."""
+    """``poll_seconds`` is how soon what other processes have published is found, ``retention_days`` how long it is kept.
+
+    ``lease_seconds`` must be longer than any request may take, twice: what a dead worker held is sent again after it.
+    """
 
     poll_seconds: float = 1.0
+    lease_seconds: float = 120.0
     retention_days: float = 30.0
     grace_seconds: float = 5.0
 
@@ -151,7 +153,7 @@ class DeliveryWorker:
             rooms,
             token=self.attempting.ids.new_id(),
             now=moment,
-            until=moment + timedelta(seconds=LEASE_SECONDS),
+            until=moment + timedelta(seconds=self.settings.lease_seconds),
         )
         for claim in claims:
             endpoint = known[claim.delivery.subscription_id]

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from application.ports.webhook_sender import WebhookRequest
-from application.webhooks.delivery_worker import LEASE_SECONDS, WorkerSettings
+from application.webhooks.delivery_worker import WorkerSettings
 from application.webhooks.redeliveries import NoDeliveriesNamed, RedeliveryNotFound, RedeliveryStatus
 from domain.outbound import DestinationRefused
 from domain.webhooks.delivery import Answer, DeliveryFilter, DeliveryPending, DeliveryState
@@ -298,7 +298,7 @@ async def test_what_a_dead_worker_held_is_sent_again_with_the_same_id() -> None:
         (first,) = dying.sent()
     async with working(store=dying.store) as post:
         assert post.sent() == []
-        await post.pass_minutes(LEASE_SECONDS / 60 + 1)
+        await post.pass_minutes(WorkerSettings().lease_seconds / 60 + 1)
         (second,) = post.sent()
         assert second.headers["webhook-id"] == first.headers["webhook-id"]
         (delivery,) = post.of(subscription)
