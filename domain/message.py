@@ -116,16 +116,19 @@ def init_message_id(execution_id: UUID, generation: int = 1) -> UUID:
 
 def child_id(parent_id: UUID, queue: str, emission_key: str) -> UUID:
     """The id of what a message emitted to a queue under a key (its position unless the adapter gives one)."""
-    return hashed_id(_CHILD_OF + parent_id.int.to_bytes(16, "big") + _emitted(queue, emission_key))
+    emitted = (_known_emitted if len(emission_key) <= _SHORT else _emitted)(queue, emission_key)
+    return hashed_id(_CHILD_OF + parent_id.int.to_bytes(16, "big") + emitted)
 
 
-# Made for every message, of parts that come again and again but for one.
-_CHILD_OF = length_prefixed("child") + (16).to_bytes(4, "big")
-
-
-@lru_cache(maxsize=1024)
 def _emitted(queue: str, emission_key: str) -> bytes:
     return length_prefixed(queue) + length_prefixed(emission_key)
+
+
+# Made for every message, of parts that come again and again but for one. Types count, because what is equal to a text
+# may be written in another way; and keys as long as what they stand for are not worth keeping.
+_CHILD_OF = length_prefixed("child") + (16).to_bytes(4, "big")
+_SHORT = 100
+_known_emitted = lru_cache(maxsize=1024, typed=True)(_emitted)
 
 
 def correlation_id(message_id: UUID, adapter_index: int, attempt: int) -> UUID:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from uuid import RFC_4122, UUID
+from enum import Enum
+from uuid import RFC_4122, UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.identity import derived_id, uuid7
+from domain.message import child_id
 
 MOMENTS = st.integers(min_value=0, max_value=(1 << 48) - 1)
 RANDOMNESS = st.binary(min_size=10, max_size=10)
@@ -75,3 +77,24 @@ def encoded(part: str | int | UUID) -> bytes:
 def test_a_derived_id_never_changes() -> None:
     """Stored ids would no longer be found."""
     assert derived_id("segment", "doc", "text", 0) == UUID("4908785a-671a-836c-ae9a-55f7e9307629")
+
+
+class Color(str, Enum):  # noqa: UP042 (they are met in the wild)
+    """Texts that are written in another way than what they are equal to."""
+
+    RED = "red"
+
+
+@given(
+    st.uuids(), st.text(st.characters(codec="utf-8"), max_size=8), st.sampled_from(["#0", "é", "k" * 5000])
+)
+def test_the_id_of_a_child_is_derived_from_parent_queue_and_key(parent: UUID, queue: str, key: str) -> None:
+    """However much of it is remembered from the last time."""
+    assert child_id(parent, queue, key) == derived_id("child", parent, queue, key)
+
+
+def test_the_id_of_a_child_does_not_depend_on_what_was_emitted_before() -> None:
+    """Another process, which has seen other messages, must come to the same."""
+    parent, queue = uuid4(), f"{uuid4()}"
+    assert child_id(parent, queue, "red") == derived_id("child", parent, queue, "red")
+    assert child_id(parent, queue, Color.RED) == derived_id("child", parent, queue, Color.RED)
