@@ -129,7 +129,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection in autocommit mode, for single statements that only read."""
+        """A connection in autocommit mode: each statement is a transaction of its own."""
         with translating():
             async with self._pool.connection() as connection:
                 yield connection
