@@ -7,11 +7,13 @@ import json
 from collections.abc import Sequence
 
 from entrypoints.composition.migrating import migrated
+from entrypoints.logs import configure_logging
 from entrypoints.settings import Settings
 
 
 def run(settings: Settings, *, output: str = "table") -> int:
     """Migrate the database of the settings, or the embedded one of the data folder; returns the exit code."""
+    configure_logging(settings)
     applied = asyncio.run(migrated(settings))
     print(_as_json(applied) if output == "json" else _as_text(applied))
     return 0

@@ -125,13 +125,16 @@ def doctor(output: str, **flags: str | None) -> int:
 
 
 @server.command()
+@click.option(
+    "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
+)
 @setting("data_dir")
-def migrate(**flags: str | None) -> int:
+def migrate(output: str, **flags: str | None) -> int:
     """Bring the database's tables up to this version, and say what was done."""
     settings = settings_of(flags)
     from entrypoints.migrate import run
 
-    return run(settings) or 0
+    return run(settings, output=output) or 0
 
 
 def settings_of(flags: dict[str, str | None]) -> Settings:
