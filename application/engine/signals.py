@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -59,6 +60,7 @@ class Signals:
     _to_say: asyncio.Event = field(default_factory=asyncio.Event)
     _to_hear: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _is_listening: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closing: bool = False
 
     async def __aenter__(self) -> Self:
@@ -67,6 +69,10 @@ class Signals:
                 asyncio.create_task(self._speak(), name="signals to others"),
                 asyncio.create_task(self._listen(), name="signals from others"),
             ]
+            # What is signalled after the first look at the ledger must be heard.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_SAYING_SECONDS):
+                    await self._is_listening.wait()
         return self
 
     async def __aexit__(
@@ -122,6 +128,7 @@ class Signals:
         while True:
             try:
                 async with self.queue.listen(CHANNEL) as payloads:
+                    self._is_listening.set()
                     await self._note_all(payloads)
             except FactflowError as error:
                 log.warning("nothing is heard from the others: %s", error)
