@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import lru_cache
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
@@ -58,6 +59,8 @@ class HttpWebhookSender:
         self._ssl_context = ssl_context
         self._system_lookup: SystemLookup | None = None
         self._session: aiohttp.ClientSession | None = None
+        # This judges the text alone and so never changes; where a name leads is judged at each connection.
+        self._judged = lru_cache(maxsize=1024)(lambda url: guarded_url(url, policy))
 
     async def __aenter__(self) -> Self:
         lookup = self._lookup
@@ -94,7 +97,7 @@ class HttpWebhookSender:
 
     def examine(self, url: str) -> None:
         """See the port."""
-        guarded_url(url, self._policy)
+        self._judged(url)
 
     async def send(self, request: WebhookRequest) -> Answer:
         """See the port."""
@@ -115,7 +118,7 @@ class HttpWebhookSender:
     async def _send(self, request: WebhookRequest, reuse: SimpleNamespace) -> Answer:
         if self._session is None:
             raise OSError("the sender is not open")
-        url = guarded_url(request.url, self._policy)
+        url = self._judged(request.url)
         async with asyncio.timeout(request.timeout_seconds) as limit:
             response = await self._session.post(
                 url,
@@ -126,7 +129,9 @@ class HttpWebhookSender:
             )
             limit.reschedule(None)
         try:
-            body, is_truncated = await _beginning(response, min(BODY_SECONDS, request.timeout_seconds))
+            body, is_truncated = b"", False
+            if not response.content.at_eof():
+                body, is_truncated = await _beginning(response, min(BODY_SECONDS, request.timeout_seconds))
         finally:
             # What is left of a body would have to be read before the connection could be used again.
             if response.content.at_eof():

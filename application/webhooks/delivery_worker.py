@@ -23,7 +23,10 @@ from domain.errors import FactflowError, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 500
+MOST_OUT = 500
+"""Requests under way, of all endpoints together."""
+MOST_UNRECORDED = 2000
+"""Deliveries taken up and not yet done with, requests under way among them."""
 RECORDS_AT_ONCE = 500
 RECORD_TRIES = 5
 TIDY_SECONDS = 3600.0
@@ -34,10 +37,12 @@ FORGET_AT_ONCE = 1000
 class WorkerSettings:
     """``poll_seconds`` is how soon what other processes have published is found, ``retention_days`` how long it is kept.
 
+    ``record_seconds`` is how long what came of much that is sent is gathered for one commit.
     ``lease_seconds`` must be longer than any request may take, twice: what a dead worker held is sent again after it.
     """
 
     poll_seconds: float = 1.0
+    record_seconds: float = 0.02
     lease_seconds: float = 120.0
     retention_days: float = 30.0
     grace_seconds: float = 5.0
@@ -62,13 +67,16 @@ class DeliveryWorker:
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _out: int = 0
+    _is_closing: bool = False
     _looked_at: float | None = None
     _records: Batcher[Recorded, Standing] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._records = Batcher(self.queue.record, size=RECORDS_AT_ONCE)
+        self._records = Batcher(self.queue.record, size=RECORDS_AT_ONCE, pause=self.settings.record_seconds)
 
     async def __aenter__(self) -> Self:
+        self._is_closing = False
         listening = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._work(), name="webhook deliveries"),
@@ -81,6 +89,7 @@ class DeliveryWorker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -145,8 +154,7 @@ class DeliveryWorker:
         now = self.attempting.clock.monotonic()
         known = dict(self._endpoints)
         rooms = [room for one in known.values() if (room := one.room(now)) is not None]
-        free = MOST_AT_ONCE - len(self._sending)
-        if not rooms or free < 1:
+        if not rooms or self._is_full:
             return 0
         moment = self.attempting.clock.now()
         claims = await self.queue.claim(
@@ -164,14 +172,25 @@ class DeliveryWorker:
         return len(claims)
 
     def _send_waiting(self, endpoint: Endpoint) -> None:
-        while len(self._sending) < MOST_AT_ONCE:
+        while not (self._is_full or self._is_closing):
             claim = endpoint.next(self.attempting.clock.monotonic())
             if claim is None:
                 return
             endpoint.in_flight += 1
+            self._out += 1
             task = asyncio.create_task(self._deliver(endpoint, claim))
             self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            task.add_done_callback(self._done)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._out >= MOST_OUT or len(self._sending) >= MOST_UNRECORDED
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        was_full = self._is_full
+        self._sending.discard(task)
+        if was_full:
+            self._woken.set()
 
     async def _deliver(self, endpoint: Endpoint, claim: ClaimedDelivery) -> None:
         is_ordered = endpoint.subscription.is_ordered
@@ -193,14 +212,11 @@ class DeliveryWorker:
                 self._leave(endpoint)
 
     def _leave(self, endpoint: Endpoint) -> None:
+        was_full = self._is_full
         endpoint.in_flight -= 1
-        # A turn later, when a task that ends has left the set, so that there is room for what waits.
-        asyncio.get_running_loop().call_soon(self._go_on, endpoint)
-
-    def _go_on(self, endpoint: Endpoint) -> None:
+        self._out -= 1
         self._send_waiting(endpoint)
-        is_saturated = len(self._sending) >= MOST_AT_ONCE - 1
-        if is_saturated or endpoint.room(self.attempting.clock.monotonic()) is not None:
+        if was_full or endpoint.room(self.attempting.clock.monotonic()) is not None:
             self._woken.set()
 
     async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> Tried | None:

@@ -15,7 +15,7 @@ from domain.webhooks.subscription import Subscription
 
 CONCURRENCY = 10
 MOST_CLAIMED = 500
-CLAIMED_SECONDS = 0.25
+CLAIMED_SECONDS = 0.5
 """A worker takes up as much for an endpoint as that takes in for about so long: one question for many deliveries."""
 _SMOOTHING = 0.2
 LONGEST_REST = 3600.0

@@ -120,18 +120,24 @@ class Delivery:
     ) -> Delivery:
         """The delivery after an attempt that ended at a moment; raises DeliveryNotPending."""
         self._require_pending()
-        told = replace(self, last_status=answer.status, last_failure=answer.failure, last_attempt_at=at)
-        if answer.outcome is Outcome.DELIVERED:
-            return replace(told, state=DeliveryState.DELIVERED, due_at=None, settled_at=at)
-        told = replace(told, failures=self.failures + 1)
+        is_delivered = answer.outcome is Outcome.DELIVERED
+        failures = self.failures + (not is_delivered)
         wait = (
-            schedule.delay(told.failures, randomness=randomness, retry_after=retry_after)
+            schedule.delay(failures, randomness=randomness, retry_after=retry_after)
             if answer.outcome is Outcome.RETRY
             else None
         )
-        if wait is None:
-            return replace(told, state=DeliveryState.DEAD, due_at=None, settled_at=at)
-        return replace(told, due_at=at + timedelta(seconds=wait))
+        ended = DeliveryState.DELIVERED if is_delivered else DeliveryState.DEAD
+        return replace(
+            self,
+            state=ended if wait is None else DeliveryState.PENDING,
+            due_at=None if wait is None else at + timedelta(seconds=wait),
+            settled_at=at if wait is None else None,
+            failures=failures,
+            last_status=answer.status,
+            last_failure=answer.failure,
+            last_attempt_at=at,
+        )
 
     def skipped(self, *, at: datetime) -> Delivery:
         """The delivery once its subscription is disabled; raises DeliveryNotPending."""

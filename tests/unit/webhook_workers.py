@@ -122,7 +122,7 @@ async def working(
         ),
         care=EndpointCare(subscriptions=subscriptions, clock=clock, ids=ids, rules=rules or DisableRules()),
         events=InProcessEventBus(),
-        settings=settings or WorkerSettings(poll_seconds=60, retention_days=10_000),
+        settings=settings or WorkerSettings(record_seconds=0, poll_seconds=60, retention_days=10_000),
     )
     use_case = Deliveries(
         deliveries=deliveries, subscriptions=subscriptions, clock=clock, ids=ids, changed=worker.wake
