@@ -15,10 +15,10 @@ from tests.integration.served import ROOT, serving
 pytestmark = pytest.mark.slow
 
 
-def refused(*arguments: str, **environment: str) -> tuple[int, str]:
-    """The exit code and what was said by a server that cannot start."""
+def refused(*arguments: str, command: str = "serve", **environment: str) -> tuple[int, str]:
+    """The exit code and what was said by a server or worker that cannot start."""
     ended = subprocess.run(
-        [sys.executable, "-m", "factflow_server", "serve", *arguments],
+        [sys.executable, "-m", "factflow_server", command, *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -88,8 +88,63 @@ def test_an_address_that_is_not_this_machine(tmp_path: Path) -> None:
     assert "listens on this machine alone" in said
 
 
-def test_a_server_that_is_not_embedded() -> None:
-    """This version has one way to run, and says so."""
+def test_a_server_that_is_not_embedded_and_has_no_database() -> None:
+    """It says which setting is missing, and how to go without."""
     code, said = refused()
     assert code == 2
-    assert "--embedded" in said
+    assert "a server without --embedded needs FACTFLOW_DATABASE_URL (missing_setting)" in said
+
+
+def test_a_worker_without_addresses() -> None:
+    """All that is missing is said at once."""
+    code, said = refused(command="worker")
+    assert code == 2
+    for name in ("FACTFLOW_DATABASE_URL", "FACTFLOW_QUEUE_URL", "FACTFLOW_STORAGE_URL"):
+        assert f"  {name}: " in said
+
+
+def test_a_server_without_routes_on_a_queue_of_its_own() -> None:
+    """Nobody could process what it starts."""
+    code, said = refused("--no-routes", FACTFLOW_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert code == 2
+    assert "FACTFLOW_QUEUE_URL (contradictory_settings)" in said
+
+
+def test_keys_for_a_storage_that_is_no_bucket(tmp_path: Path) -> None:
+    """They would be for nothing."""
+    code, said = refused(
+        "--embedded", FACTFLOW_STORAGE_URL=str(tmp_path), FACTFLOW_STORAGE_ENDPOINT="http://s3:9000"
+    )
+    assert code == 2
+    assert "FACTFLOW_STORAGE_URL is no s3:// address" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FACTFLOW_QUEUE_URL", "http://user:secret@broker/"),
+        ("FACTFLOW_STORAGE_URL", "gs://bucket"),
+        ("FACTFLOW_DATABASE_URL", "mysql://user:secret@db/x"),
+    ],
+)
+def test_addresses_of_another_kind(name: str, value: str) -> None:
+    """No secret is shown."""
+    code, said = refused(command="worker", **{name: value})
+    assert code == 2
+    assert f"{name} is " in said
+    assert "secret" not in said
+
+
+@pytest.mark.soak
+def test_a_broker_that_does_not_answer(tmp_path: Path, embedded_postgres_url: str) -> None:
+    """It is tried for a while, and then said."""
+    code, said = refused(
+        command="worker",
+        FACTFLOW_DATABASE_URL=embedded_postgres_url,
+        FACTFLOW_QUEUE_URL="amqp://guest:guest@127.0.0.1:1/",
+        FACTFLOW_STORAGE_URL=str(tmp_path / "objects"),
+        FACTFLOW_DATA_DIR=str(tmp_path / "data"),
+    )
+    assert code == 7
+    assert "127.0.0.1:1" in said
+    assert "guest:guest" not in said

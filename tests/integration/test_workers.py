@@ -1,0 +1,118 @@
+"""A server without routes and workers as processes, over PostgreSQL, RabbitMQ and S3."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.databases import named
+from tests.integration.working import Crowd, crowd, until
+from tests.s3_service import S3Service, new_bucket, remove_bucket, s3_service
+
+__all__ = ["s3_service"]
+
+pytestmark = pytest.mark.slow
+
+DOCUMENTS = 24
+SETTLED = "SELECT state, count(*), max(attempt) FROM message GROUP BY state"
+
+
+@pytest.fixture
+def database(external_postgres_url: str) -> Iterator[str]:
+    """The address of an empty database of its own."""
+    name = new_bucket().replace("-", "_")
+    with psycopg.connect(external_postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0".encode())
+        yield named(external_postgres_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def processes(tmp_path: Path, database: str, rabbitmq_url: str, s3_service: S3Service) -> Iterator[Crowd]:
+    """What starts servers and workers that share everything."""
+    bucket = new_bucket()
+    s3_service.client.create_bucket(Bucket=bucket)
+    environment = {
+        "FACTFLOW_DATABASE_URL": database,
+        "FACTFLOW_QUEUE_URL": rabbitmq_url,
+        "FACTFLOW_STORAGE_URL": f"s3://{bucket}/service",
+        "FACTFLOW_STORAGE_ENDPOINT": s3_service.url,
+        "FACTFLOW_STORAGE_REGION": "us-east-1",
+        "FACTFLOW_STORAGE_ACCESS_KEY": s3_service.access_key,
+        "FACTFLOW_STORAGE_SECRET_KEY": s3_service.secret_key,
+    }
+    with crowd(tmp_path, environment) as started:
+        yield started
+    remove_bucket(s3_service, bucket)
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Path:
+    """A small folder of documents."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number in range(DOCUMENTS):
+        text = f"# Beacon {number}\n\nThe beacon number {number} of the harbour has {number * 7} lamps.\n"
+        (folder / f"{number}.md").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_workers_take_in_documents_though_one_is_killed_and_another_joins(
+    processes: Crowd, documents: Path, database: str
+) -> None:
+    """Every message settles once, search answers, and who is stopped leaves nothing behind."""
+    server = processes.server("server", "--no-routes")
+    first = processes.worker("first")
+    second = processes.starting_worker("second")
+    execution_id = server.take_in(documents)
+    until(
+        lambda: server.execution(execution_id)["messages"]["done"],
+        lambda settled: settled > DOCUMENTS / 2,
+        60,
+    )
+    first.kill()
+    ended = server.ended(execution_id)
+    messages = ended["messages"]
+    assert ended["status"] == "completed", second.said()
+    assert (messages["done"], messages["dead"]) == (messages["total"], 0)
+    with psycopg.connect(database) as connection:
+        assert [(state, count) for state, count, _ in connection.execute(SETTLED)] == [
+            ("done", messages["total"])
+        ]
+    found = server.ask("/search", {"query": "how many lamps has beacon 17", "limit": 3})
+    assert found["results"], found
+    until(
+        server.workers,
+        lambda alive: {one["name"] for one in alive if one["takes_messages"]} == {"second"},
+        20,
+    )
+    assert second.stop() == 0
+    assert [one["takes_messages"] for one in server.workers()] == [False]
+    assert server.stop() == 0
+
+
+@pytest.mark.soak
+def test_a_pause_at_a_server_holds_up_a_worker_until_it_is_lifted(
+    processes: Crowd, documents: Path, database: str
+) -> None:
+    """And what a worker is stopped with goes on at the next one."""
+    server = processes.server("server", "--no-routes")
+    worker = processes.worker("worker")
+    execution_id = server.take_in(documents)
+    server.ask(f"/executions/{execution_id}/pause", method="POST")
+    time.sleep(1)
+    before = server.execution(execution_id)
+    time.sleep(2)
+    after = server.execution(execution_id)
+    assert (after["status"], after["messages"]) == ("running", before["messages"])
+    assert worker.stop() == 0
+    processes.worker("next")
+    server.ask(f"/executions/{execution_id}/resume", method="POST")
+    ended = server.ended(execution_id)
+    assert ended["status"] == "completed"
+    with psycopg.connect(database) as connection:
+        assert {crashes for (crashes,) in connection.execute("SELECT crashes FROM message")} == {0}
