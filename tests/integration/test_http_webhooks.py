@@ -52,6 +52,16 @@ async def settled(api: Api, count: int = 1) -> list[dict[str, Any]]:
     raise AssertionError("nothing is delivered")
 
 
+async def ended(api: Api, location: str) -> dict[str, Any]:
+    """A redelivery when it is over."""
+    for _ in range(500):
+        _, job = await api.ask("GET", location)
+        if job["status"] != "running":
+            return dict(job)
+        await asyncio.sleep(0.005)
+    raise AssertionError("the redelivery does not end")
+
+
 async def test_a_subscription_shows_its_secret_once(api: Api) -> None:
     """In the answer that makes it; its headers only by name."""
     made = await subscribed(api, headers={"Authorization": "Bearer t0ken"}, filters={"route_id": "read"})
@@ -173,11 +183,7 @@ async def test_dead_deliveries_are_redriven_one_by_one_and_together(api: Api) ->
     async with api.session.post(url, json={"subscription_id": made["id"], "status": 404}) as response:
         assert response.status == 202
         location = response.headers["Location"]
-    for _ in range(100):
-        _, job = await api.ask("GET", location)
-        if job["status"] == "completed":
-            break
-        await asyncio.sleep(0.005)
+    job = await ended(api, location)
     assert (job["status"], job["deliveries"]) == ("completed", 2)
     _, page = await api.ask("GET", f"{BASE}/deliveries", params={"state": "dead"})
     assert page["total"] == 0
