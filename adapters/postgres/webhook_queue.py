@@ -109,8 +109,9 @@ class PostgresWebhookQueue:
             "now": now,
             "until": until,
         }
-        async with self._database.transaction() as connection:
-            rows = await (await connection.execute(_CLAIM, values)).fetchall()
+        async with self._database.pipelined() as connection:
+            found = await connection.execute(_CLAIM, values)
+        rows = await found.fetchall()
         claimed = [
             ClaimedDelivery(
                 delivery=delivery_of(row), event=event_of(row[DELIVERY_WIDTH:]), token=token, version=row[-1]
@@ -129,7 +130,7 @@ class PostgresWebhookQueue:
             if one.delivery.state is not DeliveryState.DELIVERED
         }
         standings: dict[UUID, Standing] = {}
-        async with self._database.transaction() as connection:
+        async with self._database.pipelined() as connection:
             await connection.execute(_RECORD, {"rows": rows, "ids": ids})
             if failed:
                 found = await connection.execute(_STANDING, (sorted(failed),))

@@ -42,7 +42,7 @@ class WorkerSettings:
     """
 
     poll_seconds: float = 1.0
-    record_seconds: float = 0.02
+    record_seconds: float = 0.05
     lease_seconds: float = 120.0
     retention_days: float = 30.0
     grace_seconds: float = 5.0
@@ -115,6 +115,10 @@ class DeliveryWorker:
                 claimed = await self._claim()
             except FactflowError as error:
                 log.warning("webhook deliveries cannot be claimed: %s", error.message)
+                claimed = 0
+            except Exception:
+                # A defect is to be seen, and must not keep all that follows from being sent.
+                log.exception("webhook deliveries cannot be claimed")
                 claimed = 0
             if not claimed:
                 await self._rest()

@@ -12,6 +12,7 @@ from domain.message import correlation_id
 
 API = "/api/v1"
 MAX_BODY_BYTES = 20_000
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ def body_of(event: WebhookEvent) -> bytes:
 
 
 def _encoded(value: JsonObject) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return _JSON.encode(value).encode("utf-8", "replace")
 
 
 def _is_short(value: Json) -> bool:
