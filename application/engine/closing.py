@@ -14,6 +14,7 @@ from application.engine.route_gates import RouteGates
 from application.ports.ledger import ClaimRequest
 
 DISCARD_BATCH = 1000
+LEAVING_SECONDS = 0.25
 
 
 async def close_run(
@@ -23,13 +24,8 @@ async def close_run(
     commits: Commits,
     gates: RouteGates,
     quarantine: Quarantine,
-    with_queues: bool,
 ) -> None:
-    """Stop the processors, hand back what they hold, and with the queues delete those of the run.
-
-    Whoever learns that an execution has ended deletes its queues, also when another process has done so: what it
-    published last may have brought one back.
-    """
+    """Stop the processors, and hand back what they hold."""
     handed_back = await run.close()
     gates.forget(run.execution_id)
     if handed_back:
@@ -41,9 +37,19 @@ async def close_run(
     quarantine.leave(len(handed_back))
     # Children that were born claimed for this run meanwhile have been handed back behind these.
     await commits.settlements.drained()
-    if with_queues:
-        for processor in run.processors.values():
-            await ports.queue.delete(scoped_queue(run.execution_id, processor.route))
+
+
+async def delete_queues(ports: EnginePorts, run: ExecutionRun) -> None:
+    """Delete the queues of a run that is closed.
+
+    On a shared queue whoever learns that an execution has ended does so, also when another process has done it: what
+    was published last may have brought a queue back. And it waits a moment, for a consumer that loses its queue sets
+    it up again.
+    """
+    if not ports.queue.is_private:
+        await ports.clock.sleep(LEAVING_SECONDS)
+    for processor in run.processors.values():
+        await ports.queue.delete(scoped_queue(run.execution_id, processor.route))
 
 
 async def discard_left(ports: EnginePorts, execution_id: UUID) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from application.engine.announcing import announce
 from application.engine.availability import until_available
 from application.engine.beginning import written
-from application.engine.closing import discard_left
+from application.engine.closing import delete_queues, discard_left
 from application.engine.concluding import conclude_failed, conclude_interrupted
 from application.engine.endings import Endings
 from application.engine.execution_run import ExecutionRun
@@ -157,7 +157,7 @@ class Engine:
             self._fail(run.execution_id, error)
         except BaseException:
             # Nobody may be looking in the ledger for it yet: recovery takes it up from the beginning.
-            self._in_background(run.execution_id, self._close(run.execution_id, has_ended=False))
+            self._in_background(run.execution_id, self._leave(run.execution_id))
             raise
 
     def _drop(self, execution_id: UUID) -> None:
@@ -208,8 +208,9 @@ class Engine:
 
     async def discard(self, execution_id: UUID) -> None:
         """Stop an execution that has ended here, and settle as cancelled what is left of it."""
-        await self._close(execution_id, has_ended=True)
+        run = await self._close(execution_id)
         await discard_left(self.ports, execution_id)
+        await self._clear_up(run)
 
     def end(self, execution_id: UUID, status: ExecutionStatus) -> None:
         """Stop an execution that has come to a terminal status and tell so, without making the caller wait."""
@@ -233,7 +234,7 @@ class Engine:
             await (self._leave if self.shares else self._interrupt)(execution_id)
 
     async def _leave(self, execution_id: UUID, *, returns: bool = False) -> None:
-        await self._close(execution_id, has_ended=False)
+        await self._close(execution_id)
         self.signals.send(SignalKind.MESSAGES, execution_id)
         if returns:
             self.signals.note(SignalKind.EXECUTION, execution_id)
@@ -252,10 +253,17 @@ class Engine:
         """Return when an ending that is under way is over, however it went."""
         await self._endings.wait(execution_id)
 
-    async def _close(self, execution_id: UUID, *, has_ended: bool) -> None:
+    async def _close(self, execution_id: UUID) -> ExecutionRun | None:
         run = self._runs.pop(execution_id, None)
         if run is not None:
-            await self._workshop.close(run, with_queues=has_ended or not self.shares)
+            await self._workshop.close(run)
+            if not self.shares:
+                await delete_queues(self.ports, run)
+        return run
+
+    async def _clear_up(self, run: ExecutionRun | None) -> None:
+        if run is not None and self.shares:
+            await delete_queues(self.ports, run)
 
     async def _end(
         self, execution_id: UUID, status: ExecutionStatus, *, error: BaseException | None = None
@@ -264,9 +272,11 @@ class Engine:
             await conclude_failed(self.ports, execution_id, error)
         # Before all else: the others are to stop within a second.
         self.signals.send(SignalKind.EXECUTION, execution_id)
-        await self.discard(execution_id)
+        run = await self._close(execution_id)
+        await discard_left(self.ports, execution_id)
         self._tell(f"execution.{status}", execution_id)
         log.info("execution %s has ended: %s", execution_id, status)
+        await self._clear_up(run)
 
     def _fail(self, execution_id: UUID, error: BaseException) -> None:
         if self.shares and isinstance(error, SubscriptionClosed):
@@ -277,7 +287,7 @@ class Engine:
         self._in_background(execution_id, self._end(execution_id, ExecutionStatus.FAILED, error=error))
 
     async def _interrupt(self, execution_id: UUID) -> None:
-        await self._close(execution_id, has_ended=False)
+        await self._close(execution_id)
         await conclude_interrupted(self.ports, execution_id, self.generation_here(execution_id))
 
     def _is_over(self, execution_id: UUID) -> None:

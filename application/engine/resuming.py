@@ -45,6 +45,9 @@ class Resuming:
     async def one(self, execution: Execution) -> None:
         """Look at an execution of which something was heard, as it stands now. Raises Unavailable."""
         async with self._turn:
+            if not execution.status.is_terminal:
+                # Its generation of before may be just ending here.
+                await self.engine.ended(execution.id)
             if not execution.status.is_terminal or execution.id in self.engine.joined:
                 await self._look_at(execution)
 

@@ -76,15 +76,14 @@ class Workshop:
             crashed=self.crashed,
         ).run()
 
-    async def close(self, run: ExecutionRun, *, with_queues: bool) -> None:
-        """Stop a run, hand back what it holds, and with the queues delete those of the run."""
+    async def close(self, run: ExecutionRun) -> None:
+        """Stop a run, and hand back what it holds."""
         await close_run(
             run,
             ports=self.ports,
             commits=self._commits,
             gates=self.gates,
             quarantine=self.quarantine,
-            with_queues=with_queues,
         )
 
     def _taker(self, message: Message) -> RouteProcessor | None:
