@@ -131,7 +131,7 @@ class DeliveryWorker:
         versions = await self.subscriptions.versions()
         self._looked_at = now
         for gone in self._endpoints.keys() - versions.keys():
-            del self._endpoints[gone]
+            self._drop(gone)
         for subscription_id, version in versions.items():
             known = self._endpoints.get(subscription_id)
             if known is None or known.subscription.version != version:
@@ -141,18 +141,23 @@ class DeliveryWorker:
         try:
             subscription = await self.subscriptions.get(subscription_id)
         except NotFound:
-            self._endpoints.pop(subscription_id, None)
+            self._drop(subscription_id)
             return None
         except Unavailable:
             raise
         except FactflowError as error:
             # Sealed with a key that we do not have, say: the others are not to suffer for it.
             log.warning("webhook subscription %s cannot be read: %s", subscription_id, error.message)
-            self._endpoints.pop(subscription_id, None)
+            self._drop(subscription_id)
             return None
         endpoint = self._endpoints.setdefault(subscription_id, Endpoint(subscription=subscription))
         endpoint.adopt(subscription, self.attempting.clock.monotonic())
         return endpoint
+
+    def _drop(self, subscription_id: UUID) -> None:
+        """Send nothing more to an endpoint, whatever has been taken up for it."""
+        if (endpoint := self._endpoints.pop(subscription_id, None)) is not None:
+            endpoint.waiting.clear()
 
     async def _claim(self) -> int:
         now = self.attempting.clock.monotonic()

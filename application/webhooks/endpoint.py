@@ -88,6 +88,8 @@ class Endpoint:
         self.seconds += _SMOOTHING * (took - self.seconds)
         is_down = answer.outcome is Outcome.RETRY
         self.breaker = self.breaker.failed(now) if is_down else self.breaker.succeeded()
+        if answer.outcome is Outcome.GONE:
+            self.waiting.clear()
         if retry_after is not None:
             self.rests_until = max(self.rests_until, now + min(retry_after, LONGEST_REST))
 

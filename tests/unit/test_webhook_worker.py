@@ -100,6 +100,16 @@ async def test_gone_disables_at_once_and_is_told() -> None:
         assert len(post.sent()) == 1
 
 
+async def test_what_was_taken_up_for_an_endpoint_that_is_gone_is_not_sent() -> None:
+    """But for what was under way already."""
+    async with working(GONE) as post:
+        gone = await post.subscribed()
+        await post.happened(200)
+        assert len(post.sent()) <= 10
+        states = [one.state for one in post.of(gone)]
+        assert (states.count(DEAD), states.count(SKIPPED)) == (len(post.sent()), 200 - len(post.sent()))
+
+
 async def test_retry_after_is_honoured_for_the_whole_endpoint() -> None:
     """Nothing is sent to it before; the others do not wait."""
     later = Answer(status=429, headers={"retry-after": "600"})
