@@ -9,20 +9,29 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import aio_pika
+import aiormq
 import pamqp.frame
 import pytest
 from aio_pika.abc import AbstractChannel
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
+from yarl import URL
 
 from adapters.rabbitmq.confirmed_channel import IN_FLIGHT, content
 from adapters.rabbitmq.message_queue import RabbitMessageQueue
 from adapters.rabbitmq.names import amqp_name
-from adapters.rabbitmq.translation import QueueDeclaredOtherwise, RabbitAddressInvalid, RabbitUnavailable
+from adapters.rabbitmq.translation import (
+    QueueDeclaredOtherwise,
+    RabbitAddressInvalid,
+    RabbitNotPermitted,
+    RabbitUnavailable,
+    translating,
+)
 from application.ports.message_queue import Envelope, SubscriptionClosed
 from application.ports.readiness import Health
 from tests.rabbitmq_hands import PATIENCE, QUICK, envelopes, foreign_hand, received, until
@@ -291,6 +300,37 @@ async def test_without_a_broker_it_does_not_open_and_says_why() -> None:
         async with queue:
             pass
     assert "secret" not in str(caught.value)
+
+
+async def test_a_login_that_is_refused_is_named_as_the_reason(rabbitmq_url: str) -> None:
+    """It is tried again all the same: the user may be made a moment later."""
+    url = str(URL(rabbitmq_url).with_user("nobody").with_password("secret"))
+    with pytest.raises(RabbitUnavailable, match="ACCESS_REFUSED") as caught:
+        async with RabbitMessageQueue([url], timing=replace(QUICK, open=1.0)):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+async def test_what_the_broker_forbids_is_not_permitted(queue: RabbitMessageQueue) -> None:
+    """Names that are the broker's own are forbidden to everybody."""
+    with pytest.raises(RabbitNotPermitted), translating():
+        await queue._control.declare("amq.forbidden", {})
+    assert (await queue.check()).health is Health.HEALTHY
+
+
+async def test_a_consumer_that_the_broker_does_not_know_is_put_back(
+    queue: RabbitMessageQueue, name: str
+) -> None:
+    """Nothing is said and nothing is closed; it is found by asking how many consumers the queue has."""
+    async with queue.subscribe(name, prefetch=5) as subscription:
+        before = subscription.consumer
+        assert before is not None
+        channel = before._channel
+        (tag,) = cast("aiormq.Channel", channel).consumers
+        await channel.basic_cancel(tag)
+        await queue.publish(name, sent := envelopes(2))
+        assert await received(subscription, 2) == sent
+        assert subscription.consumer is not before
 
 
 @pytest.mark.parametrize(
