@@ -20,7 +20,7 @@ from domain.webhooks.outcome import Failure
 
 Exact = Annotated[str, Meta(min_length=1, max_length=200)]
 Moment = Annotated[datetime, Meta(tz=True)]
-Status = Annotated[int, Meta(ge=100, le=999)]
+Status = Annotated[int, Meta(ge=100, le=999, examples=[404])]
 
 
 class RedriveRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,7 +83,7 @@ class AttemptResponse(Struct, frozen=True, kw_only=True):
     started_at: datetime
     duration_ms: float
     outcome: str
-    status: int | None
+    status: Status | None
     failure: str | None
     detail: str | None
     request_headers: dict[str, str]
