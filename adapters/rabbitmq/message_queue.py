@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -61,12 +61,7 @@ class RabbitMessageQueue:
         self._queues: dict[str, QueueState] = {}
         self._subscriptions: dict[RabbitSubscription, None] = {}
         self._to_delete: set[str] = set()
-        self._lost: Callable[[str], None] = _ignore
         self._opened = AsyncExitStack()
-
-    def when_lost(self, tell: Callable[[str], None]) -> None:
-        """Have ``tell`` called with the name of a queue that was deleted under us: what was in it has to be put in again."""
-        self._lost = tell
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -191,12 +186,9 @@ class RabbitMessageQueue:
         state = self._queues.get(queue)
         if state is None:
             state = self._queues[queue] = QueueState(
-                name=queue, amqp_name=amqp_name(queue), arguments=self._arguments, lost=self._tell_lost
+                name=queue, amqp_name=amqp_name(queue), arguments=self._arguments
             )
         return state
-
-    def _tell_lost(self, queue: str) -> None:
-        self._lost(queue)
 
     async def _delete(self, queue: str) -> None:
         if self._consuming.present is None:
@@ -219,7 +211,3 @@ async def _running(watchdog: Watchdog) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _ignore(_queue: str) -> None:
-    """Nobody wants to know."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiormq
@@ -18,12 +17,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class QueueState:
-    """``is_declared``: this process has seen it; should it not be there any more, what was in it is lost."""
+    """``is_declared``: this process has seen it; should it not be there any more, what was in it is lost.
+
+    It is not lost to the engine, whose feed publishes again what the ledger has and an idle consumer is not given.
+    """
 
     name: str
     amqp_name: str
     arguments: FieldTable
-    lost: Callable[[str], None]
     is_declared: bool = False
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -58,4 +59,3 @@ class QueueState:
             log.warning(
                 "the queue %s was deleted, and what was in it is lost; it is declared again", self.name
             )
-            self.lost(self.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -164,26 +165,22 @@ async def test_what_is_no_envelope_is_thrown_away_and_told_once(
 
 
 async def test_a_publish_to_a_queue_that_was_deleted_arrives_all_the_same(
-    queue: RabbitMessageQueue, name: str, hand: AbstractChannel
+    queue: RabbitMessageQueue, name: str, hand: AbstractChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The broker drops what it cannot route, unless it is asked to return it; then the queue is declared again."""
-    lost: list[str] = []
-    queue.when_lost(lost.append)
     await queue.publish(name, envelopes(3))
     await hand.queue_delete(name)
     sent = envelopes(3)
     assert await queue.publish(name, sent) == 3
-    assert lost == [name]
+    assert losses(caplog) == [name]
     async with queue.subscribe(name, prefetch=5) as subscription:
         assert await received(subscription, 3) == sent
 
 
 async def test_a_consumer_whose_queue_was_deleted_is_put_back(
-    queue: RabbitMessageQueue, name: str, hand: AbstractChannel
+    queue: RabbitMessageQueue, name: str, hand: AbstractChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The queue is declared again, and who wants to know is told that something was lost."""
-    lost: list[str] = []
-    queue.when_lost(lost.append)
+    """The queue is declared again, and the log tells that something was lost."""
     async with queue.subscribe(name, prefetch=5) as subscription:
         for _ in range(2):
             waiting = asyncio.create_task(received(subscription, 1))
@@ -192,7 +189,13 @@ async def test_a_consumer_whose_queue_was_deleted_is_put_back(
             sent = envelopes(1)
             await queue.publish(name, sent)
             assert await waiting == sent
-    assert lost == [name, name]
+    assert losses(caplog) == [name, name]
+
+
+def losses(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The queues of which the log tells that what was in them is lost."""
+    told = (re.match(r"the queue (\S+) was deleted", record.getMessage()) for record in caplog.records)
+    return [match[1] for match in told if match]
 
 
 async def _has_come_back(queue: RabbitMessageQueue, hand: AbstractChannel, name: str) -> bool:
