@@ -663,3 +663,34 @@ def test_health_is_an_exit_code_too(cli: CommandLine, server: ScriptedServer, st
     assert ran.lines[0].split() == ["status", status]
     assert ran.lines[1].split() == ["up", "for", "1", "m", "15", "s"]
     assert json.loads(cli("system", "health", "--output", "json").out)["status"] == status
+
+
+def test_workers_are_listed_with_what_they_have_to_do(cli: CommandLine, server: ScriptedServer) -> None:
+    """One line for each process; how many executions it has joined, and not which."""
+    worker = {
+        "id": "01890a5d-ac96-774b-bcce-b302099a8057", "name": "reader-1", "host": "h1", "pid": 77, "since": None,
+        "takes_messages": True, "executions": ["a", "b"], "in_hand": 12, "lease_until": None, "answers": False,
+    }  # fmt: skip
+    page = {
+        "workers": [worker],
+        "total": 1,
+        "limit": 100,
+        "offset": 0,
+        "has_more": False,
+        "next_cursor": None,
+    }
+    server.says("GET", "/api/v1/system/workers", page)
+    ran = cli("system", "workers")
+    assert ran.code == 0
+    assert ran.lines[0].lower().split() == [
+        "name",
+        "host",
+        "pid",
+        "alive",
+        "for",
+        "routes",
+        "executions",
+        "in",
+        "hand",
+    ]
+    assert ran.lines[1].split() == ["reader-1", "h1", "77", "-", "yes", "2", "12"]

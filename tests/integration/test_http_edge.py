@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from adapters.http.settings import HttpSettings
 from adapters.memory.models import MemoryEmbeddingModel
+from application.ports.leases import WorkerFacts
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
 from tests.http_server import Api, Component, World, serving
@@ -162,3 +165,17 @@ async def test_a_server_is_not_ready_before_recovery_is_done() -> None:
 async def test_debug_shows_the_components_details(api: Api) -> None:
     _, health = await api.ask("GET", "/api/v1/system/health?debug=true")
     assert health["debug"] == {"database": {"connections": 1}}
+
+
+async def test_the_workers_that_are_alive_are_listed(api: Api) -> None:
+    """With what each tells of itself; whose lease has run out is not among them."""
+    leases, now = api.world.leases, datetime.now(UTC)
+    alive, gone, execution_id = uuid4(), uuid4(), uuid4()
+    facts = WorkerFacts(name="reader", host="h1", pid=7, since=now, in_hand=3)
+    await leases.hold(alive, until=now + timedelta(minutes=1), executions=[execution_id], worker=facts)
+    await leases.hold(gone, until=now - timedelta(minutes=1), worker=facts)
+    status, listed = await api.ask("GET", "/api/v1/system/workers")
+    assert (status, listed["total"], listed["has_more"]) == (200, 1, False)
+    (worker,) = listed["workers"]
+    assert (worker["id"], worker["executions"], worker["in_hand"]) == (str(alive), [str(execution_id)], 3)
+    assert (worker["name"], worker["host"], worker["pid"], worker["answers"]) == ("reader", "h1", 7, False)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.databases import named
 from tests.integration.working import Crowd, crowd, until
+from tests.rabbitmq_service import own_node
 from tests.s3_service import S3Service, new_bucket, remove_bucket, s3_service
 
 __all__ = ["s3_service"]
@@ -116,3 +117,32 @@ def test_a_pause_at_a_server_holds_up_a_worker_until_it_is_lifted(
     assert ended["status"] == "completed"
     with psycopg.connect(database) as connection:
         assert {crashes for (crashes,) in connection.execute("SELECT crashes FROM message")} == {0}
+
+
+@pytest.mark.soak
+def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
+    processes: Crowd, documents: Path, database: str
+) -> None:
+    """Nobody is restarted, and every message is attempted once."""
+    with own_node() as node:
+        processes.environment["FACTFLOW_QUEUE_URL"] = node.url
+        for number in range(DOCUMENTS, 20 * DOCUMENTS):
+            (documents / f"{number}.md").write_text(f"# Beacon {number}\n\nIt is lit.\n", encoding="utf-8")
+        server = processes.server("server", "--no-routes")
+        for name in ("first", "second"):
+            processes.worker(name)
+        execution_id = server.take_in(documents)
+        until(
+            lambda: server.execution(execution_id)["messages"]["done"],
+            lambda settled: settled > 5 * DOCUMENTS,
+            60,
+        )
+        node.kill()
+        assert server.ask("/system/health")["status"] == "unhealthy"
+        node.start()
+        ended = server.ended(execution_id)
+        assert (ended["status"], ended["messages"]["dead"]) == ("completed", 0)
+        with psycopg.connect(database) as connection:
+            rows = connection.execute("SELECT DISTINCT state, crashes FROM message").fetchall()
+        assert rows == [("done", 0)]
+        until(lambda: node.control("list_queues", "name"), lambda listed: "exec:" not in listed, 10)

@@ -104,7 +104,7 @@ class Crowd:
     """Starts processes that share their settings, and kills at the end those that are left."""
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     _running: list[Running] = field(default_factory=list)
 
     def server(self, name: str = "server", *options: str, **environment: str) -> Answering:
