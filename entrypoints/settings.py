@@ -53,7 +53,9 @@ class Settings(WebhookSettings):
     )
     data_dir: Path = field(
         default=Path(".factflow"),
-        metadata=_about(PATH, "The folder for everything an embedded server keeps."),
+        metadata=_about(
+            PATH, "The folder for all that an embedded server keeps, and for the model of every other."
+        ),
     )
     models_dir: Path | None = field(
         default=None,
@@ -64,7 +66,8 @@ class Settings(WebhookSettings):
     docs: Path | None = field(
         default=None,
         metadata=_about(
-            PATH, "The folder an embedded server ingests at its start; unset, the project's own docs."
+            PATH,
+            "The folder a server ingests at its start; unset, an embedded one takes the project's own docs.",
         ),
     )
     database_url: str | None = field(
