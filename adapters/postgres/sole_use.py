@@ -35,7 +35,7 @@ _END_OUR_GHOST = """
 
 
 class DatabaseInUse(Conflict):
-    """Another server is using the database."""
+    """Another server is using the database, and only those that share a queue can share it."""
 
     code = "database_in_use"
 
