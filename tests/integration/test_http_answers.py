@@ -97,7 +97,9 @@ async def test_several_slots_are_searched_at_once() -> None:
         await world.index(document_id, text)
     async with serving(world=world) as api:
         path = f"{SEARCH}/multi-model"
-        status, found = await api.ask("POST", path, json={"query": "cargo ships", "models": ["narrow", "words"]})
+        status, found = await api.ask(
+            "POST", path, json={"query": "cargo ships", "models": ["narrow", "words"]}
+        )
         assert (status, found["mode"], found["results"][0]["document_id"]) == (200, "multi-model", "ships")
         assert found["results"][0]["model_scores"].keys() == {"words", "narrow"}
         _, all_slots = await api.ask("POST", path, json={"query": "cargo ships"})

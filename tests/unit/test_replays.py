@@ -523,5 +523,9 @@ async def test_thousands_of_objects_are_replayed(many: int, stores: Stores) -> N
         parent = await on.run(n=many)
         on.ended_with.clear()
         again = await replayed(on, parent, KEPT)
-        assert (again.status, again.counts.done, again.counts.dead) == (ExecutionStatus.COMPLETED, 2 * many + 1, 0)
+        assert (again.status, again.counts.done, again.counts.dead) == (
+            ExecutionStatus.COMPLETED,
+            2 * many + 1,
+            0,
+        )
         assert len(set(on.texts())) == many
