@@ -25,7 +25,7 @@ from entrypoints.modes import require_for_serving
 from entrypoints.progress import shown
 from entrypoints.settings import Settings
 from entrypoints.stop_signal import StopSignal
-from entrypoints.welcome import summary, things_to_try
+from entrypoints.welcome import subject, summary, things_to_try
 
 log = logging.getLogger(__name__)
 
@@ -146,13 +146,13 @@ async def _take_in_and_greet(
     print(f"Serving at {base}; taking in {folder} …", file=sys.stderr, flush=True)
     try:
         with shown("Taking in") as progress:
-            ingested: Ingested | None = await ingest_folder(application, folder, progress)
+            ingested = await ingest_folder(application, folder, progress)
+        about = None if folder == default_docs() else await subject(application, folder)
     except FactflowError as error:
         print(f"error: {folder} could not be taken in: {error.message} ({error.code})", file=sys.stderr)
         return
-    if ingested is not None:
-        _tell(ingested, folder)
-    print(things_to_try(base), flush=True)
+    _tell(ingested, folder)
+    print(things_to_try(base, about), flush=True)
 
 
 def _tell(ingested: Ingested, folder: Path) -> None:
