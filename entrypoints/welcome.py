@@ -34,7 +34,9 @@ def summary(ingested: Ingested, folder: Path) -> Iterator[str]:
 async def subject(application: Application, folder: Path) -> str | None:
     """What something in a folder that was taken in is about, in its own words; None when nothing is there."""
     where = SearchFilter(origins=[f"folder:{folder.expanduser().absolute()}"])
-    found = await application.search.find(SearchRequest(query="overview and introduction", limit=1, where=where))
+    found = await application.search.find(
+        SearchRequest(query="overview and introduction", limit=1, where=where)
+    )
     if not found:
         return None
     headings = found[0].found.segment.heading_path
