@@ -50,10 +50,11 @@ async def ingest(application: Application, payload: JsonObject, progress: Progre
 
 async def ingest_folder(application: Application, folder: Path, progress: Progress) -> Ingested:
     """Take in every readable file of a folder."""
-    return await ingest(application, {"folder": str(_absolute(folder))}, progress)
+    return await ingest(application, {"folder": str(absolute(folder))}, progress)
 
 
-def _absolute(folder: Path) -> Path:
+def absolute(folder: Path) -> Path:
+    """The folder as documents name it in their origin."""
     return folder.expanduser().absolute()
 
 

@@ -10,7 +10,7 @@ from application.contents import Application
 from application.search_request import SearchRequest
 from domain.execution import ExecutionStatus
 from domain.match import SearchFilter
-from entrypoints.ingestion import Ingested
+from entrypoints.ingestion import Ingested, absolute
 
 MOST_FAILURES = 10
 
@@ -33,7 +33,7 @@ def summary(ingested: Ingested, folder: Path) -> Iterator[str]:
 
 async def subject(application: Application, folder: Path) -> str | None:
     """What something in a folder that was taken in is about, in its own words; None when nothing is there."""
-    where = SearchFilter(origins=[f"folder:{folder.expanduser().absolute()}"])
+    where = SearchFilter(origins=[f"folder:{absolute(folder)}"])
     found = await application.search.find(
         SearchRequest(query="overview and introduction", limit=1, where=where)
     )
