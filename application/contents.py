@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from application.chat import Chat
 from application.configs import Configs
 from application.dead_letters import DeadLetters
+from application.diagnostics import Diagnostics
 from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
@@ -49,4 +50,5 @@ class Application:
     webhook_deliveries: Deliveries
     webhook_redeliveries: Redeliveries
     workers: Workers
+    diagnostics: Diagnostics
     health: SystemHealth

@@ -46,13 +46,16 @@ class SystemHealth:
     async def report(self, *, debug: bool = False) -> HealthReport:
         """How everything is; with ``debug`` the components' details are kept."""
         answers = await asyncio.gather(*(_answer(component, debug=debug) for component in self.components))
-        now = self.clock.now()
         return HealthReport(
             status=_worst(answers),
             components=answers,
-            at=now,
-            uptime_seconds=(now - self.started_at).total_seconds(),
+            at=self.clock.now(),
+            uptime_seconds=self.uptime_seconds(),
         )
+
+    def uptime_seconds(self) -> float:
+        """How long the service has been up."""
+        return (self.clock.now() - self.started_at).total_seconds()
 
 
 async def _answer(component: Readiness, *, debug: bool) -> ComponentHealth:

@@ -24,6 +24,7 @@ from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.index_administration import MemoryIndexAdministration
+from adapters.memory.inspection import MemoryInspection
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
@@ -52,6 +53,7 @@ from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
+from application.diagnostics import Diagnostics
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts
 from application.engine.replay_registry import SeedingRegistry
@@ -318,6 +320,13 @@ class World:
             webhook_deliveries=(webhook_deliveries := self._webhook_deliveries()),
             webhook_redeliveries=Redeliveries(deliveries=webhook_deliveries),
             workers=Workers(leases=self.leases, clock=ports.clock, owner=ports.owner),
+            diagnostics=Diagnostics(
+                queue=ports.queue,
+                storage=self.storage,
+                inspection=MemoryInspection(self.ledger, self.corpus, self.webhooks),
+                ids=ports.ids,
+                gates=engine.gates,
+            ),
             health=SystemHealth(components=[self.component], clock=ports.clock, started_at=ports.clock.now()),
         )
 

@@ -12,6 +12,7 @@ from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.dead_letters import DeadLettersController
+from adapters.http.controllers.diagnostics import DiagnosticsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
 from adapters.http.controllers.indexes import IndexesController
@@ -29,6 +30,7 @@ from adapters.http.controllers.webhooks import WebhooksController
 from adapters.http.dependencies import provided
 from adapters.http.edge import Edge
 from adapters.http.error_handling import answer_with_problem
+from adapters.http.metrics import RequestMetrics
 from adapters.http.settings import HttpSettings
 from application.contents import Application
 
@@ -53,6 +55,7 @@ CONTROLLERS = (
     WebhooksController,
     WebhookDeliveriesController,
     SystemController,
+    DiagnosticsController,
 )
 
 
@@ -82,5 +85,6 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
         openapi_config=None,
         logging_config=None,
     )
-    app.edge = Edge(app.route, settings)
+    metrics = app.state["metrics"] = RequestMetrics()
+    app.edge = Edge(metrics.measured(app.route), settings)
     return app

@@ -30,7 +30,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
-        if not _is_http(scope):
+        if not is_http(scope):
             await self._app(scope, receive, send)
             return
         token = REQUEST_ID.set(request_id(scope["headers"]))
@@ -64,7 +64,8 @@ class Edge:
         return None
 
 
-def _is_http(scope: Scope) -> TypeGuard[HTTPScope]:
+def is_http(scope: Scope) -> TypeGuard[HTTPScope]:
+    """Whether it is a request, and not the start of the server or a WebSocket."""
     return scope["type"] == ScopeType.HTTP
 
 

@@ -8,6 +8,17 @@ from dataclasses import dataclass, field
 MEBIBYTE = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingFact:
+    """One setting as anybody may see it: ``value`` is ``***`` for a secret, None when it is unset."""
+
+    name: str
+    variable: str
+    value: str | None
+    is_default: bool
+    about: str
+
+
 def _is_ready() -> bool:
     return True
 
@@ -18,7 +29,8 @@ class HttpSettings:
 
     ``refuses_foreign_hosts`` is for a server without authentication: it then answers only requests whose ``Host`` (and
     ``Origin``, when they change something) is this machine or one of ``host_names``, so that a web page cannot reach
-    it by DNS rebinding. ``has_recovered`` tells whether recovery after a restart is done.
+    it by DNS rebinding. ``has_recovered`` tells whether recovery after a restart is done. ``facts`` is what the process
+    was started with, without secrets.
     """
 
     version: str = "0.0.0"
@@ -29,3 +41,4 @@ class HttpSettings:
     max_upload_bytes: int = 1024 * MEBIBYTE
     heartbeat_seconds: float = 15.0
     has_recovered: Callable[[], bool] = _is_ready
+    facts: tuple[SettingFact, ...] = ()

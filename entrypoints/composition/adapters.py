@@ -18,6 +18,7 @@ from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.index_administration import PostgresIndexAdministration
+from adapters.postgres.inspection import PostgresInspection
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_gap import PostgresLineageGap
@@ -46,6 +47,7 @@ from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.id_source import IdSource
 from application.ports.index_administration import IndexAdministration
+from application.ports.inspection import Inspection
 from application.ports.language_model import LanguageModel
 from application.ports.leases import Leases
 from application.ports.ledger import Ledger
@@ -124,6 +126,7 @@ class Adapters(containers.DeclarativeContainer):
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
     index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
+    inspection: providers.Provider[Inspection] = providers.AbstractSingleton()
     parser: providers.Provider[ConfigParser] = providers.AbstractSingleton()
     reader: providers.Provider[DocumentReader] = providers.AbstractSingleton()
     tokenizer: providers.Provider[Tokenizer] = providers.AbstractSingleton()
@@ -171,6 +174,7 @@ class EmbeddedAdapters(Adapters):
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
     index_administration = providers.Singleton(PostgresIndexAdministration, database)
+    inspection = providers.Singleton(PostgresInspection, database)
     parser = providers.Singleton(YamlConfigParser)
     reader = providers.Singleton(FormatDocumentReader)
     tokenizer = providers.Singleton(MiniLmTokenizer)

@@ -8,6 +8,7 @@ from adapters.http.app import HttpApi, create_app
 from adapters.http.correlation import RequestIdFilter
 from adapters.http.settings import HttpSettings
 from application.contents import Application
+from entrypoints.setting_facts import setting_facts
 from entrypoints.settings import Settings
 from factflow_server import __version__
 
@@ -26,5 +27,6 @@ def http_api(application: Application, settings: Settings, *, port: int, mode: s
             mode=mode,
             refuses_foreign_hosts=True,
             host_names=frozenset({settings.host, f"{settings.host}:{port}"}),
+            facts=setting_facts(settings),
         ),
     )

@@ -15,6 +15,7 @@ from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
+from application.diagnostics import Diagnostics
 from application.engine.draining import drain
 from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
@@ -200,6 +201,7 @@ def _application(
         webhook_deliveries=webhooks.deliveries,
         webhook_redeliveries=webhooks.redeliveries,
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
+        diagnostics=_diagnostics(adapters, engine),
         health=_health(
             adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
         ),
@@ -226,6 +228,16 @@ def _chat(adapters: Adapters, search: Search) -> Chat:
         storage=adapters.storage(),
         reader=adapters.reader(),
         language_model=adapters.language_model(),
+    )
+
+
+def _diagnostics(adapters: Adapters, engine: Engine) -> Diagnostics:
+    return Diagnostics(
+        queue=adapters.queue(),
+        storage=adapters.storage(),
+        inspection=adapters.inspection(),
+        ids=adapters.ids(),
+        gates=engine.gates,
     )
 
 

@@ -62,3 +62,91 @@ async def workers(server: Server, session: Session, limit: int, offset: int) -> 
     """List the servers and workers that are alive, and how much each has to do."""
     reply = await server.get("system", "workers", query={"limit": limit, "offset": offset})
     session.show(reply, lambda: print_page(WORKERS, reply, "workers", empty="no worker is alive"))
+
+
+STEPS = (
+    Column("step", "name"),
+    Column("ms", lambda row: f"{row.get('duration_ms') or 0:.1f}", is_number=True),
+    Column("result", lambda row: row.get("error") or "ok"),
+)
+TABLES = (
+    Column("table", "name"),
+    Column("rows, about", "rows", is_number=True),
+    Column("MB", lambda row: f"{(row.get('size_bytes') or 0) / 1e6:.1f}", is_number=True),
+)
+
+
+async def _diagnosis(server: Server, session: Session, component: str) -> int:
+    reply = await server.post("system", f"{component}-diagnostic")
+    told = reply.value()
+    facts = told.get("database")
+
+    def as_table() -> None:
+        print_table(STEPS, reply.items("steps"), empty="nothing was tried")
+        if isinstance(facts, dict):
+            click.echo()
+            print_record([(name.replace("_", " "), facts[name]) for name in facts if name != "tables"])
+            click.echo()
+            print_table(TABLES, facts.get("tables") or [], empty="there are no tables")
+
+    session.show(reply, as_table)
+    return OK if told.get("ok") else KINDS[Unavailable]
+
+
+@system.command("mq-diagnostic")
+@asks_server
+async def mq_diagnostic(server: Server, session: Session) -> int:
+    """Send something through the message queue and back; exit code 7 when that does not work."""
+    return await _diagnosis(server, session, "mq")
+
+
+@system.command("storage-diagnostic")
+@asks_server
+async def storage_diagnostic(server: Server, session: Session) -> int:
+    """Write, read, list and delete an object; exit code 7 when that does not work."""
+    return await _diagnosis(server, session, "storage")
+
+
+@system.command("database-diagnostic")
+@asks_server
+async def database_diagnostic(server: Server, session: Session) -> int:
+    """Show the database's versions and sizes; exit code 7 when it does not answer."""
+    return await _diagnosis(server, session, "database")
+
+
+@system.command()
+@asks_server
+async def metrics(server: Server, session: Session) -> None:
+    """Count executions, messages, webhook deliveries and documents."""
+    reply = await server.get("system", "metrics")
+    told = reply.value()
+
+    def as_table() -> None:
+        print_record([(name.replace("_", " "), _counts(told[name])) for name in told])
+
+    session.show(reply, as_table)
+
+
+def _counts(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    return ", ".join(f"{number} {state}" for state, number in sorted(value.items())) or "none"
+
+
+SETTINGS = (Column("variable", "variable"), Column("value", "value"), Column("default", "is_default"))
+
+
+@system.command()
+@asks_server
+async def settings(server: Server, session: Session) -> None:
+    """List what the server was started with; secrets are not shown."""
+    reply = await server.get("system", "settings")
+    session.show(reply, lambda: print_table(SETTINGS, reply.items("settings"), empty="no setting is known"))
+
+
+@system.command()
+@asks_server
+async def info(server: Server, session: Session) -> None:
+    """Show what the server is, and its version."""
+    reply = await server.get("system", "info")
+    session.show(reply, lambda: print_record(list(reply.value().items())))

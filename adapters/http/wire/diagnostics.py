@@ -1,0 +1,138 @@
+"""Diagnoses, totals and settings on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+
+from adapters.http.settings import SettingFact
+from application.diagnostics import Diagnosis, Step
+from application.ports.inspection import DatabaseFacts, Relation, Totals
+
+
+class StepResponse(Struct, frozen=True, kw_only=True):
+    """One thing that was tried; `error` is null when it succeeded."""
+
+    name: str
+    ok: bool
+    duration_ms: float
+    error: str | None
+
+
+class RelationResponse(Struct, frozen=True, kw_only=True):
+    """A table with its indexes; `rows` is the planner's estimate."""
+
+    name: str
+    rows: int
+    size_bytes: int
+
+
+class DatabaseFactsResponse(Struct, frozen=True, kw_only=True):
+    """What the data lies in, its largest tables first."""
+
+    product: str
+    version: str
+    vector_version: str | None
+    schema_version: int
+    size_bytes: int
+    connections: int
+    max_connections: int
+    tables: list[RelationResponse]
+
+
+class DiagnosisResponse(Struct, frozen=True, kw_only=True):
+    """What became of a trial. After a step that failed nothing more was tried."""
+
+    component: str
+    ok: bool
+    duration_ms: float
+    steps: list[StepResponse]
+    database: DatabaseFactsResponse | UnsetType = UNSET
+
+
+class TotalsResponse(Struct, frozen=True, kw_only=True):
+    """How much there is of everything, by status or state, in the whole database."""
+
+    executions: dict[str, int]
+    messages: dict[str, int]
+    webhook_deliveries: dict[str, int]
+    documents: int
+    uptime_seconds: float
+
+
+class SettingResponse(Struct, frozen=True, kw_only=True):
+    """One setting; the value of a secret is `***`, and null means that it is unset."""
+
+    name: str
+    variable: str
+    value: str | None
+    is_default: bool
+    about: str
+
+
+class SettingListResponse(Struct, frozen=True, kw_only=True):
+    """What this process was started with."""
+
+    settings: list[SettingResponse]
+    total: int
+
+
+def diagnosis_response(diagnosis: Diagnosis) -> DiagnosisResponse:
+    """A diagnosis as it travels."""
+    return DiagnosisResponse(
+        component=diagnosis.component,
+        ok=diagnosis.is_well,
+        duration_ms=round(sum(step.duration_ms for step in diagnosis.steps), 3),
+        steps=[_step(step) for step in diagnosis.steps],
+        database=_facts(diagnosis.database) if diagnosis.database else UNSET,
+    )
+
+
+def totals_response(totals: Totals, *, uptime_seconds: float) -> TotalsResponse:
+    """Totals as they travel."""
+    return TotalsResponse(
+        executions=dict(totals.executions),
+        messages=dict(totals.messages),
+        webhook_deliveries=dict(totals.deliveries),
+        documents=totals.documents,
+        uptime_seconds=uptime_seconds,
+    )
+
+
+def setting_list_response(facts: Sequence[SettingFact]) -> SettingListResponse:
+    """Settings as they travel."""
+    told = [
+        SettingResponse(
+            name=fact.name,
+            variable=fact.variable,
+            value=fact.value,
+            is_default=fact.is_default,
+            about=fact.about,
+        )
+        for fact in facts
+    ]
+    return SettingListResponse(settings=told, total=len(told))
+
+
+def _step(step: Step) -> StepResponse:
+    return StepResponse(
+        name=step.name, ok=step.error is None, duration_ms=round(step.duration_ms, 3), error=step.error
+    )
+
+
+def _facts(facts: DatabaseFacts) -> DatabaseFactsResponse:
+    return DatabaseFactsResponse(
+        product=facts.product,
+        version=facts.version,
+        vector_version=facts.vector_version,
+        schema_version=facts.schema_version,
+        size_bytes=facts.size,
+        connections=facts.connections,
+        max_connections=facts.max_connections,
+        tables=[_relation(relation) for relation in facts.relations],
+    )
+
+
+def _relation(relation: Relation) -> RelationResponse:
+    return RelationResponse(name=relation.name, rows=relation.rows, size_bytes=relation.size)
