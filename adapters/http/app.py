@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
+from adapters.http.access.principal import PRINCIPAL
 from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
@@ -78,7 +79,7 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
     settings = settings or HttpSettings()
     app = HttpApi(
         route_handlers=list(CONTROLLERS),
-        dependencies=dict(provided(application, settings)),
+        dependencies={**provided(application, settings), "principal": PRINCIPAL},
         exception_handlers={Exception: answer_with_problem},
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,

@@ -1,0 +1,1 @@
+"""Who may do what: API keys, scopes, principals, rates and the audit log."""
