@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from application.chat_extracts import Extracts
+from application.chat_prompts import Prompt, Prompting, completion_options
 from application.chat_sources import ChatSources
 from application.ports.document_reader import DocumentReader
-from application.ports.embedding_model import EmbeddingModel
-from application.ports.language_model import ChatMessage, CompletionOptions, LanguageModel
+from application.ports.language_model import LanguageModel
 from application.ports.object_storage import ObjectStorage
 from application.search import Search
 from domain.chat import prompt
@@ -27,9 +26,9 @@ from domain.chat.answer import (
 )
 from domain.chat.citing import AnswerWriter
 from domain.chat.errors import NoLanguageModel
-from domain.chat.extracting import MAX_SENTENCES, candidates, chosen, kept_sources
-from domain.chat.quoting import excerpt, quoted
+from domain.chat.extracting import MAX_SENTENCES
 from domain.chat.request import ChatRequest, ContextMode
+from domain.chat.usage import TokenUsage
 from domain.json import JsonObject
 
 WIDENED = 3
@@ -41,9 +40,9 @@ class Chat:
     """Writes answers with the language model, or extractively when none is configured."""
 
     search: Search
-    model: EmbeddingModel
     storage: ObjectStorage
     reader: DocumentReader
+    prompting: Prompting
     language_model: LanguageModel | None = None
 
     async def answer(self, request: ChatRequest) -> ChatAnswer:
@@ -52,7 +51,15 @@ class Chat:
         Raises NoLanguageModel, LanguageModelUnavailable, LanguageModelRefused, InvalidChatRequest, ObjectNotFound,
         UnreadableDocument, EmbeddingSlotNotFound, Unavailable.
         """
-        return await self._answer(request, await self._sources(request))
+        sources = await self._sources(request)
+        if self.language_model is None or _is_hopeless(request, sources):
+            return await self._unwritten(request, sources)
+        asked = await self.prompting.prompt(request, sources)
+        completion = await self.language_model.complete(asked.messages, completion_options(request))
+        writer = AnswerWriter(asked.sources)
+        for _ in (*writer.feed(completion.text), *writer.end()):
+            pass
+        return self._finished(request, asked, writer, completion.usage)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """The answer as it is written: sources, then text and citations, then the answer as a whole.
@@ -61,16 +68,21 @@ class Chat:
         """
         sources = await self._sources(request)
         if self.language_model is None or _is_hopeless(request, sources):
-            answer = await self._answer(request, sources)
-            yield SourcesFound(sources=answer.sources, mode=self._mode)
-            for event in _retold(answer):
+            answer = await self._unwritten(request, sources)
+            yield SourcesFound(sources=answer.sources, mode=self.mode)
+            for event in retold(answer):
                 yield event
             return
-        shown = _shown(request, sources)
-        yield SourcesFound(sources=shown, mode=self._mode)
-        async with aclosing(self._written(self.language_model, request, shown)) as events:
+        asked = await self.prompting.prompt(request, sources)
+        yield SourcesFound(sources=asked.sources, mode=self.mode)
+        async with aclosing(self._written(self.language_model, request, asked)) as events:
             async for event in events:
                 yield event
+
+    @property
+    def mode(self) -> AnswerMode:
+        """How answers are made here."""
+        return AnswerMode.EXTRACTIVE if self.language_model is None else AnswerMode.GENERATIVE
 
     async def _sources(self, request: ChatRequest) -> Sequence[Source]:
         if request.context_mode is ContextMode.NONE:
@@ -78,32 +90,37 @@ class Chat:
                 raise NoLanguageModel
             return ()
         gathering = ChatSources(
-            search=self.search, model=self.model, storage=self.storage, reader=self.reader
+            search=self.search,
+            storage=self.storage,
+            reader=self.reader,
+            tokenizer=self.prompting.tokenizer,
         )
         chooses = self.language_model is None and request.rag.most_segments >= MAX_SENTENCES
         return await gathering.gather(request, widened=WIDENED if chooses else 1)
 
-    async def _answer(self, request: ChatRequest, sources: Sequence[Source]) -> ChatAnswer:
+    async def _unwritten(self, request: ChatRequest, sources: Sequence[Source]) -> ChatAnswer:
+        """The answer that no language model writes: quotations, or that nothing was found."""
         if _is_hopeless(request, sources):
-            return ChatAnswer(
-                text=prompt.NOTHING_FOUND, mode=self._mode, is_answered=False, observed=_observed(request, ())
+            answer = ChatAnswer(text=prompt.NOTHING_FOUND, mode=self.mode, is_answered=False)
+        else:
+            answer = await Extracts(model=self.search.model, prompting=self.prompting).answer(
+                request, sources
             )
-        if self.language_model is None:
-            return await self._extracted(request, sources)
-        shown = _shown(request, sources)
-        text = await self.language_model.complete(_messages(request, shown), _options(request))
-        writer = AnswerWriter(shown)
-        for _ in (*writer.feed(text), *writer.end()):
-            pass
-        return self._finished(request, shown, writer)
+        return replace(answer, observed=_observed(request, answer.sources))
 
     async def _written(
-        self, language_model: LanguageModel, request: ChatRequest, shown: Sequence[Source]
+        self, language_model: LanguageModel, request: ChatRequest, asked: Prompt
     ) -> AsyncGenerator[ChatEvent, None]:
-        writer = AnswerWriter(shown)
-        pieces: AsyncIterator[str] = language_model.stream(_messages(request, shown), _options(request))
+        writer = AnswerWriter(asked.sources)
+        usage: TokenUsage | None = None
+        pieces: AsyncIterator[str | TokenUsage] = language_model.stream(
+            asked.messages, completion_options(request)
+        )
         try:
             async for piece in pieces:
+                if isinstance(piece, TokenUsage):
+                    usage = piece
+                    continue
                 for event in writer.feed(piece):
                     yield event
         finally:
@@ -111,77 +128,29 @@ class Chat:
                 await pieces.aclose()
         for event in writer.end():
             yield event
-        yield AnswerDone(answer=self._finished(request, shown, writer))
+        yield AnswerDone(answer=self._finished(request, asked, writer, usage))
 
-    def _finished(self, request: ChatRequest, shown: Sequence[Source], writer: AnswerWriter) -> ChatAnswer:
+    def _finished(
+        self, request: ChatRequest, asked: Prompt, writer: AnswerWriter, usage: TokenUsage | None
+    ) -> ChatAnswer:
+        text = writer.text
+        knows_nothing = not writer.citations and prompt.DO_NOT_KNOW.match(text.strip())
         return ChatAnswer(
-            text=writer.text,
-            mode=self._mode,
-            sources=shown,
+            text=text,
+            mode=self.mode,
+            sources=asked.sources,
             citations=tuple(writer.citations),
             unknown_markers=tuple(dict.fromkeys(writer.unknown)),
+            is_answered=not knows_nothing,
             model=request.model or (self.language_model.name if self.language_model else None),
-            observed=_observed(request, shown),
+            usage=usage,
+            observed={**_observed(request, asked.sources), "prompt_tokens_estimated": asked.tokens},
         )
-
-    async def _extracted(self, request: ChatRequest, sources: Sequence[Source]) -> ChatAnswer:
-        """Quotes the best sentences of many segments, and of the whole text of objects."""
-        found = await asyncio.to_thread(candidates, request.query, sources)
-        asked, *vectors = await self.model.embed([request.query, *(one.meaning for one in found)])
-        similarities = [math.fsum(a * b for a, b in zip(asked, vector, strict=True)) for vector in vectors]
-        picked = chosen(request.query, found, similarities)
-        kept = kept_sources(sources, picked, request.rag.most_segments)
-        shown = {
-            source.number: replace(source, number=number)
-            for number, source in enumerate(_shown(request, kept), start=1)
-        }
-        picked = [
-            replace(one, source=shown[one.source.number]) for one in picked if one.source.number in shown
-        ]
-        listed = tuple(shown.values())
-        text, citations = quoted(picked) if picked else excerpt(listed[0])
-        return ChatAnswer(
-            text=f"{text}\n\n{prompt.QUOTED_NOTICE}",
-            mode=self._mode,
-            sources=listed,
-            citations=citations,
-            observed=_observed(request, listed),
-        )
-
-    @property
-    def _mode(self) -> AnswerMode:
-        return AnswerMode.EXTRACTIVE if self.language_model is None else AnswerMode.GENERATIVE
 
 
 def _is_hopeless(request: ChatRequest, sources: Sequence[Source]) -> bool:
     """Whether there is nothing to answer from: a language model is not asked to invent something."""
     return not sources and request.context_mode is not ContextMode.NONE
-
-
-def _shown(request: ChatRequest, sources: Sequence[Source]) -> Sequence[Source]:
-    """The sources as far as they fit in a prompt; whole objects share the room with each other."""
-    objects = [source for source in sources if source.segment_id is None]
-    segments = [source for source in sources if source.segment_id is not None]
-    room = prompt.CONTEXT_CHARACTERS
-    if request.context_mode is ContextMode.HYBRID and segments:
-        room //= 2
-    return (*prompt.shared_budget(objects, room), *prompt.within_budget(segments, room))
-
-
-def _messages(request: ChatRequest, shown: Sequence[Source]) -> Sequence[ChatMessage]:
-    instructions = prompt.INSTRUCTIONS if shown else prompt.INSTRUCTIONS_WITHOUT_SOURCES
-    question = prompt.question_with_sources(request.query, shown) if shown else request.query
-    return (
-        ChatMessage(role="system", content=instructions),
-        *(ChatMessage(role=turn.role, content=turn.content) for turn in prompt.recent(request.history)),
-        ChatMessage(role="user", content=question),
-    )
-
-
-def _options(request: ChatRequest) -> CompletionOptions:
-    return CompletionOptions(
-        model=request.model, temperature=request.temperature, max_tokens=request.max_tokens
-    )
 
 
 def _observed(request: ChatRequest, shown: Sequence[Source]) -> JsonObject:
@@ -191,7 +160,7 @@ def _observed(request: ChatRequest, shown: Sequence[Source]) -> JsonObject:
     return observed
 
 
-def _retold(answer: ChatAnswer) -> Sequence[ChatEvent]:
+def retold(answer: ChatAnswer) -> Sequence[ChatEvent]:
     """The events of an answer that is there already: each citation after the text it closes."""
     events: list[ChatEvent] = []
     written = 0

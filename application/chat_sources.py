@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from application.chat_excerpts import cosine, nearest_passages
 from application.ports.document_reader import DocumentReader
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.object_storage import ObjectStorage
+from application.ports.tokenizer import Tokenizer
 from application.search import Search, SearchRequest
 from domain.chat.answer import Source, source_of_match
 from domain.chat.errors import InvalidChatRequest
@@ -31,9 +32,9 @@ class ChatSources:
     """Finds the sources of one request."""
 
     search: Search
-    model: EmbeddingModel
     storage: ObjectStorage
     reader: DocumentReader
+    tokenizer: Tokenizer
 
     async def gather(self, request: ChatRequest, *, widened: int = 1) -> Sequence[Source]:
         """The sources, numbered from 1: given objects in their order, then what was found, the best first.
@@ -43,9 +44,9 @@ class ChatSources:
         """
         sources: list[Source] = []
         if request.context_mode in {ContextMode.ATTACHMENT, ContextMode.HYBRID}:
-            sources += [await self._object(key) for key in request.attachments]
+            sources += await self._objects(request, request.attachments)
         if request.context_mode is ContextMode.DOCUMENT and request.document:
-            sources.append(await self._object(request.document))
+            sources += await self._objects(request, (request.document,))
         if request.context_mode in {ContextMode.RAG, ContextMode.HYBRID}:
             sources += [source_of_match(match, 0) for match in await self._matches(request, widened)]
         return [replace(source, number=number) for number, source in enumerate(sources, start=1)]
@@ -54,13 +55,17 @@ class ChatSources:
         query = retrieval_query(request.query, request.history)
         rag = request.rag
         most = rag.max_context_items * widened
-        lists: list[Sequence[Match]] = []
+        if rag.retrieval_strategy is not RetrievalStrategy.SEQUENTIAL:
+            lists = await asyncio.gather(
+                *(self._of_source(query, source, rag.retrieval_strategy, widened) for source in rag.sources)
+            )
+            return joined(lists, rag)[:most]
+        found: list[Sequence[Match]] = []
         for source in rag.sources:
-            lists.append(await self._of_source(query, source, rag.retrieval_strategy, widened))
-            enough = len({match.found.id for matches in lists for match in matches}) >= most
-            if enough and rag.retrieval_strategy is RetrievalStrategy.SEQUENTIAL:
+            found.append(await self._of_source(query, source, rag.retrieval_strategy, widened))
+            if len({match.found.id for matches in found for match in matches}) >= most:
                 break
-        return joined(lists, rag)[:most]
+        return joined(found, rag)[:most]
 
     async def _of_source(
         self, query: str, source: DataSource, strategy: RetrievalStrategy, widened: int
@@ -73,11 +78,12 @@ class ChatSources:
             where=await self._where(source),
             model_name=source.model_name,
         )
+        model = self.search.embedding_model(source.model_name)
         matches = await self.search.find(asked)
         threshold = source.similarity_threshold
         if threshold is None:
-            threshold = self.model.default_threshold
-        similarities = await self._similarities(query, matches)
+            threshold = model.default_threshold
+        similarities = await self._similarities(query, matches, model)
         return [match for match in matches if similarities[match.found.id] >= threshold]
 
     async def _where(self, source: DataSource) -> SearchFilter:
@@ -87,7 +93,9 @@ class ChatSources:
             return replace(where, origins=(source.name,))
         return where
 
-    async def _similarities(self, query: str, matches: Sequence[Match]) -> Mapping[UUID, float]:
+    async def _similarities(
+        self, query: str, matches: Sequence[Match], model: EmbeddingModel
+    ) -> Mapping[UUID, float]:
         """Cosines of query and matches; computed here for those that only the keyword side found."""
         known = {
             match.found.id: match.components["semantic"]
@@ -96,14 +104,21 @@ class ChatSources:
         }
         unknown = [match for match in matches if match.found.id not in known]
         if unknown:
-            asked, *vectors = await self.model.embed(
-                [query, *(match.found.segment.text for match in unknown)]
-            )
+            asked, *vectors = await model.embed([query, *(match.found.segment.text for match in unknown)])
             for match, vector in zip(unknown, vectors, strict=True):
-                known[match.found.id] = math.fsum(a * b for a, b in zip(asked, vector, strict=True))
+                known[match.found.id] = cosine(asked, vector)
         return known
 
-    async def _object(self, key: str) -> Source:
+    async def _objects(self, request: ChatRequest, keys: Sequence[str]) -> Sequence[Source]:
+        read = [await self._object(key) for key in keys]
+        if request.reading.is_whole:
+            return [source for source, _ in read]
+        model = self.search.embedding_model(request.reading.model_name)
+        return await nearest_passages(
+            request.query, read, model=model, tokenizer=self.tokenizer, most=request.reading.most_excerpts
+        )
+
+    async def _object(self, key: str) -> tuple[Source, ReadDocument]:
         described = await self.storage.head(key)
         if described.size > MAX_OBJECT_BYTES:
             raise InvalidChatRequest(
@@ -119,7 +134,7 @@ class ChatSources:
             end=len(read.markdown),
             storage_key=key,
         )
-        return cut_to(source, MAX_OBJECT_CHARACTERS)
+        return cut_to(source, MAX_OBJECT_CHARACTERS), read
 
     def _read(self, key: str, content: bytes) -> ReadDocument:
         name = key.rpartition("/")[2]

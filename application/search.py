@@ -125,14 +125,17 @@ class Search:
             reranker=self.reranker.name if self.reranker else None,
         )
 
-    def _models(self, request: SearchRequest) -> Sequence[EmbeddingModel]:
+    def embedding_model(self, name: str | None = None) -> EmbeddingModel:
+        """The model of a slot, the one that is searched unless another is named; raises EmbeddingSlotNotFound."""
         there_are = {model.model_name: model for model in (self.model, *self.others)}
-        named = request.model_names or [request.model_name or self.model.model_name]
-        for name in named:
-            if name not in there_are:
-                known = ", ".join(there_are)
-                raise EmbeddingSlotNotFound(f"there is no embedding slot {name!r}; there is: {known}")
-        return [there_are[name] for name in named]
+        if (name or self.model.model_name) not in there_are:
+            known = ", ".join(there_are)
+            raise EmbeddingSlotNotFound(f"there is no embedding slot {name!r}; there is: {known}")
+        return there_are[name or self.model.model_name]
+
+    def _models(self, request: SearchRequest) -> Sequence[EmbeddingModel]:
+        named: Sequence[str | None] = request.model_names or [request.model_name]
+        return [self.embedding_model(name) for name in named]
 
 
 def _highlights(request: SearchRequest) -> bool:

@@ -32,7 +32,7 @@ from adapters.memory.lineage_gap import MemoryLineageGap
 from adapters.memory.lineage_statistics import MemoryLineageStatistics
 from adapters.memory.message_history import MemoryMessageHistory
 from adapters.memory.message_queue import InProcessMessageQueue
-from adapters.memory.models import MemoryEmbeddingModel
+from adapters.memory.models import MemoryEmbeddingModel, MemoryTokenizer
 from adapters.memory.pauses import MemoryPauses
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
@@ -49,6 +49,7 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
 from application.chat import Chat
+from application.chat_prompts import Prompting
 from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
@@ -310,9 +311,9 @@ class World:
             indexes=Indexes(administration=MemoryIndexAdministration(self.corpus)),
             chat=Chat(
                 search=search,
-                model=self.model,
                 storage=self.storage,
                 reader=FormatDocumentReader(),
+                prompting=Prompting(tokenizer=MemoryTokenizer()),
                 language_model=self.language_model,
             ),
             catalogue=Catalogue(adapters=self.registry()),

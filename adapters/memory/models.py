@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import AsyncIterator, Sequence
 
-from application.ports.language_model import ChatMessage, CompletionOptions
+from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from domain.chat.usage import TokenUsage
 from domain.errors import FactflowError, Unavailable
 
 _WORD = re.compile(r"\w+")
@@ -90,15 +91,19 @@ class MemoryLanguageModel:
         """As given."""
         return self._name
 
-    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
+    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> Completion:
         """The next answer."""
-        return self._next(messages, options)
+        text = self._next(messages, options)
+        return Completion(text=text, usage=_usage(messages, text))
 
-    async def stream(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> AsyncIterator[str]:
+    async def stream(
+        self, messages: Sequence[ChatMessage], options: CompletionOptions
+    ) -> AsyncIterator[str | TokenUsage]:
         """The next answer, in pieces."""
         answer = self._next(messages, options)
         for start in range(0, len(answer), self._piece):
             yield answer[start : start + self._piece]
+        yield _usage(messages, answer)
 
     def _next(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
         self.asked.append((tuple(messages), options))
@@ -108,3 +113,8 @@ class MemoryLanguageModel:
         if isinstance(answer, FactflowError):
             raise answer
         return answer
+
+
+def _usage(messages: Sequence[ChatMessage], text: str) -> TokenUsage:
+    read = sum(len(_NOT_SPACE.findall(message.content)) for message in messages)
+    return TokenUsage(prompt_tokens=read, completion_tokens=len(_NOT_SPACE.findall(text)))

@@ -12,11 +12,12 @@ from yarl import URL
 
 from adapters.openai.events import EventStream
 from adapters.openai.responses import TryAgain, classify, require_success, translating
-from adapters.openai.wire import DONE, failure_text, read_completion, request_body
+from adapters.openai.wire import DONE, failure_text, read_reply, request_body
 from application.call_limiter import CallLimiter, call_limiter
 from application.calls import Calls
-from application.ports.language_model import ChatMessage, CompletionOptions
+from application.ports.language_model import ChatMessage, Completion, CompletionOptions
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
+from domain.chat.usage import TokenUsage
 from domain.errors import Invalid
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
@@ -55,6 +56,7 @@ class OpenAiLanguageModel:
             classify=classify,
         )
         self._max_bytes = max_response_bytes
+        self._asks_usage = True
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -74,19 +76,20 @@ class OpenAiLanguageModel:
         if session is not None:
             await session.close()
 
-    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
+    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> Completion:
         """The whole answer."""
         body = request_body(messages, options, model=self._model, stream=False)
         return await self._calls.call(lambda: self._complete(body, options.model or self._model))
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncGenerator[str, None]:
+    ) -> AsyncGenerator[str | TokenUsage, None]:
         """The answer piece by piece."""
-        body = request_body(messages, options, model=self._model, stream=True)
         retries = 0
         begun = False
         while True:
+            asks_usage = self._asks_usage
+            body = request_body(messages, options, model=self._model, stream=True, asks_usage=asks_usage)
             try:
                 async with (
                     self._calls.slot(),
@@ -101,38 +104,48 @@ class OpenAiLanguageModel:
                     raise
                 await self._calls.before_retry(error, retries)
                 retries += 1
+            except LanguageModelRefused as error:
+                # Some servers know no ``stream_options``, and say so: the answer matters more than its cost.
+                if begun or not asks_usage or "stream_options" not in error.message:
+                    raise
+                self._asks_usage = False
 
-    async def _complete(self, body: bytes, model: str) -> str:
+    async def _complete(self, body: bytes, model: str) -> Completion:
         with translating(self._address):
             async with self._post(body) as response:
                 await self._require_success(response, model)
-                completion = read_completion(await self._content(response), self._hide)
-        if not completion.choices:
+                reply = read_reply(await self._content(response), self._hide)
+        if not reply.choices:
             raise LanguageModelUnavailable(f"the language model at {self._address} answered without a choice")
-        return completion.text
+        return Completion(text=reply.text, usage=reply.cost)
 
-    async def _stream(self, body: bytes, model: str) -> AsyncGenerator[str, None]:
+    async def _stream(self, body: bytes, model: str) -> AsyncGenerator[str | TokenUsage, None]:
         with translating(self._address):
             async with self._post(body) as response:
                 await self._require_success(response, model)
                 if response.content_type == "application/json":
                     # A server that does not stream answers all the same.
-                    yield read_completion(await self._content(response), self._hide).text
+                    reply = read_reply(await self._content(response), self._hide)
+                    yield reply.text
+                    if reply.cost:
+                        yield reply.cost
                     return
                 async with aclosing(self._pieces(response)) as pieces:
                     async for piece in pieces:
                         yield piece
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str | TokenUsage, None]:
         finished = False
         async with aclosing(self._events(response)) as events:
             async for data in events:
                 if data.strip() == DONE:
                     return
-                completion = read_completion(data, self._hide)
-                finished = finished or completion.is_finished
-                if completion.text:
-                    yield completion.text
+                reply = read_reply(data, self._hide)
+                finished = finished or reply.is_finished
+                if reply.text:
+                    yield reply.text
+                if reply.cost:
+                    yield reply.cost
         if not finished:
             raise LanguageModelUnavailable(f"the answer of the language model at {self._address} broke off")
 

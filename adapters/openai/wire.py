@@ -9,6 +9,7 @@ import msgspec
 
 from application.ports.language_model import ChatMessage, CompletionOptions
 from domain.chat.errors import LanguageModelUnavailable
+from domain.chat.usage import TokenUsage
 
 DONE = "[DONE]"
 
@@ -33,11 +34,32 @@ class Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
 
-class Completion(msgspec.Struct, frozen=True):
-    """A whole answer or a chunk of one. ``error`` is an object or, with some servers, a string."""
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens read and written, as far as the server counts them."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole answer or a chunk of one. ``error`` is an object or, with some servers, a string.
+
+    A choice that is no text, such as a call of a tool, has none.
+    """
 
     choices: list[Choice] = []
     error: Any = None
+    usage: Usage | None = None
+
+    @property
+    def cost(self) -> TokenUsage | None:
+        """What the server says that it cost."""
+        if self.usage is None or self.usage.prompt_tokens is None:
+            return None
+        return TokenUsage(
+            prompt_tokens=max(self.usage.prompt_tokens, 0),
+            completion_tokens=max(self.usage.completion_tokens or 0, 0),
+        )
 
     @property
     def text(self) -> str:
@@ -63,7 +85,12 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def request_body(
-    messages: Sequence[ChatMessage], options: CompletionOptions, *, model: str, stream: bool
+    messages: Sequence[ChatMessage],
+    options: CompletionOptions,
+    *,
+    model: str,
+    stream: bool,
+    asks_usage: bool = False,
 ) -> bytes:
     """The JSON to post; what is None is left to the server."""
     body: dict[str, Any] = {
@@ -71,6 +98,8 @@ def request_body(
         "messages": [{"role": message.role, "content": _sendable(message.content)} for message in messages],
         "stream": stream,
     }
+    if stream and asks_usage:
+        body["stream_options"] = {"include_usage": True}
     if options.temperature is not None:
         body["temperature"] = options.temperature
     if options.max_tokens is not None:
@@ -83,18 +112,18 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def read_completion(content: bytes | str, hide: Callable[[str], str] = str) -> Completion:
+def read_reply(content: bytes | str, hide: Callable[[str], str] = str) -> Reply:
     """What a server sent; ``hide`` takes secrets out of what it says about an error.
 
     Raises LanguageModelUnavailable for what is not the protocol, and for an error the server reports within.
     """
     try:
-        completion = msgspec.json.decode(content, type=Completion)
+        reply = msgspec.json.decode(content, type=Reply)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise LanguageModelUnavailable(f"the language model's answer cannot be read: {error}") from error
-    if completion.error:
-        raise LanguageModelUnavailable(f"the language model failed: {hide(said(completion.error))}")
-    return completion
+    if reply.error:
+        raise LanguageModelUnavailable(f"the language model failed: {hide(said(reply.error))}")
+    return reply
 
 
 def failure_text(content: bytes) -> str:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.chat.usage import TokenUsage
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatMessage:
@@ -24,6 +26,14 @@ class CompletionOptions:
     max_tokens: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A whole answer, with its cost if the server tells it."""
+
+    text: str
+    usage: TokenUsage | None = None
+
+
 class LanguageModel(Protocol):
     """A model behind some endpoint. Safe for concurrent use."""
 
@@ -32,12 +42,17 @@ class LanguageModel(Protocol):
         """The model's name as answers report it."""
         ...
 
-    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:
+    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> Completion:
         """The whole answer; raises Unavailable when the endpoint cannot be reached or keeps failing,
         Refused when it rejects the request.
         """
         ...
 
-    def stream(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> AsyncIterator[str]:
-        """The answer piece by piece; raises as ``complete`` does, at the first piece or later."""
+    def stream(
+        self, messages: Sequence[ChatMessage], options: CompletionOptions
+    ) -> AsyncIterator[str | TokenUsage]:
+        """The answer piece by piece, and its cost once if the server tells it.
+
+        Raises as ``complete`` does, at the first piece or later.
+        """
         ...

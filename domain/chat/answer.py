@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from domain.chat.support import uncited_statements
+from domain.chat.usage import TokenUsage
 from domain.json import JsonObject
 from domain.match import Match
 
@@ -65,13 +67,18 @@ class Citation:
         """As it stands in the answer."""
         return f"[{self.number}]"
 
+    @property
+    def passage(self) -> str:
+        """The cited characters themselves."""
+        return self.source.text[self.start - self.source.start : self.end - self.source.start]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatAnswer:
-    """A whole answer. ``is_answered`` is False when nothing was found to answer from.
+    """A whole answer. ``is_answered`` is False when nothing was found to answer from, or the model says so.
 
     ``unknown_markers`` are numbers the language model cited that no source has; they were taken out of the text.
-    ``observed`` says how the sources were found.
+    ``observed`` says how the sources were found, ``usage`` what the language model's server says that it cost.
     """
 
     text: str
@@ -81,7 +88,20 @@ class ChatAnswer:
     unknown_markers: Sequence[int] = ()
     is_answered: bool = True
     model: str | None = None
+    usage: TokenUsage | None = None
     observed: JsonObject = field(default_factory=dict)
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether it cites at least one source."""
+        return bool(self.citations)
+
+    @property
+    def uncited(self) -> Sequence[tuple[int, int]]:
+        """Where statements stand that no citation covers; of an answer without sources or of quotations none."""
+        if self.mode is AnswerMode.EXTRACTIVE or not self.sources or not self.is_answered:
+            return ()
+        return uncited_statements(self.text, self.citations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ MAX_QUERY_CHARACTERS = 10_000
 MAX_HISTORY = 50
 MAX_HISTORY_CHARACTERS = 200_000
 MAX_ATTACHMENTS = 20
+MIN_CONTEXT_TOKENS = 200
+MAX_CONTEXT_TOKENS = 1_000_000
 ROLES = frozenset({"user", "assistant", "system"})
 
 
@@ -91,10 +93,27 @@ class RagConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How given objects are read: as a whole, as far as they fit, or their passages nearest to the question.
+
+    ``model_name`` is the embedding slot whose model compares passages with the question, None for the server's own.
+    """
+
+    is_whole: bool = True
+    most_excerpts: int = 8
+    model_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.most_excerpts <= 50:
+            raise InvalidChatRequest(f"max_excerpts is 1 to 50, not {self.most_excerpts}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """One question with what the answer may rest on.
 
     ``attachments`` are storage keys for the modes attachment and hybrid, ``document`` the one for document.
+    ``context_tokens`` bounds the sources and earlier turns that a language model is given, None for the server's bound.
     """
 
     query: str
@@ -103,6 +122,8 @@ class ChatRequest:
     rag: RagConfig = RagConfig()
     attachments: Sequence[str] = ()
     document: str | None = None
+    reading: Reading = Reading()
+    context_tokens: int | None = None
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
@@ -123,6 +144,11 @@ class ChatRequest:
             return f"the temperature is 0 to 2, not {self.temperature}"
         if self.max_tokens is not None and self.max_tokens < 1:
             return f"max_tokens is at least 1, not {self.max_tokens}"
+        if (
+            self.context_tokens is not None
+            and not MIN_CONTEXT_TOKENS <= self.context_tokens <= MAX_CONTEXT_TOKENS
+        ):
+            return f"max_context_tokens is {MIN_CONTEXT_TOKENS} to {MAX_CONTEXT_TOKENS}, not {self.context_tokens}"
         return self._objection_to_context()
 
     def _objection_to_context(self) -> str | None:

@@ -48,6 +48,7 @@ from application.workers import Workers
 from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
+from entrypoints.composition.chatting import make_prompting
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -195,7 +196,7 @@ def _application(
         lineage_repair=_lineage_repair(adapters),
         search=search,
         indexes=Indexes(administration=adapters.index_administration()),
-        chat=_chat(adapters, search),
+        chat=_chat(adapters, search, settings),
         catalogue=catalogue,
         webhook_subscriptions=webhooks.subscriptions,
         webhook_deliveries=webhooks.deliveries,
@@ -221,12 +222,12 @@ def _webhooks(adapters: Adapters, settings: Settings) -> Webhooks:
     )
 
 
-def _chat(adapters: Adapters, search: Search) -> Chat:
+def _chat(adapters: Adapters, search: Search, settings: Settings) -> Chat:
     return Chat(
         search=search,
-        model=adapters.model(),
         storage=adapters.storage(),
         reader=adapters.reader(),
+        prompting=make_prompting(settings, adapters.tokenizer()),
         language_model=adapters.language_model(),
     )
 

@@ -15,6 +15,7 @@ from adapters.memory.models import MemoryLanguageModel
 from adapters.openai.language_model import OpenAiLanguageModel
 from application.ports.language_model import ChatMessage, CompletionOptions, LanguageModel
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
+from domain.chat.usage import TokenUsage
 from domain.errors import FactflowError, Invalid, Refused, Unavailable
 
 KEY = "sk-very-secret"
@@ -59,8 +60,9 @@ class Reply:
     hang: bool = False
 
 
-def whole(text: str) -> Reply:
-    body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
+def whole(text: str, **more: object) -> Reply:
+    choice = {"message": {"content": text}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice], **more}).encode()
     return Reply(body=body, headers={"Content-Type": "application/json"})
 
 
@@ -99,8 +101,9 @@ async def told(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncItera
             yield MemoryLanguageModel(text)
             return
         pieces = tuple(delta(text[start : start + 3]) + b"\n\n" for start in range(0, len(text), 3))
-        streamed = Reply(chunks=(*pieces, b"data: [DONE]\n\n"))
-        endpoint.replies = [whole(text), streamed]
+        cost = b'data: {"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":6}}\n\n'
+        streamed = Reply(chunks=(*pieces, cost, b"data: [DONE]\n\n"))
+        endpoint.replies = [whole(text, usage={"prompt_tokens": 2, "completion_tokens": 6}), streamed]
         yield await stack.enter_async_context(OpenAiLanguageModel(endpoint.url, model="small"))
 
 
@@ -117,20 +120,45 @@ async def failing(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncIt
 
 
 async def streamed(model: LanguageModel, options: CompletionOptions = PLAIN) -> str:
-    return "".join([piece async for piece in model.stream(QUESTION, options)])
+    return "".join([piece async for piece in model.stream(QUESTION, options) if isinstance(piece, str)])
 
 
 async def listen(model: LanguageModel, pieces: list[str]) -> None:
     """Collect the pieces into a list that survives an error."""
     async for piece in model.stream(QUESTION, PLAIN):
-        pieces.append(piece)  # noqa: PERF401 - a comprehension would lose them
+        if isinstance(piece, str):
+            pieces.append(piece)  # noqa: PERF401 - a comprehension would lose them
 
 
 async def test_the_answer_comes_whole_or_in_pieces(told: LanguageModel) -> None:
     """And is the same either way."""
-    assert await told.complete(QUESTION, PLAIN) == "About 42 [1], née – 東京."
+    assert (await told.complete(QUESTION, PLAIN)).text == "About 42 [1], née – 東京."
     assert await streamed(told) == "About 42 [1], née – 東京."
     assert told.name
+
+
+async def test_what_an_answer_cost_is_told_either_way(told: LanguageModel) -> None:
+    cost = TokenUsage(prompt_tokens=2, completion_tokens=6)
+    assert (await told.complete(QUESTION, PLAIN)).usage == cost
+    assert [piece async for piece in told.stream(QUESTION, PLAIN) if isinstance(piece, TokenUsage)] == [cost]
+
+
+async def test_a_server_that_knows_no_stream_options_is_asked_without(
+    openai: OpenAiLanguageModel, endpoint: Endpoint
+) -> None:
+    """And not asked for them again."""
+    endpoint.replies = [Reply(status=400, body=b'{"error":"unknown field stream_options"}'), whole("ok")]
+    assert await streamed(openai) == "ok"
+    assert await streamed(openai) == "ok"
+    assert ["stream_options" in asked for asked in endpoint.asked] == [True, False, False]
+
+
+@pytest.mark.parametrize("usage", [{}, {"prompt_tokens": None}, {"total_tokens": 9}, None])
+async def test_a_cost_that_is_not_told_is_unknown(
+    openai: OpenAiLanguageModel, endpoint: Endpoint, usage: object
+) -> None:
+    endpoint.replies = [whole("ok", usage=usage)]
+    assert (await openai.complete(QUESTION, PLAIN)).usage is None
 
 
 async def test_what_cannot_be_reached_is_unavailable(failing: LanguageModel) -> None:
@@ -238,7 +266,7 @@ async def test_a_failing_server_is_asked_again(
         Reply(status=status, headers={"Retry-After": "0"}),
         whole("at last"),
     ]
-    assert await openai.complete(QUESTION, PLAIN) == "at last"
+    assert (await openai.complete(QUESTION, PLAIN)).text == "at last"
     endpoint.replies = [Reply(status=status), whole("at last")]
     assert await streamed(openai) == "at last"
 
@@ -312,7 +340,7 @@ async def test_a_listener_may_leave_early(openai: OpenAiLanguageModel, endpoint:
         async for piece in pieces:
             assert piece == "so"
             break
-    assert await openai.complete(QUESTION, PLAIN) == "again"
+    assert (await openai.complete(QUESTION, PLAIN)).text == "again"
 
 
 @pytest.mark.parametrize("address", ["", "localhost", "ftp://host/v1", "http://", "http://[bad/v1"])

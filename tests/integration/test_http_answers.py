@@ -243,3 +243,14 @@ async def test_a_chat_that_makes_no_sense_is_not_valid(api: Api, body: dict[str,
     for path in ("complete", "stream"):
         status, problem = await api.ask("POST", f"{CHAT}/{path}", json=body)
         assert (status, len(problem["errors"])) == (422, 1)
+
+
+async def test_chat_tells_what_it_can_do(api: Api) -> None:
+    status, found = await api.ask("GET", "/api/v1/chat/capabilities")
+    assert (status, found["mode"], found["model"]) == (200, "extractive", None)
+    assert found["context_modes"] == ["rag", "attachment", "hybrid", "document"]
+    assert found["slots"] == ["words"]
+    await api.world.index("river", "A river is a flowing body of water.")
+    _, sources = await api.ask("GET", "/api/v1/chat/sources")
+    assert sources == (await api.ask("GET", "/api/v1/search/sources"))[1]
+    assert sources["total"] >= 1

@@ -11,16 +11,25 @@ import pytest
 from adapters.documents import FormatDocumentReader
 from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
-from adapters.memory.models import MemoryEmbeddingModel, MemoryLanguageModel
+from adapters.memory.models import MemoryEmbeddingModel, MemoryLanguageModel, MemoryTokenizer
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
 from application.chat import Chat
+from application.chat_prompts import Prompting
 from application.ports.language_model import LanguageModel
 from application.search import EmbeddingSlotNotFound, Search
 from domain.chat import prompt
 from domain.chat.answer import AnswerDone, AnswerMode, ChatEvent, SourceCited, SourcesFound, TextWritten
 from domain.chat.errors import InvalidChatRequest, LanguageModelUnavailable, NoLanguageModel
-from domain.chat.request import ChatRequest, ContextMode, DataSource, RagConfig, RetrievalStrategy, Turn
+from domain.chat.request import (
+    ChatRequest,
+    ContextMode,
+    DataSource,
+    RagConfig,
+    Reading,
+    RetrievalStrategy,
+    Turn,
+)
 from domain.chat.retrieval import metadata_filter
 from domain.document import Document, EmbeddedSegment, EmptyDocument, Segment, UnsupportedDocument, segment_id
 from domain.storage import InvalidKey, ObjectNotFound
@@ -33,7 +42,9 @@ TEXTS = {
 }
 
 
-async def chat(language_model: LanguageModel | None = None, texts: dict[str, str] = TEXTS) -> Chat:
+async def chat(
+    language_model: LanguageModel | None = None, texts: dict[str, str] = TEXTS, context_tokens: int = 8_000
+) -> Chat:
     model = MemoryEmbeddingModel(dimension=256)
     corpus = Corpus()
     documents, index = MemoryDocuments(corpus), MemorySegmentIndex(corpus)
@@ -67,9 +78,9 @@ async def chat(language_model: LanguageModel | None = None, texts: dict[str, str
     await storage.write("docs/empty.txt", b"  ")
     return Chat(
         search=Search(index=index, model=model),
-        model=model,
         storage=storage,
         reader=FormatDocumentReader(),
+        prompting=Prompting(tokenizer=MemoryTokenizer(), context_tokens=context_tokens),
         language_model=language_model,
     )
 
@@ -164,6 +175,70 @@ async def test_attachments_are_numbered_in_the_order_given() -> None:
     answer = await (await chat()).answer(request)
     assert [source.storage_key for source in answer.sources] == ["docs/wing.md", "docs/tail.txt"]
     assert "The tail of this aeroplane has a height of nine metres [2]." in answer.text
+
+
+async def test_of_given_objects_only_the_nearest_passages_may_be_read() -> None:
+    """Numbered in the order of the objects and of their text, with the headings they stand under."""
+    sections = [f"# Part {n}\n\n" + f"Nothing but padding number {n} is here. " * 60 for n in range(30)]
+    sections[17] = "# Tail\n\nThe tail has a height of nine metres. " + "It is painted in a dark red. " * 60
+    asked = await chat(MemoryLanguageModel("Nine metres [1]."))
+    await asked.storage.write("docs/long.md", "\n\n".join(sections).encode())
+    request = ChatRequest(
+        query="What height has the tail in metres?",
+        context_mode=ContextMode.ATTACHMENT,
+        attachments=("docs/long.md", "docs/tail.txt"),
+        reading=Reading(is_whole=False, most_excerpts=2),
+    )
+    answer = await asked.answer(request)
+    assert [source.storage_key for source in answer.sources] == ["docs/long.md", "docs/tail.txt"]
+    citation = answer.citations[0]
+    assert citation.source.heading_path == ("Tail",)
+    assert "height of nine metres" in citation.passage
+    whole = "\n\n".join(sections)
+    assert whole[citation.start : citation.end] == citation.passage
+
+
+async def test_sources_and_earlier_turns_fit_in_the_tokens_there_are() -> None:
+    """A request may ask for fewer, not for more than the server allows."""
+    model = MemoryLanguageModel("So.")
+    asked = await chat(model, context_tokens=400)
+    await asked.storage.write("docs/long.txt", b"word " * 5_000)
+    history = tuple(Turn(role="user", content="before " * 60) for _ in range(9))
+    for limit in (None, 250, 100_000):
+        request = ChatRequest(
+            query="What?",
+            context_mode=ContextMode.DOCUMENT,
+            document="docs/long.txt",
+            history=history,
+            context_tokens=limit,
+        )
+        answer = await asked.answer(request)
+        messages, _ = model.asked[-1]
+        spent = sum(len(message.content.split()) for message in messages[1:])
+        assert 200 < spent <= min(limit or 400, 400) + 10
+        assert answer.sources[0].is_cut
+
+
+async def test_what_nothing_supports_is_flagged() -> None:
+    text = "Storage of dead tuples is reclaimed [1]. The moon is made of green cheese. Yes."
+    answer = await (await chat(MemoryLanguageModel(text))).answer(QUESTION)
+    assert answer.is_supported
+    assert [answer.text[start:end] for start, end in answer.uncited] == ["The moon is made of green cheese."]
+    bare = await (await chat(MemoryLanguageModel("The moon is made of green cheese."))).answer(QUESTION)
+    assert (bare.is_answered, bare.is_supported) == (True, False)
+
+
+async def test_a_model_that_does_not_know_has_not_answered() -> None:
+    answer = await (await chat(MemoryLanguageModel("I do not know."))).answer(QUESTION)
+    assert (answer.is_answered, answer.is_supported, answer.uncited) == (False, False, ())
+
+
+async def test_what_the_model_read_and_wrote_is_told() -> None:
+    asked = await chat(MemoryLanguageModel("Storage [1]."))
+    answer = await asked.answer(QUESTION)
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 2
+    assert answer.usage.prompt_tokens == answer.observed["prompt_tokens_estimated"]
 
 
 async def test_a_document_is_answered_from_alone() -> None:
@@ -263,6 +338,7 @@ async def test_a_short_question_is_searched_with_the_one_before_it() -> None:
         {"temperature": 3.0},
         {"temperature": float("nan")},
         {"max_tokens": 0},
+        {"context_tokens": 199},
         {"context_mode": ContextMode.DOCUMENT},
         {"context_mode": ContextMode.ATTACHMENT},
         {"context_mode": ContextMode.HYBRID, "attachments": ("k",) * 21},

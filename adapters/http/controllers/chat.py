@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from litestar import Controller, post
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
 from adapters.http.settings import HttpSettings
 from adapters.http.streaming import EVENT_STREAM, EventStream, ServerSentEvent, closing
-from adapters.http.wire.chat_answers import ChatCompletionResponse, chat_event, completion_response
+from adapters.http.wire.chat_answers import (
+    ChatCapabilitiesResponse,
+    ChatCompletionResponse,
+    capabilities_response,
+    chat_event,
+    completion_response,
+)
 from adapters.http.wire.chat_requests import ChatCompletionRequest, chat_request
+from adapters.http.wire.search import SourcesResponse, sources_response
 from application.chat import Chat
 from application.search import EmbeddingSlotNotFound
 from domain.chat.answer import ChatEvent
@@ -87,6 +94,16 @@ class ChatController(Controller):
         events = chat.stream(chat_request(data))
         first = await anext(events)
         return EventStream(told(first, events), heartbeat_seconds=settings.heartbeat_seconds)
+
+    @get("/sources", operation_id="list_chat_sources", summary="List what can be asked about")
+    async def sources(self, chat: UseCase) -> SourcesResponse:
+        """Every origin with the number of its documents; its name restricts a data source to it."""
+        return sources_response(await chat.search.sources())
+
+    @get("/capabilities", operation_id="get_chat_capabilities", summary="Tell what chat can do here")
+    async def capabilities(self, chat: UseCase) -> ChatCapabilitiesResponse:
+        """Who writes the answers, what they may rest on, and the bounds of a request."""
+        return capabilities_response(chat)
 
 
 async def told(first: ChatEvent, following: AsyncGenerator[ChatEvent]) -> AsyncIterator[ServerSentEvent]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.http.streaming import ServerSentEvent
+from application.chat import Chat
 from domain.chat.answer import (
     ChatAnswer,
     ChatEvent,
@@ -18,6 +19,14 @@ from domain.chat.answer import (
     SourcesFound,
     TextWritten,
 )
+from domain.chat.request import (
+    MAX_ATTACHMENTS,
+    MAX_HISTORY,
+    MAX_QUERY_CHARACTERS,
+    ContextMode,
+    RetrievalStrategy,
+)
+from domain.chat.usage import TokenUsage
 
 
 class SourceAttribution(Struct, frozen=True, kw_only=True):
@@ -47,7 +56,7 @@ class SourceAttribution(Struct, frozen=True, kw_only=True):
 class CitationResponse(Struct, frozen=True, kw_only=True):
     """A marker in the answer: the statement it closes is `text[answer_start:answer_end]`, the marker included.
 
-    `start` and `end` are the cited characters in the document's Markdown.
+    `passage` is what is cited, `start` and `end` its characters in the document's Markdown.
     """
 
     number: int
@@ -63,6 +72,22 @@ class CitationResponse(Struct, frozen=True, kw_only=True):
     page: int | None
     start: int
     end: int
+    passage: str
+
+
+class StatementPlace(Struct, frozen=True, kw_only=True):
+    """A statement of the answer that no citation covers: `text[start:end]`."""
+
+    start: int
+    end: int
+
+
+class TokenUsageResponse(Struct, frozen=True, kw_only=True):
+    """Tokens that the language model's server counted."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
 
 
 class DocumentUsed(Struct, frozen=True, kw_only=True):
@@ -80,6 +105,8 @@ class ChatCompletionResponse(Struct, frozen=True, kw_only=True):
     """A whole answer with what it rests on.
 
     `mode` is `generative` or `extractive` (made of the sources' own sentences, when no language model is set up).
+    `is_answered` is false when nothing was found to answer from or the model says that it does not know.
+    `is_supported` is false when no source is cited; `uncited` are the statements without a citation.
     `unknown_markers` are numbers the model cited that no source has; they were taken out of the text.
     """
 
@@ -87,10 +114,13 @@ class ChatCompletionResponse(Struct, frozen=True, kw_only=True):
     mode: str
     model: str | None
     is_answered: bool
+    is_supported: bool
     sources: list[SourceAttribution]
     citations: list[CitationResponse]
     documents: list[DocumentUsed]
     unknown_markers: list[int]
+    uncited: list[StatementPlace]
+    usage: TokenUsageResponse | None
     rag_metadata: dict[str, Any]
 
 
@@ -101,10 +131,43 @@ class AnswerDoneData(Struct, frozen=True, kw_only=True):
     mode: str
     model: str | None
     is_answered: bool
+    is_supported: bool
     citations: list[CitationResponse]
     documents: list[DocumentUsed]
     unknown_markers: list[int]
+    uncited: list[StatementPlace]
+    usage: TokenUsageResponse | None
     rag_metadata: dict[str, Any]
+
+
+class ChatCapabilitiesResponse(Struct, frozen=True, kw_only=True):
+    """What chat can do here. `model` is null, and `mode` `extractive`, where no language model is set up."""
+
+    mode: str
+    model: str | None
+    context_modes: list[str]
+    retrieval_strategies: list[str]
+    slots: list[str]
+    max_context_tokens: int
+    max_query_characters: int
+    max_history: int
+    max_attachments: int
+
+
+def capabilities_response(chat: Chat) -> ChatCapabilitiesResponse:
+    """What a chat can do, on the wire."""
+    modes = [mode for mode in ContextMode if chat.language_model or mode is not ContextMode.NONE]
+    return ChatCapabilitiesResponse(
+        mode=chat.mode.value,
+        model=chat.language_model.name if chat.language_model else None,
+        context_modes=[mode.value for mode in modes],
+        retrieval_strategies=[strategy.value for strategy in RetrievalStrategy],
+        slots=list(chat.search.model_names),
+        max_context_tokens=chat.prompting.context_tokens,
+        max_query_characters=MAX_QUERY_CHARACTERS,
+        max_history=MAX_HISTORY,
+        max_attachments=MAX_ATTACHMENTS,
+    )
 
 
 def completion_response(answer: ChatAnswer) -> ChatCompletionResponse:
@@ -114,10 +177,13 @@ def completion_response(answer: ChatAnswer) -> ChatCompletionResponse:
         mode=answer.mode.value,
         model=answer.model,
         is_answered=answer.is_answered,
+        is_supported=answer.is_supported,
         sources=[_source(source) for source in answer.sources],
         citations=[_citation(citation) for citation in answer.citations],
         documents=_documents(answer.sources),
         unknown_markers=list(answer.unknown_markers),
+        uncited=_uncited(answer),
+        usage=usage_response(answer.usage),
         rag_metadata=dict(answer.observed),
     )
 
@@ -146,10 +212,28 @@ def _done(answer: ChatAnswer) -> AnswerDoneData:
         mode=answer.mode.value,
         model=answer.model,
         is_answered=answer.is_answered,
+        is_supported=answer.is_supported,
         citations=[_citation(citation) for citation in answer.citations],
         documents=_documents(answer.sources),
         unknown_markers=list(answer.unknown_markers),
+        uncited=_uncited(answer),
+        usage=usage_response(answer.usage),
         rag_metadata=dict(answer.observed),
+    )
+
+
+def _uncited(answer: ChatAnswer) -> list[StatementPlace]:
+    return [StatementPlace(start=start, end=end) for start, end in answer.uncited]
+
+
+def usage_response(usage: TokenUsage | None) -> TokenUsageResponse | None:
+    """What an answer has cost, if that is known."""
+    if usage is None:
+        return None
+    return TokenUsageResponse(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
     )
 
 
@@ -190,6 +274,7 @@ def _citation(citation: Citation) -> CitationResponse:
         page=source.page,
         start=citation.start,
         end=citation.end,
+        passage=citation.passage,
     )
 
 

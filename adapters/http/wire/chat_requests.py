@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from domain.chat.request import (
     MAX_ATTACHMENTS,
+    MAX_CONTEXT_TOKENS,
     MAX_HISTORY,
     MAX_QUERY_CHARACTERS,
+    MIN_CONTEXT_TOKENS,
     ChatRequest,
     ContextMode,
     DataSource,
     RagConfig,
+    Reading,
     RetrievalStrategy,
     Turn,
 )
@@ -47,35 +51,78 @@ class RagSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     max_context_items: Annotated[int, Meta(ge=1, le=50, examples=[8])] = 8
 
 
-class ChatCompletionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A question with what the answer may rest on.
+class AttachmentSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How given objects are read: whole, as far as they fit, or the passages of them nearest to the question.
 
-    `attachments` are storage keys, for the modes `attachment` and `hybrid`; `document` is one, for `document`.
+    `model_name` is the embedding slot whose model finds those passages; null stands for the server's own.
     """
 
-    query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
-    history: Annotated[list[ChatTurn], Meta(max_length=MAX_HISTORY)] = []
+    include_full_content: bool = True
+    max_excerpts: Annotated[int, Meta(ge=1, le=50, examples=[8])] = 8
+    model_name: str | None = None
+
+
+class AnswerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an answer may rest on and how it is written; the same for a question alone and for one in a thread.
+
+    `attachments` are storage keys, for the modes `attachment` and `hybrid`; `document` is one, for `document`.
+    `max_context_tokens` bounds sources and earlier turns together, within what the server allows.
+    """
+
     context_mode: ContextMode = ContextMode.RAG
     rag_config: RagSettings | None = None
     attachments: Annotated[list[str], Meta(max_length=MAX_ATTACHMENTS)] = []
     document: str | None = None
+    attachment_config: AttachmentSettings | None = None
+    max_context_tokens: (
+        Annotated[int, Meta(ge=MIN_CONTEXT_TOKENS, le=MAX_CONTEXT_TOKENS, examples=[4000])] | None
+    ) = None
     model: str | None = None
     temperature: Annotated[float, Meta(ge=0, le=2, examples=[0.2])] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=1_000_000, examples=[512])] | None = None
 
 
+class ChatCompletionRequest(AnswerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question with what the answer may rest on.
+
+    `attachments` are storage keys, for the modes `attachment` and `hybrid`; `document` is one, for `document`.
+    `max_context_tokens` bounds sources and earlier turns together, within what the server allows.
+    """
+
+    query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
+    history: Annotated[list[ChatTurn], Meta(max_length=MAX_HISTORY)] = []
+
+
 def chat_request(body: ChatCompletionRequest) -> ChatRequest:
     """What the use-case is asked; raises InvalidChatRequest."""
+    history = tuple(Turn(role=turn.role, content=turn.content) for turn in body.history)
+    return question_request(body.query, body, history)
+
+
+def question_request(query: str, body: AnswerSettings, history: Sequence[Turn] = ()) -> ChatRequest:
+    """One question, answered as the settings say; raises InvalidChatRequest."""
     return ChatRequest(
-        query=body.query,
-        history=tuple(Turn(role=turn.role, content=turn.content) for turn in body.history),
+        query=query,
+        history=history,
         context_mode=body.context_mode,
         rag=_rag(body.rag_config),
         attachments=tuple(body.attachments),
         document=body.document,
+        reading=_reading(body.attachment_config),
+        context_tokens=body.max_context_tokens,
         model=body.model,
         temperature=body.temperature,
         max_tokens=body.max_tokens,
+    )
+
+
+def _reading(config: AttachmentSettings | None) -> Reading:
+    if config is None:
+        return Reading()
+    return Reading(
+        is_whole=config.include_full_content,
+        most_excerpts=config.max_excerpts,
+        model_name=config.model_name,
     )
 
 

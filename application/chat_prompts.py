@@ -1,0 +1,83 @@
+"""What a language model is given: instructions, earlier turns, sources and the question, within a number of tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.ports.language_model import ChatMessage, CompletionOptions
+from application.ports.tokenizer import Tokenizer
+from domain.chat import prompt
+from domain.chat.answer import Source
+from domain.chat.request import ChatRequest, ContextMode, Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The sources as far as they fit, and the messages with them."""
+
+    sources: Sequence[Source]
+    messages: Sequence[ChatMessage]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompting:
+    """Fits a request and its sources into ``context_tokens``, as the embedding model's tokenizer counts them.
+
+    No tokenizer of a language model is at hand; that one cuts words smaller than theirs do, so the count errs on the
+    safe side. ``instructions`` are the system message when there are sources.
+    """
+
+    tokenizer: Tokenizer
+    context_tokens: int = prompt.CONTEXT_TOKENS
+    instructions: str = prompt.INSTRUCTIONS
+
+    async def prompt(self, request: ChatRequest, sources: Sequence[Source]) -> Prompt:
+        """Earlier turns take a quarter of the room at most, sources what is left."""
+        return await asyncio.to_thread(self._prompt, request, sources)
+
+    async def fitting(self, request: ChatRequest, sources: Sequence[Source]) -> Sequence[Source]:
+        """The sources alone."""
+        return await asyncio.to_thread(self._shown, request, sources, self._room(request))
+
+    def _prompt(self, request: ChatRequest, sources: Sequence[Source]) -> Prompt:
+        room = self._room(request)
+        turns = prompt.recent(request.history, room // prompt.HISTORY_SHARE, self.tokenizer.offsets)
+        room -= sum(len(self.tokenizer.offsets(turn.content)) for turn in turns)
+        shown = self._shown(request, sources, room)
+        messages = self._messages(request, turns, shown)
+        tokens = sum(len(self.tokenizer.offsets(message.content)) for message in messages)
+        return Prompt(sources=shown, messages=messages, tokens=tokens)
+
+    def _room(self, request: ChatRequest) -> int:
+        return min(request.context_tokens or self.context_tokens, self.context_tokens)
+
+    def _shown(self, request: ChatRequest, sources: Sequence[Source], room: int) -> Sequence[Source]:
+        """Whole objects share the room with each other, and half of it with found segments."""
+        objects = [source for source in sources if source.segment_id is None]
+        segments = [source for source in sources if source.segment_id is not None]
+        offsets = self.tokenizer.offsets
+        own = room // 2 if request.context_mode is ContextMode.HYBRID and segments else room
+        shown = prompt.shared_budget(objects, own, offsets)
+        left = room - sum(len(offsets(source.text)) for source in shown) if objects else room
+        return (*shown, *prompt.within_budget(segments, left, offsets))
+
+    def _messages(
+        self, request: ChatRequest, turns: Sequence[Turn], shown: Sequence[Source]
+    ) -> Sequence[ChatMessage]:
+        instructions = self.instructions if shown else prompt.INSTRUCTIONS_WITHOUT_SOURCES
+        question = prompt.question_with_sources(request.query, shown) if shown else request.query
+        return (
+            ChatMessage(role="system", content=instructions),
+            *(ChatMessage(role=turn.role, content=turn.content) for turn in turns),
+            ChatMessage(role="user", content=question),
+        )
+
+
+def completion_options(request: ChatRequest) -> CompletionOptions:
+    """How the model is to write."""
+    return CompletionOptions(
+        model=request.model, temperature=request.temperature, max_tokens=request.max_tokens
+    )
