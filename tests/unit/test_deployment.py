@@ -47,7 +47,9 @@ def image_environment() -> dict[str, str]:
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
     """What a service is told, with every secret filled in."""
-    return {name: SUBSTITUTION.sub("x" * 32, str(text)) for name, text in service.get("environment", {}).items()}
+    return {
+        name: SUBSTITUTION.sub("x" * 32, str(text)) for name, text in service.get("environment", {}).items()
+    }
 
 
 def settings_of(name: str) -> Settings:
