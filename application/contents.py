@@ -8,6 +8,7 @@ from application.chat import Chat
 from application.configs import Configs
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
+from application.embeddings import Embeddings
 from application.executions import Executions
 from application.health import SystemHealth
 from application.lineage import Lineage
@@ -43,6 +44,7 @@ class Application:
     lineage_figures: LineageFigures
     lineage_repair: LineageRepair
     search: Search
+    embeddings: Embeddings
     indexes: Indexes
     chat: Chat
     catalogue: Catalogue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from application.embedding_models import EmbeddingModels
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.reranker import Reranker
 from application.ports.segment_index import SegmentIndex
@@ -16,7 +17,6 @@ from application.search_request import (
     MAX_DEPTH,
     MAX_LIMIT,
     MAX_QUERY_CHARACTERS,
-    EmbeddingSlotNotFound,
     InvalidSearch,
     SearchRequest,
 )
@@ -32,7 +32,6 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LIMIT",
     "MAX_QUERY_CHARACTERS",
-    "EmbeddingSlotNotFound",
     "InvalidSearch",
     "Search",
     "SearchCapabilities",
@@ -66,20 +65,16 @@ class SearchCapabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Searches the segments of current document versions; queries are embedded by the model of their slot.
-
-    ``model`` is what a search asks that names no slot, ``others`` are the models of further ones.
-    """
+    """Searches the segments of current document versions; queries are embedded by the model of their slot."""
 
     index: SegmentIndex
-    model: EmbeddingModel
-    others: Sequence[EmbeddingModel] = ()
+    models: EmbeddingModels
     reranker: Reranker | None = None
 
     @property
     def model_names(self) -> Sequence[str]:
         """The slots that can be searched, the one that is searched unless another is named first."""
-        return [model.model_name for model in (self.model, *self.others)]
+        return list(self.models.by_name)
 
     async def find(self, request: SearchRequest) -> Sequence[Match]:
         """A page of the matches, the best first.
@@ -118,24 +113,20 @@ class Search:
         """What can be searched here."""
         return SearchCapabilities(
             slots=await self.index.slots(),
-            model_name=self.model.model_name,
-            dimension=self.model.dimension,
-            default_threshold=self.model.default_threshold,
-            models=(self.model, *self.others),
+            model_name=self.models.own.model_name,
+            dimension=self.models.own.dimension,
+            default_threshold=self.models.own.default_threshold,
+            models=tuple(self.models.by_name.values()),
             reranker=self.reranker.name if self.reranker else None,
         )
 
     def embedding_model(self, name: str | None = None) -> EmbeddingModel:
         """The model of a slot, the one that is searched unless another is named; raises EmbeddingSlotNotFound."""
-        there_are = {model.model_name: model for model in (self.model, *self.others)}
-        if (name or self.model.model_name) not in there_are:
-            known = ", ".join(there_are)
-            raise EmbeddingSlotNotFound(f"there is no embedding slot {name!r}; there is: {known}")
-        return there_are[name or self.model.model_name]
+        return self.models.named(name)
 
     def _models(self, request: SearchRequest) -> Sequence[EmbeddingModel]:
         named: Sequence[str | None] = request.model_names or [request.model_name]
-        return [self.embedding_model(name) for name in named]
+        return [self.models.named(name) for name in named]
 
 
 def _highlights(request: SearchRequest) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from domain.errors import Invalid, NotFound
+from domain.errors import Invalid
 from domain.match import SearchFilter, SearchMode
 from domain.retrieval.fusion import RRF_K, Fusion
 
@@ -34,12 +34,6 @@ class InvalidSearch(Invalid):
     """The search request is not valid."""
 
     code = "search_invalid"
-
-
-class EmbeddingSlotNotFound(NotFound):
-    """There is no embedding slot of that name to search in."""
-
-    code = "embedding_slot_not_found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ class Document:
 class EmbeddedSegment:
     """A segment of a document version with its vector in one embedding slot (``model_name``), of unit length.
 
+    ``model_identity`` says which weights and arithmetic made the vector, empty where that is not known.
     ``lineage_id`` is the correlation id of the attempt that indexes it.
     """
 
@@ -109,6 +110,7 @@ class EmbeddedSegment:
     segment: Segment
     model_name: str
     vector: Sequence[float]
+    model_identity: str = ""
     execution_id: UUID | None = None
     lineage_id: UUID | None = None
 

@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from entrypoints.chat_settings import ChatSettings
+from entrypoints.embedding_settings import EmbeddingSettings
 from entrypoints.setting_problems import InvalidSettings, SettingProblem
 from entrypoints.setting_values import (
     BROKERS,
@@ -43,7 +43,7 @@ def usable_cores() -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Settings(ChatSettings):
+class Settings(EmbeddingSettings):
     """Everything that can be set for a server; the environment variable of ``port`` is ``FACTFLOW_PORT``."""
 
     host: str = field(default="127.0.0.1", metadata=_about(HOST, "The address the API listens on."))

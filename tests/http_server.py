@@ -55,6 +55,8 @@ from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
+from application.embedding_models import EmbeddingModels
+from application.embeddings import Embeddings
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts
 from application.engine.replay_registry import SeedingRegistry
@@ -271,10 +273,10 @@ class World:
     def application(self, engine: Engine) -> Application:
         ports = engine.ports
         work = MemoryUnitOfWork(self.ledger)
+        models = EmbeddingModels(own=self.model, others=self.other_models)
         search = Search(
             index=MemorySegmentIndex(self.corpus),
-            model=self.model,
-            others=self.other_models,
+            models=models,
             reranker=self.reranker,
         )
         configs = Configs(
@@ -308,6 +310,7 @@ class World:
                 registry=ports.registry,
             ),
             search=search,
+            embeddings=Embeddings(models=models, tokenizer=MemoryTokenizer()),
             indexes=Indexes(administration=MemoryIndexAdministration(self.corpus)),
             chat=Chat(
                 search=search,

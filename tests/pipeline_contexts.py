@@ -19,6 +19,7 @@ from adapters.pipeline.registry import PipelineAdapters
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
 from adapters.system.clock import SystemClock
+from application.embedding_models import EmbeddingModels
 from application.engine.stage import MessageStage
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.document import Document
@@ -48,7 +49,7 @@ class Ground:
                 reader=FormatDocumentReader(),
                 tokenizer=self.tokenizer,
                 documents=self.documents,
-                model=self.model,
+                models=EmbeddingModels(own=self.model),
                 index=self.index,
                 clock=SystemClock(),
             )

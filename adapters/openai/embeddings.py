@@ -17,8 +17,10 @@ from adapters.openai.responses import seconds_to_wait
 from adapters.openai.wire import failure_text
 from application.call_limiter import CallLimiter, call_limiter
 from application.calls import Calls
+from application.ports.readiness import ComponentHealth, Health
 from domain.call_failure import CallFailure, CallFailureKind, classify_call_error
 from domain.errors import Invalid
+from domain.json import JsonObject
 from domain.retrieval.errors import EmbeddingModelRefused, EmbeddingModelUnavailable
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -95,6 +97,20 @@ class OpenAiEmbeddingModel:
     def default_threshold(self) -> float:
         """As given: it depends on the model."""
         return self._threshold
+
+    @property
+    def component(self) -> str:
+        """``models``."""
+        return "models"
+
+    async def check(self) -> ComponentHealth:
+        """Whether it is open and lets requests through; asks the endpoint nothing, which may cost money."""
+        details: JsonObject = {"model": self.identity, "address": self._address}
+        if self._session is None:
+            return ComponentHealth(
+                name=self.component, health=Health.UNHEALTHY, message="not open", details=details
+            )
+        return ComponentHealth(name=self.component, health=Health.HEALTHY, details=details)
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._timeout)

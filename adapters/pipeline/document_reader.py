@@ -174,7 +174,7 @@ def registration(resources: Resources) -> Registration:
 
     def build(config: DocumentReaderConfig) -> DocumentReader:
         return DocumentReader(
-            config, resources.storage, resources.reader, resources.documents, resources.model
+            config, resources.storage, resources.reader, resources.documents, resources.models.own
         )
 
     return Registration(

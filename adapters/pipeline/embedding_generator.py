@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -16,14 +17,19 @@ from adapters.pipeline.segment_payload import (
     require_usable,
 )
 from application.batcher import Batcher
+from application.embedding_models import EmbeddingModels
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from domain.json import JsonObject
 
 
 class EmbeddingGeneratorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``batch_size``: how many segments of messages in flight are embedded together at most."""
+    """``batch_size``: how many segments of messages in flight are embedded together at most.
 
+    ``model_name``: the embedding slot; null, the one that the message names, else the server's own.
+    """
+
+    model_name: str | None = None
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=256)] = 32
 
 
@@ -33,24 +39,37 @@ class EmbeddingGenerator:
     A route keeps the model busy when its concurrency is at least twice the batch size.
     """
 
-    def __init__(self, config: EmbeddingGeneratorConfig, model: EmbeddingModel) -> None:
-        self._model = model
-        # While one batch is in the model a second one waits at its door, so the model never idles.
-        self._batcher: Batcher[str, Sequence[float]] = Batcher(self._embed, size=config.batch_size, lanes=2)
+    def __init__(self, config: EmbeddingGeneratorConfig, models: EmbeddingModels) -> None:
+        self._config = config
+        self._models = models
+        self._batchers: dict[str, Batcher[str, Sequence[float]]] = {}
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
-        """Add ``vector`` (of unit length), or ``vectors`` for several segments, and ``model_name`` to the message."""
-        payload = read_segments(context.message)
-        texts = [_in_context(payload.document, segment) for segment in payload.segments]
-        vectors = await self._batcher.submit_all(texts)
-        added: JsonObject = {"vectors": vectors} if "segments" in context.message else {"vector": vectors[0]}
-        return AdapterResult(message={**context.message, **added, "model_name": self._model.model_name})
+        """Add ``vector`` (of unit length), or ``vectors`` for several segments, and which model made them.
 
-    async def _embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        vectors = await self._model.embed(texts)
-        for vector in vectors:
-            require_usable(vector, self._model.dimension)
-        return vectors
+        Raises EmbeddingSlotNotFound for a slot that this server has no model for.
+        """
+        payload = read_segments(context.message)
+        model = self._models.named(self._config.model_name or payload.model_name)
+        texts = [_in_context(payload.document, segment) for segment in payload.segments]
+        vectors = await self._batcher(model).submit_all(texts)
+        added: JsonObject = {"vectors": vectors} if "segments" in context.message else {"vector": vectors[0]}
+        made_by: JsonObject = {"model_name": model.model_name, "model_identity": model.identity}
+        return AdapterResult(message={**context.message, **added, **made_by})
+
+    def _batcher(self, model: EmbeddingModel) -> Batcher[str, Sequence[float]]:
+        if (batcher := self._batchers.get(model.model_name)) is None:
+            # While one batch is in the model a second one waits at its door, so the model never idles.
+            batcher = Batcher(partial(_embedded, model), size=self._config.batch_size, lanes=2)
+            self._batchers[model.model_name] = batcher
+        return batcher
+
+
+async def _embedded(model: EmbeddingModel, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+    vectors = await model.embed(texts)
+    for vector in vectors:
+        require_usable(vector, model.dimension)
+    return vectors
 
 
 def embedded_text(payload: SegmentPayload) -> str:
@@ -83,16 +102,18 @@ def _leading_headings(text: str) -> set[str]:
     return headings
 
 
-def registration(model: EmbeddingModel) -> Registration:
+def registration(models: EmbeddingModels) -> Registration:
     """How YAML names it and how it is built."""
 
     def build(config: EmbeddingGeneratorConfig) -> EmbeddingGenerator:
-        return EmbeddingGenerator(config, model)
+        if config.model_name is not None:
+            models.named(config.model_name)
+        return EmbeddingGenerator(config, models)
 
     return Registration(
         type="embedding_generator",
         description="Adds to each segment its vector, made by the embedding model of the slot.",
-        version="1",
+        version="2",
         config=EmbeddingGeneratorConfig,
         build=build,
     )

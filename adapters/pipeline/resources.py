@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from application.embedding_models import EmbeddingModels
 from application.ports.clock import Clock
 from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
-from application.ports.embedding_model import EmbeddingModel
 from application.ports.object_storage import ObjectStorage
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
@@ -21,6 +21,6 @@ class Resources:
     reader: DocumentReader
     tokenizer: Tokenizer
     documents: Documents
-    model: EmbeddingModel
+    models: EmbeddingModels
     index: SegmentIndex
     clock: Clock

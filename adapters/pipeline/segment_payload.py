@@ -67,9 +67,10 @@ class IdentifiedSegment(SegmentPart, frozen=True, kw_only=True):
 
 
 class SegmentsPayload(msgspec.Struct, frozen=True, kw_only=True):
-    """Segments of one document on their way to be embedded."""
+    """Segments of one document on their way to be embedded, for the slot ``model_name`` if it is said which."""
 
     document: DocumentPart
+    model_name: str | None = None
     segments: Annotated[tuple[IdentifiedSegment, ...], msgspec.Meta(min_length=1)]
 
 
@@ -78,12 +79,14 @@ class EmbeddedSegmentsPayload(SegmentsPayload, frozen=True, kw_only=True):
 
     vectors: tuple[list[float], ...]
     model_name: str
+    model_identity: str = ""
 
 
 class SegmentPayload(msgspec.Struct, frozen=True, kw_only=True):
     """One segment on its way to be embedded."""
 
     document: DocumentPart
+    model_name: str | None = None
     segment: SegmentPart
     segment_id: UUID
 
@@ -98,6 +101,7 @@ class EmbeddedSegmentPayload(SegmentPayload, frozen=True, kw_only=True):
 
     vector: list[float]
     model_name: str
+    model_identity: str = ""
 
 
 Payload = TypeVar("Payload", bound=msgspec.Struct)
@@ -108,7 +112,7 @@ def read_segments(message: JsonObject) -> SegmentsPayload:
     if "segments" in message:
         return _read(message, SegmentsPayload)
     one = _read(message, SegmentPayload)
-    return SegmentsPayload(document=one.document, segments=one.segments)
+    return SegmentsPayload(document=one.document, segments=one.segments, model_name=one.model_name)
 
 
 def read_embedded_segments(message: JsonObject) -> EmbeddedSegmentsPayload:
@@ -116,7 +120,11 @@ def read_embedded_segments(message: JsonObject) -> EmbeddedSegmentsPayload:
     if "segments" not in message:
         one = _read(message, EmbeddedSegmentPayload)
         return EmbeddedSegmentsPayload(
-            document=one.document, segments=one.segments, vectors=(one.vector,), model_name=one.model_name
+            document=one.document,
+            segments=one.segments,
+            vectors=(one.vector,),
+            model_name=one.model_name,
+            model_identity=one.model_identity,
         )
     several = _read(message, EmbeddedSegmentsPayload)
     if len(several.vectors) != len(several.segments):

@@ -14,7 +14,7 @@ from adapters.pipeline.segment_payload import (
     require_usable,
 )
 from application.batcher import Batcher
-from application.ports.embedding_model import EmbeddingModel
+from application.embedding_models import EmbeddingModels
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from application.ports.segment_index import SegmentIndex
 from domain.document import EmbeddedSegment
@@ -30,17 +30,17 @@ class SegmentWriterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 class SegmentWriter:
     """Indexes the segments of all messages in flight together, and emits nothing."""
 
-    def __init__(self, config: SegmentWriterConfig, index: SegmentIndex, model: EmbeddingModel) -> None:
+    def __init__(self, config: SegmentWriterConfig, index: SegmentIndex, models: EmbeddingModels) -> None:
         self._index = index
-        self._model = model
+        self._models = models
         self._batcher: Batcher[EmbeddedSegment, None] = Batcher(self._write, size=config.batch_size)
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
-        """Index the message's segments. A vector of the server's own slot must have its dimension."""
+        """Index the message's segments. A vector of a slot that has a model here must have its dimension."""
         payload = read_embedded_segments(context.message)
-        own = payload.model_name == self._model.model_name
+        model = self._models.by_name.get(payload.model_name)
         for vector in payload.vectors:
-            require_usable(vector, self._model.dimension if own else len(vector))
+            require_usable(vector, len(vector) if model is None else model.dimension)
         await self._batcher.submit_all(_embedded_segments(payload, context))
         written: JsonObject = {"document_id": payload.document.id, "segments": len(payload.segments)}
         return AdapterResult(message=written, emitted=())
@@ -61,16 +61,17 @@ def _embedded_segments(
             segment=segment.segment(),
             model_name=payload.model_name,
             vector=vector,
+            model_identity=payload.model_identity,
             execution_id=context.execution_id,
             lineage_id=context.correlation_id,
         )
 
 
-def registration(index: SegmentIndex, model: EmbeddingModel) -> Registration:
+def registration(index: SegmentIndex, models: EmbeddingModels) -> Registration:
     """How YAML names it and how it is built."""
 
     def build(config: SegmentWriterConfig) -> SegmentWriter:
-        return SegmentWriter(config, index, model)
+        return SegmentWriter(config, index, models)
 
     return Registration(
         type="segment_writer",

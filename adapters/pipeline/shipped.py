@@ -28,8 +28,8 @@ def registrations(resources: Resources) -> tuple[Registration, ...]:
         storage_retriever.registration(resources.storage),
         smart_segmenter.registration(resources.tokenizer),
         segment_publisher.registration(resources.documents),
-        embedding_generator.registration(resources.model),
-        segment_writer.registration(resources.index, resources.model),
+        embedding_generator.registration(resources.models),
+        segment_writer.registration(resources.index, resources.models),
     )
 
 

@@ -37,6 +37,7 @@ from adapters.postgres.webhook_subscriptions import PostgresWebhookSubscriptions
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
+from application.embedding_models import EmbeddingModels
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
 from application.ports.dead_letters import DeadLetters
@@ -59,6 +60,7 @@ from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
 from application.ports.pauses import Pauses
 from application.ports.pipeline_adapter import PipelineAdapterCatalogue, PipelineAdapterRegistry
+from application.ports.reranker import Reranker
 from application.ports.sealer import Sealer
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
@@ -67,7 +69,8 @@ from application.ports.webhook_deliveries import WebhookDeliveries
 from application.ports.webhook_queue import WebhookQueue
 from application.ports.webhook_sender import WebhookSender
 from application.ports.webhook_subscriptions import WebhookSubscriptions
-from entrypoints.composition import choosing, webhooks
+from entrypoints.composition import choosing, embedding_slots, webhooks
+from entrypoints.composition.embedding_slots import FurtherModels
 from entrypoints.data_folder import DataFolder
 from entrypoints.settings import Settings
 
@@ -81,6 +84,8 @@ OPENED = (
     "queue",
     "storage",
     "model",
+    "further_models",
+    "reranker",
     "language_model",
     "lineage",
     "webhook_sender",
@@ -131,6 +136,9 @@ class Adapters(containers.DeclarativeContainer):
     reader: providers.Provider[DocumentReader] = providers.AbstractSingleton()
     tokenizer: providers.Provider[Tokenizer] = providers.AbstractSingleton()
     model: providers.Provider[EmbeddingModel] = providers.AbstractSingleton()
+    further_models: providers.Provider[FurtherModels] = providers.Singleton(FurtherModels)
+    models: providers.Provider[EmbeddingModels] = providers.AbstractSingleton()
+    reranker: providers.Provider[Reranker | None] = providers.Object(None)
     language_model: providers.Provider[LanguageModel | None] = providers.AbstractSingleton()
     registry: providers.Provider[PipelineAdapterRegistry] = providers.AbstractSingleton()
     catalogue: providers.Provider[PipelineAdapterCatalogue] = providers.AbstractSingleton()
@@ -178,7 +186,10 @@ class EmbeddedAdapters(Adapters):
     parser = providers.Singleton(YamlConfigParser)
     reader = providers.Singleton(FormatDocumentReader)
     tokenizer = providers.Singleton(MiniLmTokenizer)
-    model = providers.Singleton(choosing.model, settings, data_folder, tokenizer)
+    model = providers.Singleton(embedding_slots.own, settings, data_folder, tokenizer)
+    further_models = providers.Singleton(embedding_slots.further, settings, data_folder, tokenizer)
+    models = providers.Singleton(embedding_slots.together, model, further_models)
+    reranker = providers.Singleton(embedding_slots.reranker, settings)
     language_model = providers.Singleton(choosing.language_model, settings)
     registry = providers.Singleton(
         shipped,
@@ -188,7 +199,7 @@ class EmbeddedAdapters(Adapters):
             reader=reader,
             tokenizer=tokenizer,
             documents=documents,
-            model=model,
+            models=models,
             index=index,
             clock=clock,
         ),

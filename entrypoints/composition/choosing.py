@@ -9,8 +9,6 @@ from adapters.embedded_postgres.server import EmbeddedPostgres
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.message_queue import InProcessMessageQueue
-from adapters.models.minilm import MiniLmEmbeddingModel
-from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.openai.language_model import OpenAiLanguageModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
@@ -79,16 +77,6 @@ def storage(settings: Settings, folder: DataFolder) -> ObjectStorage:
         access_key=settings.storage_access_key,
         secret_key=settings.storage_secret_key,
         path_style=settings.storage_path_style,
-    )
-
-
-def model(settings: Settings, folder: DataFolder, tokenizer: MiniLmTokenizer) -> MiniLmEmbeddingModel:
-    """The model that comes with the server."""
-    return MiniLmEmbeddingModel(
-        settings.models_dir or folder.folder("models"),
-        compute_type=settings.model_compute_type,
-        threads=settings.model_threads,
-        tokenizer=tokenizer,
     )
 
 

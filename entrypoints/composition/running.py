@@ -16,6 +16,7 @@ from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
+from application.embeddings import Embeddings
 from application.engine.draining import drain
 from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
@@ -178,7 +179,8 @@ def _application(
     dead_letters = DeadLetters(
         letters=adapters.dead_letters(), executions=executions, engine=engine, limit=limit
     )
-    search = Search(index=adapters.index(), model=adapters.model())
+    models = adapters.models()
+    search = Search(index=adapters.index(), models=models, reranker=adapters.reranker())
     catalogue = Catalogue(adapters=adapters.catalogue())
     return Application(
         configs=configs,
@@ -195,6 +197,7 @@ def _application(
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),
         lineage_repair=_lineage_repair(adapters),
         search=search,
+        embeddings=Embeddings(models=models, tokenizer=adapters.tokenizer()),
         indexes=Indexes(administration=adapters.index_administration()),
         chat=_chat(adapters, search, settings),
         catalogue=catalogue,

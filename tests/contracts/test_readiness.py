@@ -11,6 +11,7 @@ import pytest
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.models.minilm import MiniLmEmbeddingModel
+from adapters.openai.embeddings import OpenAiEmbeddingModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_sink import PostgresLineageSink
@@ -23,6 +24,10 @@ from tests.unit.engines import bench
 
 NAMES = {"database", "queue", "storage", "models", "orchestrator", "pipeline_adapters", "lineage"}
 SLOW = pytest.mark.slow
+
+
+def _openai() -> OpenAiEmbeddingModel:
+    return OpenAiEmbeddingModel("http://127.0.0.1:1/v1", model="m", dimension=3)
 
 
 @asynccontextmanager
@@ -40,6 +45,8 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
             yield OrchestratorReadiness(engine=on.engine)
         elif kind == "pipeline_adapters":
             yield CatalogueReadiness(catalogue=Catalogue(adapters=PipelineAdapters(())))
+        elif kind == "openai":
+            yield await stack.enter_async_context(_openai())
         elif kind == "models":
             yield await stack.enter_async_context(MiniLmEmbeddingModel(folder))
         else:
@@ -55,6 +62,7 @@ async def _healthy(kind: str, request: pytest.FixtureRequest, folder: Path) -> A
         "storage",
         "orchestrator",
         "pipeline_adapters",
+        "openai",
         pytest.param("models", marks=SLOW),
         pytest.param("rabbit", marks=SLOW),
         pytest.param("database", marks=SLOW),
@@ -82,9 +90,10 @@ async def test_a_part_that_is_open_is_healthy_under_its_own_name(part: Readiness
         RabbitMessageQueue(["amqp://127.0.0.1:1/"]),
         FilesystemObjectStorage(Path("/nonexistent/storage")),
         MiniLmEmbeddingModel(Path("/nonexistent/models")),
+        _openai(),
         PostgresLineageSink(Database("postgresql://nobody@127.0.0.1:1/nothing")),
     ],
-    ids=["database", "rabbit", "storage", "models", "lineage"],
+    ids=["database", "rabbit", "storage", "models", "openai", "lineage"],
 )
 async def test_a_part_that_is_not_open_says_so_and_does_not_raise(closed: Readiness) -> None:
     """Health never answers with an exception."""

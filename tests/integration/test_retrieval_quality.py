@@ -11,6 +11,7 @@ from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.segment_index import PostgresSegmentIndex
+from application.embedding_models import EmbeddingModels
 from application.evaluation import Evaluation
 from application.evaluation_set import corpus_documents
 from application.ports.embedding_model import EmbeddingModel
@@ -62,7 +63,9 @@ async def measured(
         )
     for start in range(0, len(segments), 100):
         await index.index(segments[start : start + 100])
-    result = await Evaluation(search=Search(index=index, model=model)).run(folder, modes=modes)
+    result = await Evaluation(search=Search(index=index, models=EmbeddingModels(own=model))).run(
+        folder, modes=modes
+    )
     return dict(result.modes)
 
 

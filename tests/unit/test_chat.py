@@ -16,8 +16,9 @@ from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
 from application.chat import Chat
 from application.chat_prompts import Prompting
+from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
 from application.ports.language_model import LanguageModel
-from application.search import EmbeddingSlotNotFound, Search
+from application.search import Search
 from domain.chat import prompt
 from domain.chat.answer import AnswerDone, AnswerMode, ChatEvent, SourceCited, SourcesFound, TextWritten
 from domain.chat.errors import InvalidChatRequest, LanguageModelUnavailable, NoLanguageModel
@@ -77,7 +78,7 @@ async def chat(
     await storage.write("docs/blob", b"\xff\xfe\x00\x80")
     await storage.write("docs/empty.txt", b"  ")
     return Chat(
-        search=Search(index=index, model=model),
+        search=Search(index=index, models=EmbeddingModels(own=model)),
         storage=storage,
         reader=FormatDocumentReader(),
         prompting=Prompting(tokenizer=MemoryTokenizer(), context_tokens=context_tokens),

@@ -20,6 +20,7 @@ from adapters.pipeline.segment_payload import (
     UnusableVector,
 )
 from adapters.pipeline.segment_writer import SegmentWriter, SegmentWriterConfig
+from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext, Stage
 from domain.document import EmbeddedSegment
 from domain.errors import Invalid, Unavailable
@@ -93,7 +94,7 @@ def message(text: str = "A wing.", **more: Json) -> dict[str, Json]:
 
 
 def generator(model: CountingModel, batch_size: int = 16) -> EmbeddingGenerator:
-    return EmbeddingGenerator(EmbeddingGeneratorConfig(batch_size=batch_size), model)
+    return EmbeddingGenerator(EmbeddingGeneratorConfig(batch_size=batch_size), EmbeddingModels(own=model))
 
 
 async def test_a_segment_gets_its_vector_and_keeps_the_rest() -> None:
@@ -222,7 +223,7 @@ def embedded(text: str = "A wing.", **more: Json) -> dict[str, Json]:
 
 
 def writer(index: CountingIndex) -> SegmentWriter:
-    return SegmentWriter(SegmentWriterConfig(), index, CountingModel())  # type: ignore[arg-type]
+    return SegmentWriter(SegmentWriterConfig(), index, EmbeddingModels(own=CountingModel()))  # type: ignore[arg-type]
 
 
 async def test_an_embedded_segment_is_indexed_and_nothing_is_emitted() -> None:
@@ -281,3 +282,28 @@ async def test_a_vector_that_does_not_fit_the_slot_is_not_written(vector: Json) 
     with pytest.raises(Invalid):
         await writer(index).process(context(embedded(vector=vector)))
     assert index.batches == []
+
+
+async def test_segments_are_embedded_into_the_slot_that_is_named() -> None:
+    """By the config, else by the message, else into the server's own; the message then says which model it was."""
+    narrow = MemoryEmbeddingModel(model_name="narrow", dimension=4)
+    models = EmbeddingModels(own=CountingModel(), others=[narrow])
+    configured = EmbeddingGenerator(EmbeddingGeneratorConfig(model_name="narrow"), models)
+    plain = EmbeddingGenerator(EmbeddingGeneratorConfig(), models)
+    asked = [
+        (configured, message(), "narrow", 4),
+        (configured, message(model_name="words"), "narrow", 4),
+        (plain, message(model_name="narrow"), "narrow", 4),
+        (plain, message(), "words", 8),
+    ]
+    for made_by, given, slot, dimension in asked:
+        result = await made_by.process(context(given))
+        assert result is not None
+        assert (result.message["model_name"], len(vector_of(result))) == (slot, dimension)
+        assert result.message["model_identity"] == f"hashed-words/{dimension}/256"
+
+
+async def test_a_slot_without_a_model_ends_the_message() -> None:
+    """At once: trying again would not help."""
+    with pytest.raises(EmbeddingSlotNotFound):
+        await generator(CountingModel()).process(context(message(model_name="wide")))

@@ -8,6 +8,7 @@ from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.memory.segment_index import MemorySegmentIndex
+from application.embedding_models import EmbeddingModels
 from application.evaluation import Evaluation
 from application.search import Search
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
@@ -69,4 +70,4 @@ async def indexed(documents: dict[str, list[str]]) -> Search:
             for ordinal, text in enumerate(texts)
         ]
         await MemorySegmentIndex(corpus).index(segments)
-    return Search(index=MemorySegmentIndex(corpus), model=model)
+    return Search(index=MemorySegmentIndex(corpus), models=EmbeddingModels(own=model))

@@ -12,7 +12,8 @@ from adapters.memory.documents import MemoryDocuments
 from adapters.memory.models import MemoryEmbeddingModel
 from adapters.memory.reranker import MemoryReranker
 from adapters.memory.segment_index import MemorySegmentIndex
-from application.search import EmbeddingSlotNotFound, InvalidSearch, Search, SearchRequest
+from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
+from application.search import InvalidSearch, Search, SearchRequest
 from domain.document import DimensionMismatch, Document, EmbeddedSegment, Segment, segment_id
 from domain.match import SearchFilter, SearchMode
 from domain.retrieval.errors import RerankerNotConfigured
@@ -64,7 +65,7 @@ async def search() -> Search:
             vector=vector,
         )
         await index.index([again])
-    return Search(index=index, model=model, others=[other], reranker=MemoryReranker())
+    return Search(index=index, models=EmbeddingModels(own=model, others=[other]), reranker=MemoryReranker())
 
 
 async def found(search: Search, query: str, **fields: Any) -> list[str]:
@@ -239,7 +240,7 @@ async def test_a_side_that_fails_calls_off_the_other(search: Search) -> None:
     """And its error is the search's."""
     wrong = MemoryEmbeddingModel(dimension=3)
     with pytest.raises(DimensionMismatch):
-        await replace(search, model=wrong).find(SearchRequest(query="zebras"))
+        await replace(search, models=EmbeddingModels(own=wrong)).find(SearchRequest(query="zebras"))
 
 
 async def test_hostile_queries_find_what_words_they_have(search: Search) -> None:

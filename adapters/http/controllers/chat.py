@@ -21,7 +21,7 @@ from adapters.http.wire.chat_answers import (
 from adapters.http.wire.chat_requests import ChatCompletionRequest, chat_request
 from adapters.http.wire.search import SourcesResponse, sources_response
 from application.chat import Chat
-from application.search import EmbeddingSlotNotFound
+from application.embedding_models import EmbeddingSlotNotFound
 from domain.chat.answer import ChatEvent
 from domain.chat.errors import (
     InvalidChatRequest,

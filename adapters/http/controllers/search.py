@@ -24,7 +24,8 @@ from adapters.http.wire.search_requests import (
     SlotsSearchBody,
     search_request,
 )
-from application.search import MAX_DEPTH, MAX_LIMIT, EmbeddingSlotNotFound, InvalidSearch, Search
+from application.embedding_models import EmbeddingSlotNotFound
+from application.search import MAX_DEPTH, MAX_LIMIT, InvalidSearch, Search
 from domain.match import SearchMode
 from domain.retrieval.errors import RerankerNotConfigured
 from domain.retrieval.fusion import Fusion
