@@ -103,7 +103,7 @@ class Chat:
         if _is_hopeless(request, sources):
             answer = ChatAnswer(text=prompt.NOTHING_FOUND, mode=self.mode, is_answered=False)
         else:
-            answer = await Extracts(model=self.search.model, prompting=self.prompting).answer(
+            answer = await Extracts(model=self.search.models.own, prompting=self.prompting).answer(
                 request, sources
             )
         return replace(answer, observed=_observed(request, answer.sources))
