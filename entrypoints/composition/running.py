@@ -179,8 +179,7 @@ def _application(
     dead_letters = DeadLetters(
         letters=adapters.dead_letters(), executions=executions, engine=engine, limit=limit
     )
-    models = adapters.models()
-    search = Search(index=adapters.index(), models=models, reranker=adapters.reranker())
+    search = Search(index=adapters.index(), models=adapters.models(), reranker=adapters.reranker())
     catalogue = Catalogue(adapters=adapters.catalogue())
     return Application(
         configs=configs,
@@ -197,7 +196,7 @@ def _application(
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),
         lineage_repair=_lineage_repair(adapters),
         search=search,
-        embeddings=Embeddings(models=models, tokenizer=adapters.tokenizer()),
+        embeddings=Embeddings(models=search.models, tokenizer=adapters.tokenizer()),
         indexes=Indexes(administration=adapters.index_administration()),
         chat=_chat(adapters, search, settings),
         catalogue=catalogue,
