@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
 from adapters.http.access.principal import PRINCIPAL
+from adapters.http.allowed_methods import methods_by_path, telling_methods
 from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
@@ -32,6 +33,7 @@ from adapters.http.dependencies import provided
 from adapters.http.edge import Edge
 from adapters.http.error_handling import answer_with_problem
 from adapters.http.metrics import RequestMetrics
+from adapters.http.queries import require_plain_query
 from adapters.http.settings import HttpSettings
 from application.contents import Application
 
@@ -82,10 +84,12 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
         dependencies={**provided(application, settings), "principal": PRINCIPAL},
         exception_handlers={Exception: answer_with_problem},
         request_class=JsonRequest,
+        before_request=require_plain_query,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,
         logging_config=None,
     )
     metrics = app.state["metrics"] = RequestMetrics()
-    app.edge = Edge(metrics.measured(app.route), settings)
+    routed = telling_methods(app.route, methods_by_path(app.routes))
+    app.edge = Edge(metrics.measured(routed), settings)
     return app

@@ -26,11 +26,25 @@ class JsonRequest(Request[Any, Any, Any]):
     """
 
     async def json(self) -> Any:
-        """The body's value; raises MalformedRequest, MediaTypeNotSupported, RequestNotValid."""
+        """The body as its operation wants it; raises MalformedRequest, MediaTypeNotSupported, RequestNotValid."""
         if "json_body" not in self.state:
             require_json(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
-            self.state["json_body"] = parsed(await self.body())
+            self.state["json_body"] = converted(self._kind, parsed(await self.body()))
         return self.state["json_body"]
+
+    @property
+    def _kind(self) -> Any:
+        """What the operation's handler takes."""
+        field = self.route_handler.parsed_data_field
+        return Any if field is None else field.annotation
+
+
+def converted(kind: Any, value: Any) -> Any:
+    """A JSON value as a `kind`, by JSON's own types: no number is a truth, no text a number. Raises RequestNotValid."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise RequestNotValid(body_errors(kind, value)) from error
 
 
 def require_json(content_type: str, content_encoding: str = "") -> None:
@@ -117,7 +131,7 @@ def _struct_errors(kind: type[msgspec.Struct], value: Mapping[str, Any], path: s
 
 def _one_error(kind: Any, value: Any, path: str) -> Iterator[FieldError]:
     try:
-        msgspec.convert(value, kind, strict=False)
+        msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         text = str(error)
         place = _PLACE.search(text)

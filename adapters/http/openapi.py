@@ -94,7 +94,7 @@ def _errors(handler: HTTPRouteHandler, places: set[str]) -> list[type[FactflowEr
         found.append(errors.RequestNotValid)
     if any(field.annotation is UUID for field in _path_fields(handler)):
         found.append(errors.PathNotFound)
-    found.append(errors.HostNotAllowed)
+    found += [errors.MalformedRequest, errors.HostNotAllowed]
     if not handler.http_methods <= {"GET"}:
         found.append(errors.OriginNotAllowed)
     return [*dict.fromkeys([*found, FactflowError, Unavailable])]

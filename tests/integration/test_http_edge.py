@@ -179,3 +179,20 @@ async def test_the_workers_that_are_alive_are_listed(api: Api) -> None:
     (worker,) = listed["workers"]
     assert (worker["id"], worker["executions"], worker["in_hand"]) == (str(alive), [str(execution_id)], 3)
     assert (worker["name"], worker["host"], worker["pid"], worker["answers"]) == ("reader", "h1", 7, False)
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=1&limit=2", "status=running&status=running", "status=null", "limit=NULL"]
+)
+async def test_a_parameter_that_is_ambiguous_is_refused(api: Api, query: str) -> None:
+    """Neither the last of several values is taken, nor `null` as if nothing were said."""
+    status, problem = await api.ask("GET", f"/api/v1/executions?{query}")
+    assert (status, problem["error_code"]) == (422, "validation_failed")
+    assert [error["path"] for error in problem["errors"]] == [query.partition("=")[0]]
+
+
+async def test_options_names_every_method_of_a_path(api: Api) -> None:
+    """Those of all operations."""
+    async with api.session.options(f"{api.url}/api/v1/configs/{uuid4()}") as response:
+        assert response.status == 204
+        assert response.headers["allow"] == "DELETE, GET, OPTIONS, PUT"

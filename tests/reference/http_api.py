@@ -11,10 +11,10 @@ from adapters.http.openapi import openapi_document
 from tests.http_server import World
 
 HEADING = "## Operations\n"
-EVERYWHERE = {"internal_error", "unavailable", "host_not_allowed", "origin_not_allowed"}
+EVERYWHERE = {"internal_error", "unavailable", "malformed_request", "host_not_allowed", "origin_not_allowed"}
 INTRODUCTION = """
 The errors are those that an operation can answer beside these:
-`internal_error` and `unavailable` may come from every operation, `host_not_allowed` from every operation of a server without authentication, and `origin_not_allowed` from one that changes something.
+`internal_error`, `unavailable` and `malformed_request` may come from every operation, `host_not_allowed` from every operation of a server without authentication, and `origin_not_allowed` from one that changes something.
 Shapes and examples of requests and answers are in the server's own `/openapi.json`.
 """
 

@@ -1,11 +1,12 @@
 """Request bodies, hostile ones too: `adapters/http/bodies.py`."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import pytest
 from msgspec import Meta, Struct
 
-from adapters.http.bodies import MAX_DEPTH, MAX_VALUES, body_errors, parsed, require_json
+from adapters.http.bodies import MAX_DEPTH, MAX_VALUES, body_errors, converted, parsed, require_json
 from adapters.http.errors import MalformedRequest, MediaTypeNotSupported, RequestNotValid
 
 
@@ -110,3 +111,17 @@ def test_an_unknown_field_deep_in_a_list_is_named() -> None:
 def test_a_body_of_another_kind_is_one_error(value: Any) -> None:
     (error,) = body_errors(Whole, value)
     assert error.path == ""
+
+
+class Plain(Struct):
+    is_on: bool = False
+    count: int = 0
+    at: datetime | None = None
+
+
+@pytest.mark.parametrize("value", [{"is_on": 0}, {"is_on": "true"}, {"count": "1"}, {"at": 0}, {"at": True}])
+def test_values_have_the_types_of_json(value: dict[str, Any]) -> None:
+    """No number is a truth or a moment, and no text is a number."""
+    with pytest.raises(RequestNotValid) as caught:
+        converted(Plain, value)
+    assert [error.path for error in caught.value.errors] == list(value)

@@ -50,7 +50,6 @@ _STREAM: dict[str, Any] = {
     "description": "Server-sent events: `sources`, then `text` and `citation` as they come, then `done`; or `error`.",
     "content": {
         EVENT_STREAM: {
-            "schema": {"type": "string"},
             "example": 'id: 1\nevent: sources\ndata: {"sources":[],"mode":"extractive"}\n\n'
             'id: 2\nevent: text\ndata: {"content":"Every hop is recorded [1]."}\n\n'
             'id: 3\nevent: done\ndata: {"completed":true}\n\n',

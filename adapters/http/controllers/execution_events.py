@@ -19,7 +19,7 @@ from domain.execution import Execution, ExecutionNotFound
 _EXAMPLE = 'id: 01890a5e-0c3b-7d11-9d3c-6c1c3d1b0a55\nevent: completed\ndata: {"type":"message.completed","status":"completed"}\n\n'
 _ANSWER: dict[str, Any] = {
     "description": "Server-sent events: `initiated`, `processing`, `completed`, `failed` for messages, `status` for the run.",
-    "content": {EVENT_STREAM: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    "content": {EVENT_STREAM: {"example": _EXAMPLE}},
 }
 
 

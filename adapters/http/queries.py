@@ -1,0 +1,48 @@
+"""Looks at the query of a request before its values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from litestar.params import ParameterKwarg
+from litestar.typing import FieldDefinition
+
+from adapters.http.bodies import JsonRequest
+from adapters.http.errors import FieldError, RequestNotValid
+
+
+async def require_plain_query(request: JsonRequest) -> None:
+    """Raise RequestNotValid for a parameter of one value that is given twice, and for `null`, which is none.
+
+    The first would be taken as its last value, and the second as if the parameter were left out.
+    """
+    if request.scope.get("query_string") and (found := list(_errors(request))):
+        raise RequestNotValid(found)
+
+
+def _errors(request: JsonRequest) -> Iterator[FieldError]:
+    fields = {_name(name, field): field for name, field in _parameters(request)}
+    for name in dict.fromkeys(request.query_params):
+        field = fields.get(name)
+        if field is None or field.is_non_string_sequence:
+            continue
+        values = request.query_params.getall(name)
+        if len(values) > 1:
+            yield FieldError(location="query", path=name, message="it is given more than once")
+        elif str(values[0]).lower() == "null" and not _takes_text(field):
+            yield FieldError(
+                location="query", path=name, message="`null` is no value; leave the parameter out"
+            )
+
+
+def _parameters(request: JsonRequest) -> Iterator[tuple[str, FieldDefinition]]:
+    yield from request.route_handler.parsed_fn_signature.parameters.items()
+
+
+def _name(name: str, field: FieldDefinition) -> str:
+    definition = field.kwarg_definition
+    return (definition.name if isinstance(definition, ParameterKwarg) else None) or name
+
+
+def _takes_text(field: FieldDefinition) -> bool:
+    return field.annotation is str or any(inner.annotation is str for inner in field.inner_types)
