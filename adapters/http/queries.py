@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from litestar import Request
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
-from adapters.http.bodies import JsonRequest
 from adapters.http.errors import FieldError, RequestNotValid
 
 
-async def require_plain_query(request: JsonRequest) -> None:
+async def require_plain_query(request: Request[Any, Any, Any]) -> None:
     """Raise RequestNotValid for a parameter of one value that is given twice, and for `null`, which is none.
 
     The first would be taken as its last value, and the second as if the parameter were left out.
@@ -20,7 +21,7 @@ async def require_plain_query(request: JsonRequest) -> None:
         raise RequestNotValid(found)
 
 
-def _errors(request: JsonRequest) -> Iterator[FieldError]:
+def _errors(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
     fields = {_name(name, field): field for name, field in _parameters(request)}
     for name in dict.fromkeys(request.query_params):
         field = fields.get(name)
@@ -35,7 +36,7 @@ def _errors(request: JsonRequest) -> Iterator[FieldError]:
             )
 
 
-def _parameters(request: JsonRequest) -> Iterator[tuple[str, FieldDefinition]]:
+def _parameters(request: Request[Any, Any, Any]) -> Iterator[tuple[str, FieldDefinition]]:
     yield from request.route_handler.parsed_fn_signature.parameters.items()
 
 
