@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import logging
 import sys
-from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
 
-import msgspec
+import structlog
+from structlog.typing import EventDict
 
+from application.engine.adapter_chain import HANDLING
 from entrypoints.settings import Settings
 
+FIELDS = ("time", "level", "logger", "message")
+CONTEXT = ("correlation_id", "execution_id", "route_id", "adapter_name")
+"""What log records may know of where they were made."""
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the traceback when there is one."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The line for a record."""
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if correlation_id := getattr(record, "correlation_id", None):
-            line["correlation_id"] = correlation_id
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line).decode()
+def json_formatter() -> logging.Formatter:
+    """One JSON object a line: time, level, logger, message, what is known of the context, and the traceback if any."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(allow=CONTEXT),
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _in_order,
+            # In ASCII: what is no text, a lone surrogate, cannot break a line.
+            structlog.processors.JSONRenderer(ensure_ascii=True),
+        ],
+    )
+
+
+def _in_order(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    """The fields of every line first, then those that are there, without those that are empty."""
+    if "exception" in line:
+        line["traceback"] = line.pop("exception")
+    named = {name: line.pop(name) for name in FIELDS if name in line}
+    return named | {name: value for name, value in line.items() if value not in (None, "")}
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -46,11 +61,26 @@ class _StandardError(logging.StreamHandler[TextIO]):
         """Standard error is never replaced by anything else."""
 
 
+class MessageFilter(logging.Filter):
+    """Gives log records of pipeline adapters the execution, route and correlation id of the message at hand."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        handling = HANDLING.get()
+        if handling is not None:
+            record.correlation_id = str(handling.correlation_id)
+            record.execution_id = str(handling.claim.message.execution_id)
+            record.route_id = handling.claim.message.route_id
+            record.adapter_name = handling.adapter_name
+        return True
+
+
 def configure_logging(settings: Settings) -> None:
     """Send log lines to standard error, in the format and from the level that is set."""
     handler = _StandardError()
+    handler.addFilter(MessageFilter())
     handler.setFormatter(
-        JsonFormatter()
+        json_formatter()
         if settings.log_format == "json"
         else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -37,6 +38,10 @@ class Handling:
     parent_id: UUID | None
     started_at: datetime
     input_hash: str | None
+
+
+HANDLING: ContextVar[Handling | None] = ContextVar("handling", default=None)
+"""What the pipeline adapter at work in this task handles; None outside of one. Log records take from it where they belong."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,6 +101,7 @@ class AdapterChain:
         return progress
 
     async def _step(self, handling: Handling, adapter: PipelineAdapter, before: Progress) -> Progress:
+        token = HANDLING.set(handling)
         try:
             result = await self.deadlines.keep(adapter.process(self._context(handling, before)))
             progress = _after(handling, before, result)
@@ -106,6 +112,8 @@ class AdapterChain:
             self._record(handling, before, StageStatus.FAILED, error=error)
             self.observe(handling.index, error)
             raise AdapterFailed(error, handling.index) from error
+        finally:
+            HANDLING.reset(token)
         return progress
 
     def _require_nothing_emitted(self, progress: Progress) -> None:

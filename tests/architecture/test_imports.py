@@ -30,6 +30,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "pypdf": ("adapters.documents",),
     "rich": ("entrypoints",),
     "safetensors": ("adapters.models",),
+    "structlog": ("entrypoints",),
     "tokenizers": ("adapters.models",),
     "toon_format": ("adapters.http",),
     "uvicorn": ("entrypoints",),

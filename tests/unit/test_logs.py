@@ -1,0 +1,90 @@
+"""Log lines for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+
+import pytest
+
+from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from entrypoints.logs import MessageFilter, json_formatter
+from tests.unit.engines import bench, route
+
+
+def line(**fields: object) -> dict[str, object]:
+    """What a record becomes."""
+    record = logging.makeLogRecord(
+        {
+            "name": "factflow",
+            "levelno": logging.WARNING,
+            "levelname": "WARNING",
+            "msg": "%s is %d",
+            "args": ("a", 1),
+        }
+        | fields
+    )
+    text = json_formatter().format(record)
+    assert "\n" not in text
+    told: dict[str, object] = json.loads(text)
+    return told
+
+
+def test_a_line_has_time_level_logger_and_message_first() -> None:
+    """And nothing that is empty."""
+    told = line(correlation_id="", secret="hidden")
+    assert list(told) == ["time", "level", "logger", "message"]
+    assert (told["level"], told["logger"], told["message"]) == ("warning", "factflow", "a is 1")
+    assert str(told["time"]).endswith("Z")
+
+
+def test_a_line_says_where_it_belongs() -> None:
+    """The request or the message, and the execution."""
+    told = line(correlation_id="abc", execution_id="def", route_id="read")
+    assert (told["correlation_id"], told["execution_id"], told["route_id"]) == ("abc", "def", "read")
+
+
+def test_a_traceback_is_part_of_its_line() -> None:
+    """Not lines of its own."""
+    try:
+        raise ValueError("broken\nin two")
+    except ValueError:
+        told = line(exc_info=sys.exc_info())
+    assert "ValueError: broken" in str(told["traceback"])
+    assert "exception" not in told
+
+
+@pytest.mark.parametrize("message", ["plain", "two\nlines", "\x1b[31mred", "\ud800", "ünï 😀"])
+def test_whatever_is_logged_is_one_line_of_json(message: str) -> None:
+    """Hostile texts too."""
+    told = line(msg=message, args=())
+    assert isinstance(told["message"], str)
+
+
+async def test_what_a_pipeline_adapter_logs_says_which_message_it_was_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also when several are at work at once; what is logged elsewhere says nothing of them."""
+    caplog.handler.addFilter(MessageFilter())
+
+    async def tell(context: PipelineContext) -> AdapterResult:
+        await asyncio.sleep(0)
+        logging.getLogger("plugin").warning("%s", context.correlation_id)
+        return AdapterResult(message=context.message)
+
+    async def split(context: PipelineContext) -> AdapterResult:
+        return AdapterResult(message=context.message, emitted=[Emission(payload={"n": n}) for n in range(5)])
+
+    async with bench({"split": split, "tell": tell}) as on:
+        execution = await on.run(route("split", "split", to="tell"), route("tell", "tell"))
+    logging.getLogger("plugin").warning("nobody's")
+    told = [record for record in caplog.records if record.name == "plugin"]
+    assert len(told) == 6
+    for record in told[:-1]:
+        assert vars(record)["correlation_id"] == record.getMessage()
+        assert vars(record)["execution_id"] == str(execution.id)
+        assert (vars(record)["route_id"], vars(record)["adapter_name"]) == ("tell", "tell")
+    assert len({record.getMessage() for record in told}) == 6
+    assert "execution_id" not in vars(told[-1])
