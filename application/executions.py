@@ -88,8 +88,9 @@ class Executions:
         parent_execution_id: UUID | None = None,
         limit: int = 100,
         offset: int = 0,
+        before: UUID | None = None,
     ) -> tuple[Sequence[Execution], int]:
-        """A page of executions, the latest first, and how many there are in all."""
+        """A page of executions, the latest first, and how many there are in all; see the repository."""
         async with self.work.begin() as repositories:
             return await repositories.executions.list(
                 status=status,
@@ -97,6 +98,7 @@ class Executions:
                 parent_execution_id=parent_execution_id,
                 limit=limit,
                 offset=offset,
+                before=before,
             )
 
     async def change_status(

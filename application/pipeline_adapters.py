@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.ports.pipeline_adapter import (
     DescribedAdapter,
@@ -17,18 +17,20 @@ from domain.findings import UnknownPipelineAdapter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Asks on a thread, because the first question may import the packages that are installed."""
+    """Asks once, on a thread, because that may import the packages that are installed; they stay what they are."""
 
     adapters: PipelineAdapterCatalogue
+    _known: list[Sequence[DescribedAdapter]] = field(default_factory=list)
+    _unusable: list[Sequence[UnusableAdapter]] = field(default_factory=list)
 
     async def list(self, *, limit: int, offset: int = 0) -> tuple[Sequence[DescribedAdapter], int]:
         """A page of the pipeline adapters, by type, and how many there are in all."""
-        described = await asyncio.to_thread(self.adapters.described)
+        described = await self._described()
         return described[offset : offset + limit], len(described)
 
     async def get(self, type: str) -> DescribedAdapter:
         """One pipeline adapter; raises UnknownPipelineAdapter, with the reason when it is installed and unusable."""
-        for described in await asyncio.to_thread(self.adapters.described):
+        for described in await self._described():
             if described.type == type:
                 return described
         for unusable in await self.unusable():
@@ -40,7 +42,14 @@ class Catalogue:
 
     async def unusable(self) -> Sequence[UnusableAdapter]:
         """What installed packages declare and cannot be used, by type."""
-        return await asyncio.to_thread(self.adapters.unusable)
+        if not self._unusable:
+            self._unusable.append(await asyncio.to_thread(self.adapters.unusable))
+        return self._unusable[0]
+
+    async def _described(self) -> Sequence[DescribedAdapter]:
+        if not self._known:
+            self._known.append(await asyncio.to_thread(self.adapters.described))
+        return self._known[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

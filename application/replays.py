@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from application.engine.replay_route import seed_message, with_seeding
 from application.engine.replay_sources import ReplaySources
@@ -68,7 +69,11 @@ class Replays:
         pipeline = with_seeding(target.pipeline, replay)
         return await engine.start(execution, pipeline, seed, limit=self.executions.limit)
 
-    async def of(self, parent: str, *, limit: int = 100, offset: int = 0) -> tuple[Sequence[Execution], int]:
+    async def of(
+        self, parent: str, *, limit: int = 100, offset: int = 0, before: UUID | None = None
+    ) -> tuple[Sequence[Execution], int]:
         """A page of the replays of an execution, the latest first, and how many there are; raises ExecutionNotFound."""
         execution = await self.executions.get(parent)
-        return await self.executions.list(parent_execution_id=execution.id, limit=limit, offset=offset)
+        return await self.executions.list(
+            parent_execution_id=execution.id, limit=limit, offset=offset, before=before
+        )

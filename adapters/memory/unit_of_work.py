@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from adapters.memory.configs import MemoryPipelineConfigs, Versions
@@ -40,16 +41,18 @@ class MemoryExecutions:
         parent_execution_id: UUID | None = None,
         limit: int,
         offset: int = 0,
+        before: UUID | None = None,
     ) -> tuple[Sequence[Execution], int]:
         """See the port."""
         found = [
-            execution
+            replace(execution, config_snapshot={})
             for execution in sorted(self._ledger.executions.values(), key=lambda one: one.id, reverse=True)
             if status in {None, execution.status}
             and config_id in {None, execution.config_id}
             and parent_execution_id in {None, execution.parent_execution_id}
         ]
-        return found[offset : offset + limit], len(found)
+        behind = [execution for execution in found if before is None or execution.id < before]
+        return behind[offset : offset + limit], len(found)
 
 
 class MemoryUnitOfWork:

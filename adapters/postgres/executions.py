@@ -37,8 +37,13 @@ _MATCHING = """
         AND (%(parent)s::uuid IS NULL OR parent_execution_id = %(parent)s)
 """
 
-_LIST = f"SELECT {COLUMNS} {_MATCHING} ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
 _COUNT = f"SELECT count(*) {_MATCHING}"
+# The total comes with every row, so that a page takes one question; only an empty page has to ask for it.
+_LIST = f"""
+    SELECT {COLUMNS.replace("config_snapshot", "'{}'::json")}, ({_COUNT})
+    {_MATCHING} AND (%(before)s::uuid IS NULL OR id < %(before)s)
+    ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
+"""
 
 
 def execution_of(row: Sequence[Any]) -> Execution:
@@ -117,6 +122,7 @@ class PostgresExecutions:
         parent_execution_id: UUID | None = None,
         limit: int,
         offset: int = 0,
+        before: UUID | None = None,
     ) -> tuple[Sequence[Execution], int]:
         """See the port."""
         values = {
@@ -125,7 +131,10 @@ class PostgresExecutions:
             "parent": parent_execution_id,
             "limit": limit,
             "offset": offset,
+            "before": before,
         }
-        rows = await (await self._connection.execute(_LIST, values)).fetchall()
+        rows = await (await self._connection.execute(_LIST.encode(), values)).fetchall()
+        if rows:
+            return [execution_of(row) for row in rows], rows[0][-1]
         total = await (await self._connection.execute(_COUNT, values)).fetchone()
-        return [execution_of(row) for row in rows], total[0] if total else 0
+        return [], total[0] if total else 0

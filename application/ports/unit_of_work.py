@@ -61,8 +61,13 @@ class Executions(Protocol):
         parent_execution_id: UUID | None = None,
         limit: int,
         offset: int = 0,
+        before: UUID | None = None,
     ) -> tuple[Sequence[Execution], int]:
-        """A page of executions, the latest first, and how many there are in all."""
+        """A page of executions, the latest first, and how many there are in all.
+
+        With ``before`` the page begins behind that execution, whether or not it is there; the total remains that of
+        all pages. Their snapshots are left out: each is as large as all else about a hundred executions.
+        """
         ...
 
 

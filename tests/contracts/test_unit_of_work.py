@@ -104,6 +104,29 @@ async def test_executions_are_listed_from_the_latest_a_page_at_a_time(store: Sto
     assert total == 5
 
 
+async def test_a_list_of_executions_goes_on_behind_one_of_them(store: Store) -> None:
+    """The page does not shift when others start meanwhile; the total is that of all, also of an empty page."""
+    ids = [UUID(int=number) for number in range(1, 5)]
+    for execution_id in ids:
+        await store.started(id=execution_id)
+    async with store.work.begin() as repositories:
+        page, total = await repositories.executions.list(limit=2, before=ids[3])
+        rest, _ = await repositories.executions.list(limit=5, offset=1, before=ids[3])
+        nothing = await repositories.executions.list(limit=5, before=ids[0])
+    assert ([one.id for one in page], total) == ([ids[2], ids[1]], 4)
+    assert [one.id for one in rest] == [ids[1], ids[0]]
+    assert nothing == ([], 4)
+
+
+async def test_a_list_of_executions_leaves_their_snapshots_out(store: Store) -> None:
+    """One by itself has it."""
+    started = await store.started(config_snapshot={"routes": {}})
+    async with store.work.begin() as repositories:
+        (listed,), _ = await repositories.executions.list(limit=1)
+        assert listed.config_snapshot == {}
+        assert (await repositories.executions.get(started.id)).config_snapshot == {"routes": {}}
+
+
 async def test_executions_are_listed_by_status_config_and_parent(store: Store) -> None:
     """Each narrows the list, and together they narrow it further."""
     parent = await store.started()

@@ -157,3 +157,17 @@ async def test_a_client_that_goes_away_ends_its_listening(api: Api, caplog: pyte
         await asyncio.sleep(0.02)
     assert api.listeners() == 0
     assert [record.message for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
+
+
+async def test_a_list_goes_on_where_a_page_ended(api: Api) -> None:
+    """Whatever starts meanwhile: no execution twice, and none left out."""
+    ids = [await api.execution(skip_init_message="true") for _ in range(5)]
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(3):
+        _, page = await api.ask("GET", f"/api/v1/executions?limit=2{cursor}")
+        seen += [execution["id"] for execution in page["executions"]]
+        assert (page["has_more"], page["next_cursor"] is not None) == (len(seen) < 5, len(seen) < 5)
+        cursor = f"&cursor={page['next_cursor']}"
+        await api.execution(skip_init_message="true")
+    assert seen == ids[::-1]

@@ -23,7 +23,7 @@ from adapters.http.wire.executions import (
     execution_response,
     status_update_response,
 )
-from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.pages import ExecutionCursor, Limit, Offset
 from application.executions import Executions
 from domain.execution import ExecutionNotFound, ExecutionStatus, StatusChangeNotAllowed
 from domain.pipeline_config import ConfigNotFound
@@ -63,9 +63,12 @@ class ExecutionsController(Controller):
         config_id: Annotated[UUID | None, QueryParameter(description="Only runs of this config.")] = None,
         limit: Limit = 100,
         offset: Offset = 0,
+        cursor: ExecutionCursor = None,
     ) -> ExecutionListResponse:
-        """The latest first."""
-        page, total = await executions.list(status=status, config_id=config_id, limit=limit, offset=offset)
+        """The latest first. With `cursor` a page begins behind the one before, whatever has started meanwhile."""
+        page, total = await executions.list(
+            status=status, config_id=config_id, limit=limit + 1, offset=offset, before=cursor
+        )
         return execution_list_response(page, total=total, limit=limit, offset=offset)
 
     @get(

@@ -17,7 +17,7 @@ from adapters.http.wire.executions import (
     execution_list_response,
     execution_response,
 )
-from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.pages import ExecutionCursor, Limit, Offset
 from adapters.http.wire.replays import (
     DetachedReplayRequest,
     DetachedReplayResponse,
@@ -127,10 +127,15 @@ class ReplaysController(Controller):
         opt={"errors": (ExecutionNotFound,)},
     )
     async def of_execution(
-        self, replays: UseCase, execution_id: IdOrTag, limit: Limit = 100, offset: Offset = 0
+        self,
+        replays: UseCase,
+        execution_id: IdOrTag,
+        limit: Limit = 100,
+        offset: Offset = 0,
+        cursor: ExecutionCursor = None,
     ) -> ExecutionListResponse:
         """The executions that replay this one, the latest first."""
-        page, total = await replays.of(execution_id, limit=limit, offset=offset)
+        page, total = await replays.of(execution_id, limit=limit + 1, offset=offset, before=cursor)
         return execution_list_response(page, total=total, limit=limit, offset=offset)
 
 

@@ -10,7 +10,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from adapters.http.wire.pages import page_numbers
 from domain.execution import Execution, ExecutionStatus, MessageCounts
 
 Tag = Annotated[str, Meta(min_length=1, max_length=200, description="A unique name for the execution.")]
@@ -120,10 +119,17 @@ def execution_detail_response(execution: Execution) -> ExecutionDetailResponse:
 def execution_list_response(
     page: Sequence[Execution], *, total: int, limit: int, offset: int
 ) -> ExecutionListResponse:
-    """A page of executions as it travels."""
-    executions = [execution_response(execution) for execution in page]
-    numbers = page_numbers(len(executions), total=total, limit=limit, offset=offset)
-    return ExecutionListResponse(executions=executions, **numbers)
+    """A page of executions as it travels; ``page`` has one more than the limit when there are more."""
+    executions = [execution_response(execution) for execution in page[:limit]]
+    has_more = len(page) > limit
+    return ExecutionListResponse(
+        executions=executions,
+        total=total,
+        limit=limit,
+        offset=offset,
+        has_more=has_more,
+        next_cursor=str(executions[-1].id) if has_more else None,
+    )
 
 
 def status_update_response(before: ExecutionStatus, execution: Execution) -> ExecutionStatusUpdateResponse:
