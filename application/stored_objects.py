@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from application.object_listing import EXACT_TOTAL, ObjectPage, ObjectQuery, after_all_below, cursor_after
 from application.ports.object_storage import ObjectStorage
+from application.uploading import Uploading
 from domain.errors import Refused
 from domain.json import JsonObject
 from domain.storage import ObjectNotFound, StoredObject, require_valid_key
@@ -25,6 +26,7 @@ class StoredObjects:
     """What can be done with stored objects. Every method raises InvalidKey for a key that is not allowed."""
 
     storage: ObjectStorage
+    uploading: Uploading
 
     async def list(self, query: ObjectQuery) -> ObjectPage:
         """A page of objects and common prefixes; raises InvalidCursor."""
@@ -67,9 +69,12 @@ class StoredObjects:
         content_type: str = "application/octet-stream",
         metadata: JsonObject | None = None,
     ) -> StoredObject:
-        """Store an upload, replacing one of that key; raises KeyNotWritable, InvalidObjectDescription."""
+        """Store an upload, replacing one of that key, and tell subscribers of it.
+
+        Raises KeyNotWritable, InvalidObjectDescription.
+        """
         _require_writable(key)
-        return await self.storage.write(key, content, content_type=content_type, metadata=metadata)
+        return await self.uploading.store(key, content, content_type=content_type, metadata=metadata)
 
     async def delete(self, key: str) -> None:
         """Remove an upload; raises KeyNotWritable, ObjectNotFound."""

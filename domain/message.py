@@ -13,6 +13,7 @@ from domain.digest import Encoded
 from domain.errors import Conflict, Invalid
 from domain.identity import derived_id, hashed_id, length_prefixed, masked_id
 from domain.json import JsonObject
+from domain.storage import StageObject
 
 
 class MessageTooLarge(Invalid):
@@ -98,6 +99,7 @@ class Settlement:
 
     ``RETRY`` and ``RELEASE`` put it back in the queue not before ``not_before``; only ``RETRY`` uses up a retry.
     ``HAND_BACK`` does so with a message that was claimed and never begun: its attempt does not count.
+    ``objects`` are what the attempt has kept in storage, told of once each by their keys, whatever its outcome.
     """
 
     message_id: UUID
@@ -107,6 +109,7 @@ class Settlement:
     children: Sequence[Message] = ()
     error: JsonObject | None = None
     not_before: datetime | None = None
+    objects: Sequence[StageObject] = ()
 
 
 def init_message_id(execution_id: UUID, generation: int = 1) -> UUID:

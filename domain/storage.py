@@ -16,6 +16,7 @@ MAX_KEY_BYTES = 1024
 MAX_PART_BYTES = 200
 MAX_CONTENT_TYPE_LENGTH = 255
 SIDECAR_SUFFIX = ".meta.json"
+UPLOAD_ID = "upload_id"
 
 _CONTROL_OR_BACKSLASH = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 
@@ -51,6 +52,37 @@ class StoredObject:
     modified_at: datetime
     checksum: str | None = None
     metadata: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """An upload that has begun; the object that it stores has its id among its metadata, so that it can be told apart."""
+
+    id: UUID
+    key: str
+    begun_at: datetime
+
+    @property
+    def mark(self) -> JsonObject:
+        """What the object's metadata have of it."""
+        return {UPLOAD_ID: str(self.id)}
+
+    def has_stored(self, stored: StoredObject) -> bool:
+        """Whether an object is the one that this upload stores."""
+        return stored.metadata.get(UPLOAD_ID) == str(self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageObject:
+    """An object that a pipeline adapter's handling of a message has kept, or has found kept by an earlier attempt."""
+
+    stored: StoredObject
+    execution_id: UUID
+    route_id: str
+    stage: str
+    message_id: UUID
+    adapter_name: str
+    correlation_id: UUID
 
 
 def require_valid_key(key: str) -> str:

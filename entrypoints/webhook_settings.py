@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from domain.outbound import networks
+from entrypoints.retention_settings import RetentionSettings
 from entrypoints.setting_values import SWITCH, Kind, about, number
 
 LEAST_KEY_CHARACTERS = 32
@@ -33,8 +34,8 @@ _DELAYS = Kind(allowed="up to 20 numbers of seconds by commas, each from 1 to 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class WebhookSettings:
-    """How webhooks are kept and sent."""
+class WebhookSettings(RetentionSettings):
+    """How webhooks are kept and sent; on top of other settings, because slots allow one base alone."""
 
     webhook_key: Sequence[str] | None = field(
         default=None,
@@ -68,7 +69,4 @@ class WebhookSettings:
             number(1, 8760),
             "After how many hours of nothing but failures a webhook's endpoint is disabled; it is warned of after half of them.",
         ),
-    )
-    webhook_retention_days: float = field(
-        default=30.0, metadata=about(number(1, 3650), "How many days settled webhook deliveries are kept.")
     )

@@ -37,6 +37,7 @@ from adapters.memory.pauses import MemoryPauses
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.unit_of_work import MemoryUnitOfWork
+from adapters.memory.uploads import MemoryUploads
 from adapters.memory.webhook_sender import MemoryWebhookSender
 from adapters.memory.webhooks import (
     MemoryWebhookDeliveries,
@@ -80,6 +81,7 @@ from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
+from application.uploading import Uploading
 from application.webhooks.attempting import Attempting
 from application.webhooks.care import EndpointCare
 from application.webhooks.deliveries import Deliveries
@@ -189,12 +191,15 @@ class World:
         subscriptions = MemoryWebhookSubscriptions(store)
         return DeliveryWorker(
             queue=MemoryWebhookQueue(store),
-            deliveries=MemoryWebhookDeliveries(store),
             subscriptions=subscriptions,
             attempting=Attempting(sender=self.webhook_sender, clock=clock, ids=ids),
             care=EndpointCare(subscriptions=subscriptions, clock=clock, ids=ids),
             events=self.events,
         )
+
+    def _uploading(self) -> Uploading:
+        uploads = MemoryUploads(self.webhooks)
+        return Uploading(storage=self.storage, uploads=uploads, clock=SystemClock(), ids=SystemIdSource())
 
     def _webhook_deliveries(self) -> Deliveries:
         return Deliveries(
@@ -299,7 +304,7 @@ class World:
             dead_letters=dead_letters,
             redrives=Redrives(dead_letters=dead_letters),
             replays=Replays(executions=executions, history=self.history),
-            stored_objects=StoredObjects(storage=self.storage),
+            stored_objects=StoredObjects(storage=self.storage, uploading=self._uploading()),
             lineage=Lineage(reader=self.lineage, statistics=MemoryLineageStatistics(self.lineage), work=work),
             lineage_traces=LineageTraces(reader=self.lineage),
             lineage_figures=LineageFigures(statistics=MemoryLineageStatistics(self.lineage), work=work),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from adapters.memory.lineage_filter import is_behind, matches
@@ -31,7 +32,7 @@ class MemoryLineage:
         if earlier is not None and not earlier.status.may_be_replaced_by(entry.status):
             return
         if earlier is not None:
-            self._forget(earlier)
+            self.forget(earlier)
         elif len(self._entries) >= self.capacity:
             self._dropped += 1
             return
@@ -96,6 +97,10 @@ class MemoryLineage:
         """Every entry that failed."""
         return [entry for entry in self._entries.values() if entry.status is StageStatus.FAILED]
 
+    def begun_before(self, moment: datetime) -> Sequence[LineageEntry]:
+        """Every entry that began before a moment."""
+        return [entry for entry in self._entries.values() if entry.started_at < moment]
+
     def has(self, correlation_id: UUID) -> bool:
         """Whether there is such an entry."""
         return correlation_id in self._entries
@@ -110,7 +115,8 @@ class MemoryLineage:
         children = [self._entries[child] for child in self._children.get(parent_id, ())]
         return sorted(children, key=lambda entry: (entry.started_at, entry.id))
 
-    def _forget(self, entry: LineageEntry) -> None:
+    def forget(self, entry: LineageEntry) -> None:
+        """Remove an entry."""
         del self._entries[entry.id]
         if entry.parent_id is not None:
             self._children[entry.parent_id].pop(entry.id, None)

@@ -27,7 +27,9 @@ class WebhookStore:
     positions: count[int] = field(default_factory=lambda: count(1))
 
     def publish(self, event: WebhookEvent, only: UUID | None = None) -> Sequence[UUID]:
-        """The deliveries of an event, by id."""
+        """The deliveries of an event, by id; none of one that is there already."""
+        if event.id in self.events:
+            return []
         wanting = [
             one
             for one in self.subscriptions.values()

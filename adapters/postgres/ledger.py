@@ -13,6 +13,7 @@ from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.ledger_plain import are_plain, settle_plainly
 from adapters.postgres.messages import Newborn, insert_messages, message_of
+from adapters.postgres.webhook_rows import object_events
 from application.ports.ledger import ClaimRequest, Handover, Settled
 from domain.crash import SUSPECT_FROM
 from domain.execution import ExecutionStatus
@@ -70,6 +71,8 @@ _ADD_OUTSTANDING = """
 
 _ADMIT = f"{_ADD_OUTSTANDING} AND status = 'running'"
 
+
+_TELL_OF_OBJECTS = "SELECT webhook_objects(%(events)s) WHERE webhook_wants_objects()"
 
 _BY_INDEX = "SET LOCAL enable_seqscan = off"
 
@@ -131,6 +134,8 @@ class PostgresLedger:
             if not are_all_new:
                 newborn = Newborn(_all_children(settlements), handover)
             handed_over = await newborn.handed_over(connection, are_all_new=are_all_new)
+            if events := object_events((one.settlement for one in rulings.values()), now):
+                await connection.execute(_TELL_OF_OBJECTS, {"events": events})
             written = await settling.write(connection, rulings, born, now)
         finished = await settling.ended(written)
         return [

@@ -13,6 +13,7 @@ import psycopg
 from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import Newborn
+from adapters.postgres.webhook_rows import object_events
 from domain.execution import ExecutionStatus
 from domain.message import Outcome, Settlement
 
@@ -28,6 +29,10 @@ _SETTLE = """
     )
 """
 
+_SETTLE_WITH_OBJECTS = _SETTLE.replace("settle_plainly(", "settle_plainly_with_objects(").replace(
+    "%(now)s\n", "%(now)s, %(events)s\n"
+)
+
 _PLAIN = frozenset({Outcome.DONE, Outcome.SKIPPED})
 
 
@@ -41,8 +46,11 @@ async def settle_plainly(
 ) -> Ended | None:
     """The executions that ended with it; None, and nothing is done, when it takes more than this."""
     values = _asked(settlements) | _moved(settlements) | newborn.values | {"count": newborn.count, "now": now}
+    query = _SETTLE
+    if events := object_events(settlements, now):
+        query, values["events"] = _SETTLE_WITH_OBJECTS, events
     try:
-        rows = await (await connection.execute(_SETTLE, values)).fetchall()
+        rows = await (await connection.execute(query.encode(), values)).fetchall()
     except psycopg.Error as error:
         if error.sqlstate == NOT_PLAIN:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,11 @@ import msgspec
 
 from adapters.postgres.database import Connection
 from application.ports.sealer import Sealer
+from domain.message import Settlement
 from domain.webhooks.delivery import Answer, Attempt, Delivery, DeliveryFilter, DeliveryState
 from domain.webhooks.event import WebhookEvent
 from domain.webhooks.filters import EventFilter
+from domain.webhooks.object_events import stage_object_created
 from domain.webhooks.outcome import Failure
 from domain.webhooks.secret import Secret
 from domain.webhooks.subscription import Subscription
@@ -164,6 +166,20 @@ def meant(wanted: DeliveryFilter) -> tuple[str, dict[str, Any]]:
         if value is not None and value != frozenset():
             given[item.name] = sorted(value) if item.name == "states" else value
     return " AND ".join(["true", *(_CONDITIONS[name] for name in given)]), given
+
+
+def object_events(settlements: Iterable[Settlement], now: datetime) -> str | None:
+    """What settlements tell of objects that were kept, as ``webhook_objects`` takes it; None when there is nothing."""
+    kept = {one.stored.key: one for settlement in settlements for one in settlement.objects}
+    if not kept:
+        return None
+    events = (stage_object_created(one, at=now) for one in kept.values())
+    return msgspec.json.encode(
+        [{name: getattr(event, name) for name in _OF_OBJECTS} for event in events]
+    ).decode()
+
+
+_OF_OBJECTS = ("id", "occurred_at", "execution_id", "route_id", "adapter_name", "data")
 
 
 async def publish(connection: Connection, event: WebhookEvent, only: UUID | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from domain.lineage import LineageEntry, StageStatus
 from domain.message import Claim, correlation_id
 from domain.pipeline import AdapterStep
 from domain.replayed_message import batch_of
+from domain.storage import StageObject
 
 
 # Made several times for every message, and a frozen value costs three times as much to make.
@@ -46,7 +47,7 @@ HANDLING: ContextVar[Handling | None] = ContextVar("handling", default=None)
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far an attempt has come: the message and provenance so far, and the handling that came last."""
+    """How far an attempt has come: the message, provenance and stored objects so far, and the handling that came last."""
 
     message: JsonObject
     metadata: JsonObject
@@ -55,15 +56,20 @@ class Progress:
     stage: str | None = None
     last: Handling | None = None
     is_skipped: bool = False
+    objects: list[StageObject] = field(default_factory=list)
 
 
 class AdapterFailed(Exception):
-    """A pipeline adapter raised; the cause says what, ``index`` which step of the route it was."""
+    """A pipeline adapter raised; the cause says what, ``index`` which step of the route it was.
 
-    def __init__(self, cause: Exception, index: int) -> None:
+    ``objects`` are what the attempt had kept by then.
+    """
+
+    def __init__(self, cause: Exception, index: int, objects: Sequence[StageObject]) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.index = index
+        self.objects = objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +117,7 @@ class AdapterChain:
         except Exception as error:
             self._record(handling, before, StageStatus.FAILED, error=error)
             self.observe(handling.index, error)
-            raise AdapterFailed(error, handling.index) from error
+            raise AdapterFailed(error, handling.index, before.objects) from error
         finally:
             HANDLING.reset(token)
         return progress
@@ -124,7 +130,7 @@ class AdapterChain:
             f"the pipeline adapter {progress.last.adapter_name} emits and is not the last of its route"
         )
         self._record(progress.last, progress, StageStatus.FAILED, error=error)
-        raise AdapterFailed(error, progress.last.index)
+        raise AdapterFailed(error, progress.last.index, progress.objects)
 
     def ended(self, progress: Progress, output_hash: str | None) -> None:
         """Record that the last adapter's work is done; ``output_hash`` is that of the message that leaves the route."""
@@ -177,6 +183,7 @@ class AdapterChain:
                 correlation_id=handling.correlation_id,
                 at=handling.started_at,
                 provenance=before.metadata,
+                objects=before.objects,
             ),
         )
 
@@ -231,6 +238,7 @@ def _after(handling: Handling, before: Progress, result: AdapterResult | None) -
         emitted=result.emitted,
         stage=result.stage,
         last=handling,
+        objects=before.objects,
     )
 
 

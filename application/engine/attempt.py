@@ -25,6 +25,7 @@ from domain.execution import ExecutionStatus
 from domain.json import JsonObject
 from domain.message import Claim, Message, Outcome, PayloadRejected, Settlement
 from domain.pipeline import Outbound, Route
+from domain.storage import StageObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +51,10 @@ class Attempt:
         try:
             progress = await self.chain.run(claim)
         except AdapterFailed as failed:
-            return self._failed(claim, failed.cause, failed.index)
+            return self._failed(claim, failed.cause, failed.index, objects=failed.objects)
         if progress.is_skipped:
             self.chain.ended(progress, None)
-            return settlement_of(claim, Outcome.SKIPPED)
+            return settlement_of(claim, Outcome.SKIPPED, objects=progress.objects)
         try:
             children, output_hash = await self._children(claim, progress)
         except asyncio.CancelledError:
@@ -64,9 +65,10 @@ class Attempt:
             return settlement_of(claim, Outcome.RELEASE)
         except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
             self.chain.failed(progress, error)
-            return self._failed(claim, error, progress.last.index if progress.last else None, progress.stage)
+            index = progress.last.index if progress.last else None
+            return self._failed(claim, error, index, progress.stage, objects=progress.objects)
         self.chain.ended(progress, output_hash)
-        return settlement_of(claim, Outcome.DONE, children=children)
+        return settlement_of(claim, Outcome.DONE, children=children, objects=progress.objects)
 
     def refused(self, claim: Claim, error: Exception) -> Settlement | None:
         """The settlement of a message whose settlement the ledger refuses; None when that is not the message's fault."""
@@ -114,7 +116,13 @@ class Attempt:
         return children, output_hash
 
     def _failed(
-        self, claim: Claim, error: Exception, index: int | None, stage: str | None = None
+        self,
+        claim: Claim,
+        error: Exception,
+        index: int | None,
+        stage: str | None = None,
+        *,
+        objects: Sequence[StageObject],
     ) -> Settlement:
         spared_until = self.gate.spared_until(error)
         failure = failure_of(
@@ -125,9 +133,10 @@ class Attempt:
             randomness=self.ports.ids.randomness(),
             at=None if index is None else self._step(index, stage),
         )
+        outcome, not_before = failure.outcome, failure.not_before
         if spared_until is not None:
-            return settlement_of(claim, Outcome.RELEASE, error=failure.error, not_before=spared_until)
-        return settlement_of(claim, failure.outcome, error=failure.error, not_before=failure.not_before)
+            outcome, not_before = Outcome.RELEASE, spared_until
+        return settlement_of(claim, outcome, error=failure.error, not_before=not_before, objects=objects)
 
     def _step(self, index: int, stage: str | None) -> FailedStep:
         name = self.chain.steps[index][0].type
@@ -168,6 +177,7 @@ def settlement_of(
     children: Sequence[Message] = (),
     error: JsonObject | None = None,
     not_before: datetime | None = None,
+    objects: Sequence[StageObject] = (),
 ) -> Settlement:
     """The settlement of a claim."""
     return Settlement(
@@ -178,4 +188,5 @@ def settlement_of(
         children=children,
         error=error,
         not_before=not_before,
+        objects=objects,
     )

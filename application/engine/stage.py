@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from application.ports.object_storage import ObjectStorage
 from domain.json import JsonObject
-from domain.storage import ObjectNotFound, stage_key
+from domain.storage import ObjectNotFound, StageObject, StoredObject, stage_key
 
 
 @dataclass(slots=True, kw_only=True)
 class MessageStage:
     """The ``Stage`` of one message at one pipeline adapter.
 
-    Objects are written if absent, so a second attempt of a costly or random adapter agrees with the first.
+    Objects are written if absent, so a second attempt of a costly or random adapter agrees with the first. ``objects``
+    gets each that was kept, for the settlement to tell of.
     """
 
     storage: ObjectStorage
@@ -27,6 +28,7 @@ class MessageStage:
     correlation_id: UUID
     at: datetime
     provenance: JsonObject
+    objects: list[StageObject] = field(default_factory=list)
 
     async def keep(
         self,
@@ -45,6 +47,7 @@ class MessageStage:
             metadata={**self._sidecar(stage), **(metadata or {})},
             if_absent=True,
         )
+        self._note(stage, stored)
         return stored.key
 
     async def kept(self, stage: str, *, extension: str = "") -> bytes | None:
@@ -52,9 +55,24 @@ class MessageStage:
         if self.attempt == 1:
             return None
         try:
-            return await self.storage.read(self._key(stage, extension))
+            stored, content = await self.storage.fetch(self._key(stage, extension))
         except ObjectNotFound:
             return None
+        self._note(stage, stored)
+        return content
+
+    def _note(self, stage: str, stored: StoredObject) -> None:
+        self.objects.append(
+            StageObject(
+                stored=stored,
+                execution_id=self.execution_id,
+                route_id=self.route_id,
+                stage=stage,
+                message_id=self.message_id,
+                adapter_name=self.adapter_name,
+                correlation_id=self.correlation_id,
+            )
+        )
 
     def _key(self, stage: str, extension: str) -> str:
         return stage_key(self.execution_id, self.route_id, stage, self.message_id, extension)

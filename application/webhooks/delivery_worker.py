@@ -13,7 +13,6 @@ from uuid import UUID
 
 from application.batcher import Batcher
 from application.ports.event_bus import EventBus
-from application.ports.webhook_deliveries import WebhookDeliveries
 from application.ports.webhook_queue import ClaimedDelivery, Recorded, Standing, WebhookQueue
 from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.attempting import Attempting, Tried
@@ -29,13 +28,11 @@ MOST_UNRECORDED = 2000
 """Deliveries taken up and not yet done with, requests under way among them."""
 RECORDS_AT_ONCE = 500
 RECORD_TRIES = 5
-TIDY_SECONDS = 3600.0
-FORGET_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """``poll_seconds`` is how soon what other processes have published is found, ``retention_days`` how long it is kept.
+    """``poll_seconds`` is how soon what other processes have published is found.
 
     ``record_seconds`` is how long what came of much that is sent is gathered for one commit.
     ``lease_seconds`` must be longer than any request may take, twice: what a dead worker held is sent again after it.
@@ -44,7 +41,6 @@ class WorkerSettings:
     poll_seconds: float = 1.0
     record_seconds: float = 0.05
     lease_seconds: float = 120.0
-    retention_days: float = 30.0
     grace_seconds: float = 5.0
 
 
@@ -57,7 +53,6 @@ class DeliveryWorker:
     """
 
     queue: WebhookQueue
-    deliveries: WebhookDeliveries
     subscriptions: WebhookSubscriptions
     attempting: Attempting
     care: EndpointCare
@@ -81,7 +76,6 @@ class DeliveryWorker:
         self._tasks = [
             asyncio.create_task(self._work(), name="webhook deliveries"),
             asyncio.create_task(self._listen(listening), name="webhook events"),
-            asyncio.create_task(self._tidy(), name="webhook retention"),
         ]
         await listening.wait()
         return self
@@ -275,13 +269,3 @@ class DeliveryWorker:
             listening.set()
             async for _ in events:
                 self._woken.set()
-
-    async def _tidy(self) -> None:
-        while True:
-            before = self.attempting.clock.now() - timedelta(days=self.settings.retention_days)
-            try:
-                while await self.deliveries.forget(before=before, limit=FORGET_AT_ONCE):
-                    pass
-            except FactflowError as error:
-                log.warning("old webhook deliveries cannot be forgotten: %s", error.message)
-            await self.attempting.clock.sleep(TIDY_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import quote
 from uuid import UUID
 
 from domain.json import Json, JsonObject
@@ -64,6 +65,9 @@ def _links(event: WebhookEvent) -> JsonObject:
     if event.execution_id is not None:
         links["execution"] = f"{API}/executions/{event.execution_id}"
         links["lineage"] = f"{API}/executions/{event.execution_id}/lineage"
+    key = event.data.get("key")
+    if isinstance(key, str):
+        links["object"] = f"{API}/storage/objects/{quote(key)}"
     message_id = event.data.get("message_id")
     if event.type == "message.dead_lettered" and isinstance(message_id, str):
         links["dead_letter"] = f"{API}/dead-letters/{message_id}"

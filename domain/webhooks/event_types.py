@@ -10,6 +10,7 @@ from domain.json import Json, JsonObject
 TEST = "webhook.test"
 DISABLED = "webhook.disabled"
 FAILING = "webhook.failing"
+OBJECT_CREATED = "storage.object_created"
 
 _EXECUTION = "01890a5e-0c3b-7d11-9d3c-6c1c3d1b0a55"
 _CONFIG = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -71,6 +72,21 @@ _FAILED: Mapping[str, tuple[JsonObject, Json]] = {
     ),
 }
 
+_OBJECT: Mapping[str, tuple[JsonObject, Json]] = {
+    "key": (_TEXT, f"executions/{_EXECUTION}/read/markdown/{_MESSAGE}.md"),
+    "size": (_COUNT, 18_230),
+    "content_type": (_TEXT, "text/markdown"),
+    "checksum": (_or_null(_TEXT), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+    "modified_at": (_TIME, _MOMENT),
+    "execution_id": (_or_null(_ID), _EXECUTION),
+    "config_id": (_or_null(_ID), _CONFIG),
+    "route_id": (_or_null(_TEXT), "read"),
+    "stage_name": (_or_null(_TEXT), "markdown"),
+    "message_id": (_or_null(_ID), _MESSAGE),
+    "adapter_name": (_or_null(_TEXT), "document_reader"),
+    "correlation_id": (_or_null(_ID), "1c2b88e4-5b6f-8a5e-8c55-0d6a5a1f0b11"),
+}
+
 _ENDPOINT: Mapping[str, tuple[JsonObject, Json]] = {
     "subscription_id": (_ID, _SUBSCRIPTION),
     "url": (_TEXT, "https://example.org/hooks"),
@@ -118,7 +134,10 @@ def _type(
 def _example_links(data: Mapping[str, Json]) -> JsonObject:
     if "execution_id" in data:
         place = f"/api/v1/executions/{_EXECUTION}"
-        return {"execution": place, "lineage": f"{place}/lineage"}
+        links: JsonObject = {"execution": place, "lineage": f"{place}/lineage"}
+        if isinstance(data.get("key"), str):
+            return {**links, "object": f"/api/v1/storage/objects/{data['key']}"}
+        return links
     return {"subscription": f"/api/v1/webhooks/{_SUBSCRIPTION}"}
 
 
@@ -147,6 +166,11 @@ EVENT_TYPES: Mapping[str, EventType] = {
             _RUN,
             status="interrupted",
             completed_at=None,
+        ),
+        _type(
+            OBJECT_CREATED,
+            "A pipeline adapter has kept an object in storage, told when its message's attempt is settled; or somebody has uploaded one, which has no execution.",
+            _OBJECT,
         ),
         _type(
             "message.dead_lettered",

@@ -27,10 +27,12 @@ from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.lineage_statistics import PostgresLineageStatistics
 from adapters.postgres.message_history import PostgresMessageHistory
 from adapters.postgres.pauses import PostgresPauses
+from adapters.postgres.retention import PostgresRetention
 from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.sole_use import SoleUse
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from adapters.postgres.uploads import PostgresUploads
 from adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
 from adapters.postgres.webhook_queue import PostgresWebhookQueue
 from adapters.postgres.webhook_subscriptions import PostgresWebhookSubscriptions
@@ -61,10 +63,12 @@ from application.ports.object_storage import ObjectStorage
 from application.ports.pauses import Pauses
 from application.ports.pipeline_adapter import PipelineAdapterCatalogue, PipelineAdapterRegistry
 from application.ports.reranker import Reranker
+from application.ports.retention import Retention
 from application.ports.sealer import Sealer
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
 from application.ports.unit_of_work import UnitOfWork
+from application.ports.uploads import Uploads
 from application.ports.webhook_deliveries import WebhookDeliveries
 from application.ports.webhook_queue import WebhookQueue
 from application.ports.webhook_sender import WebhookSender
@@ -123,6 +127,8 @@ class Adapters(containers.DeclarativeContainer):
     lineage_gap: providers.Provider[LineageGap] = providers.AbstractSingleton()
     message_history: providers.Provider[MessageHistory] = providers.AbstractSingleton()
     work: providers.Provider[UnitOfWork] = providers.AbstractSingleton()
+    uploads: providers.Provider[Uploads] = providers.AbstractSingleton()
+    retention: providers.Provider[Retention] = providers.AbstractSingleton()
     sealer: providers.Provider[Sealer] = providers.AbstractSingleton()
     webhook_subscriptions: providers.Provider[WebhookSubscriptions] = providers.AbstractSingleton()
     webhook_deliveries: providers.Provider[WebhookDeliveries] = providers.AbstractSingleton()
@@ -174,6 +180,8 @@ class EmbeddedAdapters(Adapters):
     lineage_gap = providers.Singleton(PostgresLineageGap, database)
     message_history = providers.Singleton(PostgresMessageHistory, database)
     work = providers.Singleton(PostgresUnitOfWork, database)
+    uploads = providers.Singleton(PostgresUploads, database)
+    retention = providers.Singleton(PostgresRetention, database)
     sealer = providers.Singleton(webhooks.sealer, settings, data_folder)
     webhook_subscriptions = providers.Singleton(PostgresWebhookSubscriptions, database, sealer)
     webhook_deliveries = providers.Singleton(PostgresWebhookDeliveries, database)

@@ -50,6 +50,7 @@ from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.chatting import make_prompting
+from entrypoints.composition.chores import make_chores, make_uploading
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -100,6 +101,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         await stack.enter_async_context(application.redrives)
         await stack.enter_async_context(webhooks.worker)
         await stack.enter_async_context(webhooks.redeliveries)
+        await stack.enter_async_context(make_chores(adapters, settings, application.stored_objects.uploading))
         stack.enter_context(rarely_collected())
         yield application
 
@@ -190,7 +192,7 @@ def _application(
         replays=Replays(
             executions=executions, history=adapters.message_history(), needing_content=NEEDING_CONTENT
         ),
-        stored_objects=StoredObjects(storage=adapters.storage()),
+        stored_objects=StoredObjects(storage=adapters.storage(), uploading=make_uploading(adapters)),
         lineage=_lineage(adapters),
         lineage_traces=LineageTraces(reader=adapters.lineage_reader()),
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),

@@ -21,7 +21,7 @@ from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.attempting import Attempting
 from application.webhooks.care import EndpointCare
 from application.webhooks.deliveries import Deliveries
-from application.webhooks.delivery_worker import DeliveryWorker, WorkerSettings
+from application.webhooks.delivery_worker import DeliveryWorker
 from application.webhooks.redeliveries import Redeliveries
 from application.webhooks.subscriptions import Subscriptions
 from domain.errors import Refused
@@ -87,7 +87,6 @@ def make_webhooks(
     seconds = settings.webhook_disable_after_hours * 3600
     worker = DeliveryWorker(
         queue=queue,
-        deliveries=deliveries,
         subscriptions=subscriptions,
         attempting=Attempting(
             sender=sender,
@@ -102,7 +101,6 @@ def make_webhooks(
             rules=DisableRules(warn_after=seconds / 2, disable_after=seconds),
         ),
         events=events,
-        settings=WorkerSettings(retention_days=settings.webhook_retention_days),
     )
     use_case = Deliveries(
         deliveries=deliveries, subscriptions=subscriptions, clock=clock, ids=ids, changed=worker.wake

@@ -22,7 +22,7 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from application.webhooks.attempting import Attempting
 from application.webhooks.care import EndpointCare
-from application.webhooks.delivery_worker import DeliveryWorker, WorkerSettings
+from application.webhooks.delivery_worker import DeliveryWorker
 from domain.webhooks.delivery import Delivery, DeliveryFilter, DeliveryState
 from domain.webhooks.outcome import Failure
 from domain.webhooks.secret import Secret
@@ -142,12 +142,10 @@ async def test_each_answer_of_a_real_receiver_has_its_outcome(receiver: RunningR
     async with HttpWebhookSender(LOOPBACK) as sender:
         worker = DeliveryWorker(
             queue=desk.queue,
-            deliveries=desk.deliveries,
             subscriptions=desk.subscriptions,
             attempting=Attempting(sender=sender, clock=clock, ids=ids),
             care=EndpointCare(subscriptions=desk.subscriptions, clock=clock, ids=ids),
             events=InProcessEventBus(),
-            settings=WorkerSettings(retention_days=36_500),
         )
         async with worker:
             deliveries = await tried(desk)

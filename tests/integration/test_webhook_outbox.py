@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from domain.errors import FactflowError
 from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
 from domain.message import Claim, Outcome, correlation_id
+from domain.storage import StageObject, StoredObject
 from domain.webhooks.delivery import DeliveryFilter, DeliveryState
 from domain.webhooks.event import WebhookEvent, body_of
 from domain.webhooks.event_types import EVENT_TYPES
@@ -194,3 +196,82 @@ async def test_what_happens_while_disabled_is_skipped(service: Service) -> None:
     since = DeliveryFilter(subscription_id=kept.id, since=NOW - timedelta(days=1))
     assert await service.desk.deliveries.requeue(since, limit=10, now=LATER) == 1
     assert len(await service.desk.claim(back, now=60)) == 1
+
+
+async def settled_with_object(
+    service: Service, claim: Claim, outcome: Outcome = Outcome.DONE, name: str = "a", **fields: object
+) -> StageObject:
+    """What the settlement of a claim tells of as kept."""
+    message = claim.message
+    key = f"executions/{message.execution_id}/{message.route_id}/text/{message.id}{name}"
+    kept = StageObject(
+        stored=StoredObject(key=key, size=7, content_type="text/plain", modified_at=NOW, checksum="ab"),
+        execution_id=message.execution_id,
+        route_id=message.route_id,
+        stage="text",
+        message_id=message.id,
+        adapter_name="reader",
+        correlation_id=correlation_id(message.id, 0, claim.attempt),
+    )
+    await service.ledgers.settled(claim, outcome, objects=[kept, kept], **fields)
+    return kept
+
+
+async def test_what_a_stage_has_kept_is_told_once_in_the_settlement(service: Service) -> None:
+    """Before the end that the same settlement brings; a second attempt that finds the object says nothing new."""
+    await service.desk.subscribed("storage.object_created", "execution.completed")
+    execution = await service.ledgers.started()
+    claim = await service.ledgers.claimed_init(execution)
+    kept = await settled_with_object(service, claim, Outcome.RETRY, not_before=NOW, error=FAILURE)
+    again = await service.ledgers.claimed_init(execution)
+    await settled_with_object(service, again)
+    created, completed = await service.told()
+    assert (created.type, completed.type) == ("storage.object_created", "execution.completed")
+    assert (created.execution_id, created.config_id) == (execution.id, execution.config_id)
+    assert (created.route_id, created.adapter_name) == ("first", "reader")
+    body = json.loads(body_of(created))
+    schema = EVENT_TYPES["storage.object_created"].schema["properties"]["data"]  # type: ignore[index, call-overload]
+    assert set(schema["required"]) == set(body["data"])  # type: ignore[arg-type, index, call-overload]
+    assert body["data"]["key"] == kept.stored.key
+    assert body["data"]["config_id"] == str(execution.config_id)
+    assert body["data"]["links"]["object"] == f"/api/v1/storage/objects/{kept.stored.key}"
+
+
+async def test_what_a_claim_that_no_longer_holds_has_kept_is_not_told(service: Service) -> None:
+    """The one that holds will tell of it; what is dead tells of it too."""
+    await service.desk.subscribed("storage.object_created")
+    execution = await service.ledgers.started()
+    claim = await service.ledgers.claimed_init(execution)
+    await settled_with_object(service, replace(claim, token=uuid4()))
+    await settled_with_object(service, replace(claim, token=uuid4()), Outcome.DEAD, error=FAILURE)
+    assert await service.told() == []
+    await settled_with_object(service, claim, Outcome.DEAD, error=FAILURE)
+    assert [event.type for event in await service.told()] == ["storage.object_created"]
+
+
+async def test_objects_are_told_of_to_those_alone_whose_filters_hold(service: Service) -> None:
+    """And nothing is kept while nobody wants to know."""
+    execution = await service.ledgers.started()
+    claim = await service.ledgers.claimed_init(execution)
+    await service.desk.subscribed("storage.object_created", filters=EventFilter(config_id=uuid4()))
+    await service.desk.subscribed("storage.object_created", filters=EventFilter(route_id="second"))
+    wanting = EventFilter(config_id=execution.config_id, route_id="first", adapter_name="reader")
+    kept = await service.desk.subscribed("storage.object_created", filters=wanting)
+    await settled_with_object(service, claim)
+    page = await service.desk.deliveries.list(DeliveryFilter(), limit=10)
+    assert [one.subscription_id for one in page.deliveries] == [kept.id]
+
+
+async def test_two_who_settle_the_same_objects_do_not_wait_for_each_other_for_ever(service: Service) -> None:
+    """A worker that was thought dead comes back in the moment in which another settles."""
+    await service.desk.subscribed("storage.object_created")
+    for _ in range(10):
+        execution = await service.ledgers.started()
+        claim = await service.ledgers.claimed_init(execution)
+        zombie = replace(claim, token=uuid4())
+        outcomes = (Outcome.DONE, Outcome.SKIPPED, Outcome.DEAD)
+        await asyncio.gather(
+            settled_with_object(service, claim),
+            *(settled_with_object(service, zombie, outcome) for outcome in outcomes),
+        )
+    assert len(await service.told()) == 10

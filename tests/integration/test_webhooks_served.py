@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -23,6 +25,18 @@ def until(is_so: Callable[[], bool], what: str) -> None:
     while not is_so():
         assert time.monotonic() < end, what
         time.sleep(0.05)
+
+
+def stored(served: Served) -> set[str]:
+    """The keys of all stored objects."""
+    return {one["key"] for one in served.get("/storage/objects?limit=1000")["objects"]}
+
+
+def put(served: Served, key: str) -> None:
+    """Upload something."""
+    url = f"{served.url}/api/v1/storage/objects/{key}"
+    with urlopen(Request(url, data=b"some text", method="PUT"), timeout=10) as answer:
+        assert answer.status == 201
 
 
 def ran(served: Served, docs: Path) -> str:
@@ -44,15 +58,27 @@ def test_a_server_tells_of_its_executions_over_a_kill_too(tmp_path: Path) -> Non
             bodies = [
                 Webhook(made["secret"]).verify(one["body"], one["headers"]) for one in receiver.received()
             ]
-            return [body for body in bodies if body["data"]["execution_id"] == execution]
+            return [
+                body
+                for body in bodies
+                if body["data"]["execution_id"] == execution and body["type"].startswith("execution.")
+            ]
+
+        def keys() -> list[str]:
+            bodies = [json.loads(one["body"]) for one in receiver.received()]
+            return [body["data"]["key"] for body in bodies if body["type"] == "storage.object_created"]
 
         with serving(data, docs, tmp_path / "log", **ALLOWED) as served:
             served.wait_until_greeted()
             types = ["execution.started", "execution.completed"]
             made = served.post("/webhooks", {"url": receiver.url("200"), "event_types": types})
+            already_there = stored(served)
+            other = {"event_types": ["storage.object_created"], "secret": made["secret"]}
+            served.post("/webhooks", {"url": receiver.url("200"), **other})
             execution = ran(served, docs)
             until(lambda: len(told(execution)) == 2, "the first execution is not told of")
             assert [one["type"] for one in told(execution)] == types
+            put(served, "uploads/a.txt")
             served.kill()
         assert (data / "webhook.key").stat().st_mode & 0o077 == 0
         with serving(data, docs, tmp_path / "log", **ALLOWED) as served:
@@ -61,6 +87,9 @@ def test_a_server_tells_of_its_executions_over_a_kill_too(tmp_path: Path) -> Non
             until(lambda: len(told(execution)) == 2, "the second execution is not told of")
             counts = told(execution)[1]["data"]["counts"]
             assert counts["outstanding"] == 0
+            created = stored(served) - already_there
+            until(lambda: set(keys()) == created, "not all objects are told of")
+            assert "uploads/a.txt" in created
             states = [one["state"] for one in served.get("/webhooks/deliveries")["deliveries"]]
             assert set(states) == {"delivered"}
             assert served.stop() == 0

@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from adapters.http_client.webhook_sender import HttpWebhookSender
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.postgres.database import Database
-from adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
 from adapters.postgres.webhook_queue import PostgresWebhookQueue
 from adapters.postgres.webhook_subscriptions import PostgresWebhookSubscriptions
 from adapters.sealing.aes_gcm import AesGcmSealer
@@ -58,7 +57,6 @@ async def _main(database_url: str, key: str, *, dies: bool = False) -> None:
         queue = PostgresWebhookQueue(database)
         worker = DeliveryWorker(
             queue=DyingQueue(queue) if dies else queue,
-            deliveries=PostgresWebhookDeliveries(database),
             subscriptions=subscriptions,
             attempting=Attempting(sender=sender, clock=clock, ids=ids),
             care=EndpointCare(subscriptions=subscriptions, clock=clock, ids=ids),

@@ -60,12 +60,16 @@ The command `factflow` reads three variables of its own; the last one is read by
 """
 
 
+def _place(item: Field[Any]) -> tuple[bool, bool]:
+    return item.name.endswith("_retention_days"), item.name.startswith("webhook_")
+
+
 def settings_page(note: str) -> str:
     """The page of settings."""
     rows = (
         f"| `{variable(item.name)}` | {default(item)} | {item.metadata['kind'].allowed} | {item.metadata['meaning']} |"
         # What a base states comes first in a dataclass; on the page the server's own come first.
-        for item in sorted(fields(Settings), key=lambda item: item.name.startswith("webhook_"))
+        for item in sorted(fields(Settings), key=_place)
     )
     return "\n".join([SETTINGS_HEAD.format(note=note), *rows, SETTINGS_FOOT])
 

@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.storage import MemoryObjectStorage
+from adapters.memory.uploads import MemoryUploads
+from adapters.system.clock import SystemClock
+from adapters.system.id_source import SystemIdSource
 from application.object_listing import InvalidCursor, InvalidObjectQuery, ObjectPage, ObjectQuery
 from application.stored_objects import KeyNotWritable, StoredObjects
+from application.uploading import Uploading
 from domain.storage import InvalidKey, ObjectNotFound
 
 KEYS = [
@@ -34,7 +38,11 @@ async def filled(keys: Sequence[str] = KEYS) -> StoredObjects:
             else {}
         )
         await storage.write(key, key.encode(), metadata=metadata)
-    return StoredObjects(storage=storage)
+    return StoredObjects(storage=storage, uploading=uploading_into(storage))
+
+
+def uploading_into(storage: MemoryObjectStorage) -> Uploading:
+    return Uploading(storage=storage, uploads=MemoryUploads(), clock=SystemClock(), ids=SystemIdSource())
 
 
 def names(page: ObjectPage) -> list[str]:

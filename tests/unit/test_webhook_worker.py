@@ -156,9 +156,7 @@ async def test_an_endpoint_that_is_down_is_asked_ever_less() -> None:
 
 async def test_a_rate_is_kept() -> None:
     """However much waits."""
-    async with working(
-        settings=WorkerSettings(record_seconds=0, poll_seconds=1, retention_days=10_000)
-    ) as post:
+    async with working(settings=WorkerSettings(record_seconds=0, poll_seconds=1)) as post:
         subscription = await post.subscribed(requests_per_second=2.0)
         await post.happened(30)
         assert len(post.sent()) == 2
@@ -303,7 +301,7 @@ async def test_what_a_dead_worker_held_is_sent_again_with_the_same_id() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    settings = WorkerSettings(record_seconds=0, poll_seconds=60, grace_seconds=0, retention_days=10_000)
+    settings = WorkerSettings(record_seconds=0, poll_seconds=60, grace_seconds=0)
     async with working(endpoint=never, settings=settings) as dying:
         subscription = await dying.subscribed()
         await dying.happened()
@@ -325,19 +323,6 @@ async def test_leaving_waits_for_what_is_under_way() -> None:
         await post.happened()
         asyncio.get_running_loop().call_later(0.01, gate.set)
     assert [one.state for one in post.of(subscription)] == [DELIVERED]
-
-
-async def test_old_deliveries_are_forgotten() -> None:
-    """After the time that is set."""
-    async with working(
-        settings=WorkerSettings(record_seconds=0, poll_seconds=3600, retention_days=1)
-    ) as post:
-        subscription = await post.subscribed()
-        await post.happened()
-        await post.pass_minutes(23 * 60)
-        assert len(post.of(subscription)) == 1
-        await post.pass_minutes(3 * 60)
-        assert len(post.of(subscription)) == 0
 
 
 async def test_a_subscription_that_is_disabled_from_the_start_skips() -> None:

@@ -115,14 +115,13 @@ async def working(
     subscriptions, deliveries = MemoryWebhookSubscriptions(store), MemoryWebhookDeliveries(store)
     worker = DeliveryWorker(
         queue=MemoryWebhookQueue(store),
-        deliveries=deliveries,
         subscriptions=subscriptions,
         attempting=Attempting(
             sender=sender, clock=clock, ids=ids, schedule=schedule or RetrySchedule(jitter=0)
         ),
         care=EndpointCare(subscriptions=subscriptions, clock=clock, ids=ids, rules=rules or DisableRules()),
         events=InProcessEventBus(),
-        settings=settings or WorkerSettings(record_seconds=0, poll_seconds=60, retention_days=10_000),
+        settings=settings or WorkerSettings(record_seconds=0, poll_seconds=60),
     )
     use_case = Deliveries(
         deliveries=deliveries, subscriptions=subscriptions, clock=clock, ids=ids, changed=worker.wake

@@ -1,0 +1,56 @@
+"""What a running server or worker does now and then, beside its work."""
+
+from __future__ import annotations
+
+from application.chores import Chore, Chores
+from application.forgetting import Forgetting, Kept
+from application.uploading import Uploading
+from entrypoints.composition.adapters import Adapters
+from entrypoints.settings import Settings
+
+HOUR = 3600.0
+MINUTE = 60.0
+
+
+def make_chores(adapters: Adapters, settings: Settings, uploading: Uploading) -> Chores:
+    """Forgetting what is old, and telling of uploads that a process has left behind."""
+    forgetting = make_forgetting(adapters, settings)
+    return Chores(
+        chores=[
+            Chore(name="retention", seconds=HOUR, do=forgetting.forget),
+            Chore(name="left uploads", seconds=MINUTE, do=uploading.tell_of_left),
+        ],
+        clock=adapters.clock(),
+    )
+
+
+def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:
+    """Everything that would grow for ever otherwise; lineage comes after the executions that it is of."""
+    retention, deliveries = adapters.retention(), adapters.webhook_deliveries()
+    return Forgetting(
+        kept=[
+            Kept(
+                name="messages and executions",
+                days=settings.execution_retention_days,
+                forget=lambda before, limit: retention.forget_executions(before=before, limit=limit),
+            ),
+            Kept(
+                name="lineage entries",
+                days=settings.lineage_retention_days,
+                forget=lambda before, limit: retention.forget_lineage(before=before, limit=limit),
+            ),
+            Kept(
+                name="webhook deliveries",
+                days=settings.webhook_retention_days,
+                forget=lambda before, limit: deliveries.forget(before=before, limit=limit),
+            ),
+        ],
+        clock=adapters.clock(),
+    )
+
+
+def make_uploading(adapters: Adapters) -> Uploading:
+    """Uploads into storage, each told of."""
+    return Uploading(
+        storage=adapters.storage(), uploads=adapters.uploads(), clock=adapters.clock(), ids=adapters.ids()
+    )

@@ -1,0 +1,32 @@
+"""The settings of how long what is kept is kept, which are part of the server's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from entrypoints.setting_values import about, number
+
+_DAYS = number(1, 36_500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RetentionSettings:
+    """Days after which what is old is forgotten."""
+
+    execution_retention_days: float = field(
+        default=30.0,
+        metadata=about(
+            _DAYS,
+            "How many days executions are kept after their end, with their messages and dead letters; what they stored stays.",
+        ),
+    )
+    lineage_retention_days: float = field(
+        default=30.0,
+        metadata=about(
+            _DAYS, "How many days lineage is kept, and never shorter than the execution that it is of."
+        ),
+    )
+    webhook_retention_days: float = field(
+        default=30.0,
+        metadata=about(_DAYS, "How many days settled webhook deliveries are kept, with their events."),
+    )
