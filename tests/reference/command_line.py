@@ -37,15 +37,16 @@ SETTINGS_HEAD = """# Settings
 {note}
 
 A server reads each setting from its flag, else from its environment variable, else it takes the default.
-The flag of `FACTFLOW_DATA_DIR` is `--data-dir`; [the command line](command-line.md) tells which command has which flags.
+A setting without a flag is set by its variable alone; [the command line](command-line.md) tells which command has which flags.
+`factflow system settings` shows what a server was started with.
 An empty variable counts as unset.
 Every value that cannot be used is reported at once, with what it may be and where it came from, and the server does not start.
 A variable that begins with `FACTFLOW_` and that nothing reads is pointed out.
 
 ## The server
 
-| variable | default | what it may be | what it means |
-| --- | --- | --- | --- |"""
+| setting | variable | flag | default | what it may be | what it means |
+| --- | --- | --- | --- | --- | --- |"""
 
 SETTINGS_FOOT = """
 ## The client
@@ -61,17 +62,30 @@ The command `factflow` reads three variables of its own; the last one is read by
 
 
 def _place(item: Field[Any]) -> tuple[bool, bool]:
-    return item.name.endswith("_retention_days"), item.name.startswith("webhook_")
+    return item.name.endswith("_retention_days"), item.name.startswith(("webhook_", "chat_"))
 
 
 def settings_page(note: str) -> str:
     """The page of settings."""
+    known = flags()
     rows = (
-        f"| `{variable(item.name)}` | {default(item)} | {item.metadata['kind'].allowed} | {item.metadata['meaning']} |"
+        f"| {item.name} | `{variable(item.name)}` | {known.get(item.name, '–')} | {default(item)} "
+        f"| {item.metadata['kind'].allowed} | {item.metadata['meaning']} |"
         # What a base states comes first in a dataclass; on the page the server's own come first.
         for item in sorted(fields(Settings), key=_place)
     )
     return "\n".join([SETTINGS_HEAD.format(note=note), *rows, SETTINGS_FOOT])
+
+
+def flags() -> dict[str, str]:
+    """The flag of each setting that has one, by the names of settings."""
+    known = {item.name: item.name for item in fields(Settings)} | {"no_routes": "routes"}
+    return {
+        known[option.name]: f"`{option.opts[0]}`"
+        for _, command in commands(NAME, server)
+        for option in command.params
+        if option.name in known
+    }
 
 
 def default(item: Field[Any]) -> str:
