@@ -128,6 +128,16 @@ def named(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+@contextmanager
+def own_database(server_url: str, *, template: str = TEMPLATE) -> Iterator[str]:
+    """The address of a database of its own for processes, migrated unless another template is named; dropped at the end."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE {template} STRATEGY file_copy")
+        yield named(server_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @asynccontextmanager
 async def fresh_database(postgres_url: str) -> AsyncIterator[Database]:
     """A migrated database of its own, dropped at the end."""

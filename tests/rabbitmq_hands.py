@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractChannel
 from adapters.rabbitmq.timing import Timing
 from application.ports.message_queue import Envelope, MessageQueue, Subscription
 from domain.errors import Unavailable
+from tests.rabbitmq_service import Node
 
 PATIENCE = 30.0
 
@@ -72,3 +73,12 @@ async def foreign_hand(url: str) -> AsyncIterator[AbstractChannel]:
     """A channel of somebody else's."""
     async with await aio_pika.connect(url) as connection:
         yield await connection.channel()
+
+
+def be_patient_for(node: Node, milliseconds: int) -> None:
+    """Holds for channels that are opened from now on; the broker looks every second."""
+    node.control(
+        "eval",
+        f"application:set_env(rabbit, consumer_timeout, {milliseconds}), "
+        "application:set_env(rabbit, channel_tick_interval, 1000).",
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from math import inf
 from time import monotonic
 from types import TracebackType
@@ -12,12 +12,11 @@ from typing import Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 import msgspec
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
 from adapters.postgres.address import address
+from adapters.postgres.answered_connection import AnsweredConnection
 from adapters.postgres.arrays import Reals, RealsDumper, Uuids, UuidsDumper
 from adapters.postgres.refusals import Refusals, WatchedConnection
 from adapters.postgres.suitability import LOOK, require_suitable
@@ -25,11 +24,16 @@ from adapters.postgres.translation import DatabaseUnavailable, translating
 from application.ports.readiness import ComponentHealth, Health
 from domain.errors import Unavailable
 
-Connection: TypeAlias = AsyncConnection[TupleRow]
+Connection: TypeAlias = AnsweredConnection
 
 CONNECT_SECONDS = 10.0
 PING_SECONDS = 2.0
+CHECK_SECONDS = 5.0
 CHECK_AFTER_SECONDS = 1.0
+SHORT_SECONDS = 30.0
+"""What a statement that is always quick, as those of the ledger and of leases are, may take before its line counts as dead."""
+GRACE_SECONDS = 10.0
+"""How much longer than the server lets a statement run its answer is waited for."""
 
 
 class Database:
@@ -38,7 +42,8 @@ class Database:
     Rows come as tuples; json columns are read and written by msgspec. Connections are in autocommit mode outside of
     ``transaction()`` and prepare a statement on its fifth use. A statement may take ``statement_seconds``, and a
     transaction may be idle for ``idle_seconds``: then the server ends it, so that nobody who hangs holds a lock for
-    long. What the URL says in its ``options`` goes before both.
+    long. What the URL says in its ``options`` goes before both. Where no answer has come ten seconds after that, or
+    ``within`` the seconds that a caller gives each of its statements, the connection is given up.
 
     Opening waits ``connect_seconds`` for a server that does not answer, and so does whoever waits for a connection. It raises at once what waiting cannot cure:
     DatabaseAddressInvalid, DatabaseLoginRefused, DatabaseNotFound, DatabaseTooOld, DatabaseEncodingUnsuitable,
@@ -60,12 +65,13 @@ class Database:
     ) -> None:
         self._url = url
         self._connect_seconds = connect_seconds
+        self._answer_seconds = statement_seconds + GRACE_SECONDS
         self._options = (
             f"-c statement_timeout={statement_seconds * 1000:.0f}"
             f" -c idle_in_transaction_session_timeout={idle_seconds * 1000:.0f}"
         )
         self._min_size, self._max_size, self._max_waiting = min_size, max_size, max_waiting
-        self._opened: AsyncConnectionPool[Connection] | None = None
+        self._opened: AsyncConnectionPool[WatchedConnection] | None = None
         self._returned: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 
     @property
@@ -74,7 +80,7 @@ class Database:
         return self._url if isinstance(self._url, str) else self._url()
 
     @property
-    def _pool(self) -> AsyncConnectionPool[Connection]:
+    def _pool(self) -> AsyncConnectionPool[WatchedConnection]:
         if self._opened is None:
             raise DatabaseUnavailable("the database is not open")
         return self._opened
@@ -96,7 +102,7 @@ class Database:
         self._opened = pool
         return self
 
-    def _unopened(self, refusals: Refusals) -> AsyncConnectionPool[Connection]:
+    def _unopened(self, refusals: Refusals) -> AsyncConnectionPool[WatchedConnection]:
         return AsyncConnectionPool(
             address(self.url, application_name="factflow", options=self._options),
             connection_class=WatchedConnection,
@@ -105,7 +111,7 @@ class Database:
             max_waiting=self._max_waiting,
             timeout=self._connect_seconds,
             kwargs={"autocommit": True, "refusals": refusals},
-            configure=_configure,
+            configure=self._configure,
             check=self._check_unless_just_used,
             reset=self._note_return,
             open=False,
@@ -118,7 +124,8 @@ class Database:
     async def _check_unless_just_used(self, connection: Connection) -> None:
         # A round trip before every statement would cost as much as the statement; a connection breaks while it idles.
         if monotonic() - self._returned.get(connection, -inf) > CHECK_AFTER_SECONDS:
-            await AsyncConnectionPool.check_connection(connection)
+            with _answering_within(connection, CHECK_SECONDS):
+                await AsyncConnectionPool.check_connection(connection)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -128,32 +135,31 @@ class Database:
             self._opened = None
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self, *, within: float | None = None) -> AsyncIterator[Connection]:
         """A connection in autocommit mode: each statement is a transaction of its own."""
         with translating():
             async with self._pool.connection() as connection:
-                yield connection
+                with _answering_within(connection, within or self._answer_seconds):
+                    yield connection
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, *, within: float | None = None) -> AsyncIterator[Connection]:
         """A connection in a transaction: a clean exit commits, an exception rolls back."""
-        with translating():
-            async with self._pool.connection() as connection, connection.transaction():
-                yield connection
+        async with self.connection(within=within) as connection, connection.transaction():
+            yield connection
 
     @asynccontextmanager
-    async def pipelined(self) -> AsyncIterator[Connection]:
+    async def pipelined(self, *, within: float | None = None) -> AsyncIterator[Connection]:
         """As ``transaction``, with what is asked sent together with the next question, or the end, that needs an answer.
 
         What is not fetched within can be fetched after it.
         """
-        with translating():
-            async with (
-                self._pool.connection() as connection,
-                connection.pipeline(),
-                connection.transaction(),
-            ):
-                yield connection
+        async with (
+            self.connection(within=within) as connection,
+            connection.pipeline(),
+            connection.transaction(),
+        ):
+            yield connection
 
     async def connect(self, application_name: str) -> Connection:
         """A connection outside the pool, in autocommit mode, for what needs a session of its own.
@@ -162,7 +168,7 @@ class Database:
         """
         with translating():
             stated = address(self.url, application_name=application_name)
-            return await AsyncConnection.connect(stated, autocommit=True)
+            return await AnsweredConnection.connect(stated, autocommit=True)
 
     async def check(self) -> ComponentHealth:
         """Whether a statement gets its answer within two seconds."""
@@ -177,9 +183,18 @@ class Database:
             return ComponentHealth(name=self.component, health=Health.UNHEALTHY, message=error.message)
         return ComponentHealth(name=self.component, health=Health.HEALTHY)
 
+    async def _configure(self, connection: Connection) -> None:
+        connection.answer_seconds = self._answer_seconds
+        set_json_dumps(msgspec.json.encode, connection)
+        set_json_loads(msgspec.json.decode, connection)
+        connection.adapters.register_dumper(Reals, RealsDumper)
+        connection.adapters.register_dumper(Uuids, UuidsDumper)
 
-async def _configure(connection: Connection) -> None:
-    set_json_dumps(msgspec.json.encode, connection)
-    set_json_loads(msgspec.json.decode, connection)
-    connection.adapters.register_dumper(Reals, RealsDumper)
-    connection.adapters.register_dumper(Uuids, UuidsDumper)
+
+@contextmanager
+def _answering_within(connection: Connection, seconds: float) -> Iterator[None]:
+    before, connection.answer_seconds = connection.answer_seconds, seconds
+    try:
+        yield
+    finally:
+        connection.answer_seconds = before

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import errors
 
 from adapters.postgres import sweeping
-from adapters.postgres.database import Connection, Database
+from adapters.postgres.database import SHORT_SECONDS, Connection, Database
 from adapters.postgres.execution_places import lock_places, require_place
 from adapters.postgres.executions import COLUMNS, execution_of, insert_execution
 from adapters.postgres.ledger_settling import apply_deltas, naming_rejected_payloads
@@ -60,7 +60,7 @@ class PostgresExecutionLedger:
     ) -> Execution:
         """See the port."""
         with naming_rejected_payloads():
-            async with self._database.transaction() as connection:
+            async with self._database.transaction(within=SHORT_SECONDS) as connection:
                 await lock_places(connection)
                 row = await (await connection.execute(_SELECT, (execution.id,))).fetchone()
                 if row is not None:
@@ -77,7 +77,7 @@ class PostgresExecutionLedger:
         error_info: JsonObject | None = None,
     ) -> ExecutionStatus:
         """See the port."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(within=SHORT_SECONDS) as connection:
             row = await (await connection.execute(_LOCK_STATUS, (execution_id,))).fetchone()
             if row is None:
                 raise ExecutionNotFound
@@ -96,7 +96,7 @@ class PostgresExecutionLedger:
 
     async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
         """See the port."""
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(within=SHORT_SECONDS) as connection:
             rows = await (await connection.execute(_HOLD_LEFTOVER, (execution_id, limit))).fetchall()
             # Looked at under its lock: a redrive may have reopened the execution, and then they are not left over.
             if not rows or not await _has_ended(connection, execution_id):
@@ -129,7 +129,7 @@ class PostgresExecutionLedger:
 
     async def unfinished(self) -> Sequence[Execution]:
         """See the port."""
-        async with self._database.connection() as connection:
+        async with self._database.connection(within=SHORT_SECONDS) as connection:
             rows = await (await connection.execute(_SELECT_UNFINISHED)).fetchall()
         return [execution_of(row) for row in rows]
 

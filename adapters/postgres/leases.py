@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from adapters.postgres.database import Database
+from adapters.postgres.database import SHORT_SECONDS, Database
 from application.ports.leases import UNKNOWN, Lease, WorkerFacts
 
 _HOLD = """
@@ -40,23 +40,23 @@ class PostgresLeases:
     ) -> None:
         """See the port."""
         told = (worker.name, worker.host, worker.pid, worker.since, worker.takes_messages, worker.in_hand)
-        async with self._database.connection() as connection:
+        async with self._database.connection(within=SHORT_SECONDS) as connection:
             await connection.execute(_HOLD, (owner, until, list(executions), *told))
 
     async def give_up(self, owner: UUID) -> None:
         """See the port."""
-        async with self._database.connection() as connection:
+        async with self._database.connection(within=SHORT_SECONDS) as connection:
             await connection.execute("DELETE FROM worker_lease WHERE owner = %s", (owner,))
 
     async def holders(self, *, now: datetime) -> Sequence[Lease]:
         """See the port."""
-        async with self._database.connection() as connection:
+        async with self._database.connection(within=SHORT_SECONDS) as connection:
             rows = await (await connection.execute(_HOLDERS, (now,))).fetchall()
         return [_lease(row) for row in rows]
 
     async def forget(self, *, before: datetime) -> None:
         """See the port."""
-        async with self._database.connection() as connection:
+        async with self._database.connection(within=SHORT_SECONDS) as connection:
             await connection.execute("DELETE FROM worker_lease WHERE expires_at < %s", (before,))
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from adapters.postgres import ledger_settling as settling
 from adapters.postgres.arrays import Uuids
-from adapters.postgres.database import Connection, Database
+from adapters.postgres.database import SHORT_SECONDS, Connection, Database
 from adapters.postgres.ledger_plain import are_plain, settle_plainly
 from adapters.postgres.messages import Newborn, insert_messages, message_of
 from adapters.postgres.webhook_rows import object_events
@@ -112,7 +112,7 @@ class PostgresLedger:
         with settling.naming_rejected_payloads():
             if are_plain(settlements):
                 newborn = Newborn(_all_children(settlements), handover)
-                async with self._database.connection() as connection:
+                async with self._database.connection(within=SHORT_SECONDS) as connection:
                     ended = await settle_plainly(connection, settlements, newborn, now)
                 if ended is not None:
                     return [
@@ -170,7 +170,7 @@ class PostgresLedger:
         del now
         with settling.naming_rejected_payloads():
             try:
-                async with self._database.transaction() as connection:
+                async with self._database.transaction(within=SHORT_SECONDS) as connection:
                     born = (await insert_messages(connection, [message])).get(message.execution_id, 0)
                     counted = await connection.execute(_ADMIT, (born, message.execution_id))
                     if not counted.rowcount:
@@ -200,7 +200,7 @@ class PostgresLedger:
 
         What is planned while a table is small is kept while it grows a thousandfold, until somebody analyses it.
         """
-        async with self._database.pipelined() as connection:
+        async with self._database.pipelined(within=SHORT_SECONDS) as connection:
             await connection.execute(_BY_INDEX)
             yield connection
 

@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager
 from operator import attrgetter
 from uuid import UUID
 
-import psycopg
-
+from adapters.postgres.answered_connection import AnsweredConnection
 from adapters.postgres.database import CONNECT_SECONDS, Connection, Database
 from adapters.postgres.lineage_copy import HEADER, TRAILER, to_copy
 from adapters.postgres.lineage_rows import COLUMNS, to_json
@@ -105,13 +104,14 @@ class LineageConnection:
     async def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
             with translating():
-                self._connection = await psycopg.AsyncConnection.connect(
+                self._connection = await AnsweredConnection.connect(
                     self._database.url,
                     autocommit=True,
                     application_name="factflow lineage",
                     connect_timeout=int(CONNECT_SECONDS),
                     options="-c synchronous_commit=off",
                 )
+                self._connection.answer_seconds = WRITE_SECONDS
         return self._connection
 
 

@@ -8,9 +8,8 @@ from typing import Any, Self
 
 import psycopg
 import psycopg_pool
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
+from adapters.postgres.answered_connection import AnsweredConnection
 from adapters.postgres.translation import refusal
 
 
@@ -43,7 +42,7 @@ class Refusals:
             await asyncio.gather(waiting, refused, return_exceptions=True)
 
 
-class WatchedConnection(AsyncConnection[TupleRow]):
+class WatchedConnection(AnsweredConnection):
     """A connection that notes why it could not be made."""
 
     @classmethod

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 # Any number will do as long as it is always the same one.
 ADVISORY_LOCK = 0x736F6C65
 LOOK_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
 RETRY_SECONDS = 0.5
 
 _LOCK_ALONE = "SELECT pg_try_advisory_lock(%s)"
@@ -79,6 +80,7 @@ class SoleUse:
     async def _locked(self) -> Connection:
         """A connection that holds the lock; raises DatabaseInUse when another server does."""
         connection = await self._database.connect(self._name)
+        connection.answer_seconds = ANSWER_SECONDS
         try:
             with translating():
                 cursor = await connection.execute(self._lock, (ADVISORY_LOCK,))

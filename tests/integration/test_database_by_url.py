@@ -34,6 +34,7 @@ from adapters.postgres.translation import (
 from domain.errors import FactflowError
 from tests.databases import empty_database, named
 from tests.postgres_server import free_port
+from tests.proof.links import linked_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.external]
 
@@ -233,6 +234,22 @@ async def test_a_transaction_that_is_left_idle_is_ended(postgres_url: str) -> No
     async with Database(postgres_url, idle_seconds=0.1) as database:
         with pytest.raises(DatabaseUnavailable):
             await _execute(database, "SELECT 1", wait=0.5)
+
+
+async def test_a_connection_that_falls_silent_is_given_up(postgres_url: str) -> None:
+    """Nothing is closed and no kernel notices; the next statement goes over another connection."""
+    parts = urlsplit(postgres_url)
+    async with linked_port(parts.port or 5432) as (link, port):
+        netloc = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}"
+        async with Database(urlunsplit(parts._replace(netloc=netloc))) as database:
+            async with asyncio.timeout(10):
+                async with database.connection(within=0.3) as connection:
+                    link.fall_silent()
+                    with pytest.raises(psycopg.OperationalError):
+                        await connection.execute("SELECT 1")
+                link.is_silent = False
+                async with database.transaction() as connection:
+                    await connection.execute("SELECT pg_sleep(0.5)")
 
 
 async def test_what_is_missing_for_pgvector_is_said(postgres_url: str) -> None:

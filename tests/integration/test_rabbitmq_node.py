@@ -13,7 +13,16 @@ import pytest
 from adapters.rabbitmq.message_queue import RabbitMessageQueue
 from application.ports.readiness import Health
 from domain.errors import Unavailable
-from tests.rabbitmq_hands import PATIENCE, QUICK, all_received, envelopes, published, received, until
+from tests.rabbitmq_hands import (
+    PATIENCE,
+    QUICK,
+    all_received,
+    be_patient_for,
+    envelopes,
+    published,
+    received,
+    until,
+)
 from tests.rabbitmq_service import Node, own_node
 
 pytestmark = pytest.mark.slow
@@ -92,7 +101,7 @@ async def test_a_consumer_that_holds_a_message_too_long_is_put_back(
     node: Node, queue: RabbitMessageQueue
 ) -> None:
     """The broker closes its channel; the message comes again, over a new one."""
-    await asyncio.to_thread(_be_patient_for, node, 1000)
+    await asyncio.to_thread(be_patient_for, node, 1000)
     try:
         name = f"exec:{uuid4()}:/queue/work"
         sent = envelopes(1)
@@ -107,13 +116,4 @@ async def test_a_consumer_that_holds_a_message_too_long_is_put_back(
             await queue.publish(name, more := envelopes(1))
             assert await received(subscription, 1) == more
     finally:
-        await asyncio.to_thread(_be_patient_for, node, 1_800_000)
-
-
-def _be_patient_for(node: Node, milliseconds: int) -> None:
-    """Holds for channels that are opened from now on; the broker looks every second."""
-    node.control(
-        "eval",
-        f"application:set_env(rabbit, consumer_timeout, {milliseconds}), "
-        "application:set_env(rabbit, channel_tick_interval, 1000).",
-    )
+        await asyncio.to_thread(be_patient_for, node, 1_800_000)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.databases import named
+from tests.databases import own_database
 from tests.integration.working import Crowd, crowd, until
 from tests.rabbitmq_service import own_node
 from tests.s3_service import S3Service, new_bucket, remove_bucket, s3_service
@@ -25,11 +25,8 @@ SETTLED = "SELECT state, count(*), max(attempt) FROM message GROUP BY state"
 @pytest.fixture
 def database(external_postgres_url: str) -> Iterator[str]:
     """The address of an empty database of its own."""
-    name = new_bucket().replace("-", "_")
-    with psycopg.connect(external_postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0".encode())
-        yield named(external_postgres_url, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with own_database(external_postgres_url, template="template0") as url:
+        yield url
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ class Crowd:
 
     folder: Path
     environment: dict[str, str]
+    program: tuple[str, ...] = ("-m", "factflow_server")
     _running: list[Running] = field(default_factory=list)
 
     def server(self, name: str = "server", *options: str, **environment: str) -> Answering:
@@ -129,7 +130,7 @@ class Crowd:
         log = self.folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "factflow_server", command, *options],
+                [sys.executable, *self.program, command, *options],
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 text=True,

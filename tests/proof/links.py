@@ -1,4 +1,4 @@
-"""A line to a server over loopback that can be cut: before, after or instead of an answer; or fall silent."""
+"""A line to a server over loopback that can be cut: before, after or instead of an answer; fall silent; or be slow."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -18,7 +19,9 @@ class Link:
 
     ``cut_at``: when a client sends this for the ``passing``-th time, it is forwarded, and as soon as the server has
     answered all connections are cut without the answer. While ``is_down`` connections are cut as they come.
-    While ``is_silent`` what either side says is lost, though nothing is closed: the line is half open.
+    While ``is_silent`` what either side says is lost, though nothing is closed; ``fall_silent`` makes it so for good
+    for the connections there are: they are half open. Each piece is ``latency`` seconds late, and each direction of a
+    connection passes ``bytes_per_second``.
     """
 
     socket: str | int
@@ -28,6 +31,9 @@ class Link:
     cuts: int = 0
     is_down: bool = False
     is_silent: bool = False
+    latency: float = 0.0
+    bytes_per_second: float = inf
+    _mutes: set[asyncio.Event] = field(default_factory=set)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _connections: list[asyncio.Task[None] | None] = field(default_factory=list)
 
@@ -36,6 +42,12 @@ class Link:
         self.cuts += 1
         for writer in self._writers:
             writer.transport.abort()
+
+    def fall_silent(self) -> None:
+        """Let nothing more pass on any connection there is, nor on new ones while ``is_silent``."""
+        self.is_silent = True
+        for mute in self._mutes:
+            mute.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -50,18 +62,28 @@ class Link:
             return
         ends = {writer, server_writer}
         self._writers |= ends
-        is_last = asyncio.Event()
+        is_last, mute = asyncio.Event(), asyncio.Event()
+        self._mutes.add(mute)
+        if self.is_silent:
+            mute.set()
         try:
             async with asyncio.TaskGroup() as group:
-                there = group.create_task(self._forward(reader, server_writer, is_last, is_answer=False))
-                back = group.create_task(self._forward(server_reader, writer, is_last, is_answer=True))
+                there = group.create_task(
+                    self._forward(reader, server_writer, is_last, mute, is_answer=False)
+                )
+                back = group.create_task(self._forward(server_reader, writer, is_last, mute, is_answer=True))
                 await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
                 there.cancel()
                 back.cancel()
         finally:
+            self._mutes.discard(mute)
             self._writers -= ends
             for end in ends:
                 await _closed(end)
+
+    def _most(self) -> int:
+        """How many bytes pass at once: on a slow line no more than it takes a tenth of a second for."""
+        return int(max(min(CHUNK_BYTES, self.bytes_per_second / 10), 1))
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if isinstance(self.socket, int):
@@ -79,12 +101,13 @@ class Link:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         is_last: asyncio.Event,
+        mute: asyncio.Event,
         *,
         is_answer: bool,
     ) -> None:
         with suppress(OSError):
-            while data := await reader.read(CHUNK_BYTES):
-                if self.is_silent:
+            while data := await reader.read(self._most()):
+                if self.is_silent or mute.is_set():
                     continue
                 if is_answer and is_last.is_set():
                     self.cut()
@@ -93,8 +116,10 @@ class Link:
                     self.passing -= 1
                     if not self.passing:
                         is_last.set()
+                await asyncio.sleep(self.latency)
                 writer.write(data)
                 await writer.drain()
+                await asyncio.sleep(len(data) / self.bytes_per_second)
 
 
 @asynccontextmanager

@@ -14,18 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_reader import PostgresLineageReader
+from adapters.s3.storage import S3ObjectStorage
 from application.ports.lineage import LineageQuery
 from domain.execution import Execution, MessageCounts
 from domain.lineage import StageStatus
 from domain.message import child_id, init_message_id
 from domain.storage import stage_key
 from tests.proof.stores import Row, counted, postgres_store
+
+Storage: TypeAlias = FilesystemObjectStorage | S3ObjectStorage
 
 PROGRAM = Path(__file__).with_name("service.py")
 KILLED = -9
@@ -130,15 +133,15 @@ class Effects:
     lineage: Counter[UUID]
 
 
-async def effects_of(place: Place) -> Effects:
-    """Read what is there; the service must have ended."""
+async def effects_of(place: Place, storage: Storage | None = None) -> Effects:
+    """Read what is there, in the place's folder unless another storage is given; the run must have ended."""
     async with Database(place.database_url) as database:
         store = postgres_store(database)
         (execution,) = (await store.every_execution()).values()
         rows = dict(await store.rows())
         lineage = await _completed_entries(PostgresLineageReader(database), execution.id)
-    async with FilesystemObjectStorage(place.folder / "data" / "storage") as storage:
-        objects = {one.key: await storage.read(one.key) async for one in storage.list("executions/")}
+    async with storage or FilesystemObjectStorage(place.folder / "data" / "storage") as opened:
+        objects = {one.key: await opened.read(one.key) async for one in opened.list("executions/")}
     recorded = Counter((place.folder / "record").read_text().split())
     return Effects(execution=execution, rows=rows, objects=objects, recorded=recorded, lineage=lineage)
 
