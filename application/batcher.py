@@ -16,11 +16,14 @@ Result = TypeVar("Result")
 class _Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
     result: asyncio.Future[Result]
+    weight: float
 
 
 class Batcher(Generic[Item, Result]):
     """Gives ``work`` up to ``size`` items at a time, in the order they came; a result per item comes back.
 
+    Where ``weigh`` says how heavy an item is, a batch is the one that has waited longest and those of the others that
+    are next to it in weight: for work that takes as long as its heaviest item. Nobody is overtaken for ever.
     A lone item starts at once, and while ``lanes`` batches are at work the next one gathers; after a batch of several
     items it gathers ``pause`` seconds longer.
     An item whose submitter was cancelled is left out, or its result dropped; its neighbours do not notice.
@@ -35,11 +38,13 @@ class Batcher(Generic[Item, Result]):
         size: int,
         lanes: int = 1,
         pause: float = 0.0,
+        weigh: Callable[[Item], float] | None = None,
     ) -> None:
         self._work = work
         self._size = size
         self._lanes = lanes
         self._pause = pause
+        self._weigh = weigh
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -53,7 +58,7 @@ class Batcher(Generic[Item, Result]):
 
     def _entered(self, item: Item) -> asyncio.Future[Result]:
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(item, result))
+        self._waiting.append(_Waiting(item, result, self._weigh(item) if self._weigh else 0.0))
         if len(self._running) < self._lanes:
             self._running.add(asyncio.create_task(self._run()))
         return result
@@ -86,12 +91,23 @@ class Batcher(Generic[Item, Result]):
                 one.result.cancel()
 
     def _next(self) -> Sequence[_Waiting[Item, Result]]:
+        if self._weigh is not None and len(self._waiting) > self._size:
+            self._bring_forward_alike()
         batch: list[_Waiting[Item, Result]] = []
         while self._waiting and len(batch) < self._size:
             one = self._waiting.popleft()
             if not one.result.done():
                 batch.append(one)
         return batch
+
+    def _bring_forward_alike(self) -> None:
+        """Put the one that has waited longest first, with its next in weight; the rest stays in order."""
+        waiting = [one for one in self._waiting if not one.result.done()]
+        by_weight = sorted(range(len(waiting)), key=lambda place: waiting[place].weight)
+        first = max(0, min(by_weight.index(0) - self._size // 2, len(waiting) - self._size)) if waiting else 0
+        chosen = sorted(by_weight[first : first + self._size])
+        rest = sorted(set(by_weight).difference(chosen))
+        self._waiting = deque(waiting[place] for place in (*chosen, *rest))
 
     async def _settle(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
         try:
