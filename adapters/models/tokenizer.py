@@ -59,7 +59,8 @@ class MiniLmTokenizer:
                 tokenizer.no_padding()
                 tokenizer.no_truncation()
                 special = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-                self._loaded = WordPieces(partial(_split, tokenizer), special)
+                vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+                self._loaded = WordPieces(partial(_split, tokenizer), special, vocabulary)
             return self._loaded
 
 
