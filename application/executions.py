@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from application.engine.emissions import require_within_limit
 from application.engine.engine import Engine
 from application.engine.snapshot import readable_pipeline_of, snapshot_of
 from application.ports.unit_of_work import UnitOfWork
-from domain.errors import Invalid
+from domain.errors import Invalid, Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
@@ -142,6 +143,23 @@ class Executions:
                 yield event
                 if event.type in _LAST:
                     return
+
+    async def follow(self, execution_id: UUID, *, look_seconds: float) -> AsyncIterator[Execution]:
+        """The execution as it stands now and every so many seconds, and as soon as it has ended.
+
+        The last one runs no longer. While the database is away there is nothing to be told. Raises ExecutionNotFound.
+        """
+        async with self.engine.ports.events.listen(execution_id, with_messages=False) as stream:
+            is_running = True
+            while is_running:
+                execution = None
+                with suppress(Unavailable):
+                    execution = await self.get(str(execution_id))
+                if execution is not None:
+                    yield execution
+                    is_running = execution.status is ExecutionStatus.RUNNING
+                if is_running:
+                    await _next(stream, look_seconds)
 
     def _status_event(self, execution: Execution) -> Event:
         ports = self.engine.ports

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from application.contents import Application
 from domain.dead_letter import DeadLetterFilter
-from domain.errors import Unavailable
 from domain.execution import Execution, ExecutionStatus
 from domain.identity import derived_id
 from domain.json import JsonObject
 
 CONFIG_ID = derived_id("shipped config", "pipelines/documents.yaml")
 LOOK_SECONDS = 0.5
-SOON_SECONDS = 0.05
-SECONDS_PER_MESSAGE = 0.005
 
 Progress = Callable[[Execution], None]
 
@@ -59,19 +54,10 @@ def absolute(folder: Path) -> Path:
 
 
 async def _followed(application: Application, execution: Execution, progress: Progress) -> Execution:
-    while True:
+    async for now in application.executions.follow(execution.id, look_seconds=LOOK_SECONDS):
+        execution = now
         progress(execution)
-        if execution.status is not ExecutionStatus.RUNNING:
-            return execution
-        await asyncio.sleep(_pause(execution))
-        # The run goes on when the database is away for a moment, and so do we.
-        with suppress(Unavailable):
-            execution = await application.executions.get(str(execution.id))
-
-
-def _pause(execution: Execution) -> float:
-    """Half a second, and less towards the end of a run: each look is a transaction, but nobody likes to wait."""
-    return min(LOOK_SECONDS, max(SOON_SECONDS, SECONDS_PER_MESSAGE * execution.counts.outstanding))
+    return execution
 
 
 def _reason(payload: JsonObject, error: JsonObject) -> str:

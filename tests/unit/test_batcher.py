@@ -58,6 +58,34 @@ async def test_items_that_come_while_one_batch_is_at_work_make_the_next(doubling
     assert doubling.batches == [[1], [2, 3, 4], [5, 6]]
 
 
+async def test_a_batch_is_whoever_waits_longest_with_those_nearest_in_weight(doubling: Doubling) -> None:
+    """So nobody is overtaken for ever, and within a batch the order stays."""
+    batcher = Batcher(doubling.work, size=3, weigh=float)
+    doubling.gate.clear()
+    first = asyncio.create_task(batcher.submit(1))
+    await settled()
+    numbers = [50, 7, 52, 9, 100, 48, 8, 101]
+    others = [asyncio.create_task(batcher.submit(number)) for number in numbers]
+    await settled()
+    doubling.gate.set()
+    assert await asyncio.gather(first, *others) == [2, *(2 * number for number in numbers)]
+    assert doubling.batches == [[1], [50, 52, 48], [7, 9, 8], [100, 101]]
+
+
+async def test_who_was_cancelled_takes_no_place_beside_the_heavy_and_the_light(doubling: Doubling) -> None:
+    batcher = Batcher(doubling.work, size=2, weigh=float)
+    doubling.gate.clear()
+    first = asyncio.create_task(batcher.submit(1))
+    await settled()
+    others = [asyncio.create_task(batcher.submit(number)) for number in (50, 7, 51, 8)]
+    await settled()
+    others[0].cancel()
+    await settled()
+    doubling.gate.set()
+    await asyncio.gather(first, *others, return_exceptions=True)
+    assert doubling.batches == [[1], [7, 8], [51]]
+
+
 async def test_after_a_full_batch_the_next_gathers_a_little_longer(doubling: Doubling) -> None:
     """After a lone item it does not."""
     batcher = Batcher(doubling.work, size=10, pause=0.02)

@@ -196,6 +196,39 @@ async def test_events_end_when_the_time_is_up() -> None:
         assert all(not event.type.startswith("execution.c") for event in events)
 
 
+async def test_whoever_follows_an_execution_is_told_of_its_end_at_once() -> None:
+    """Not only at the next look."""
+    async with service(hanging) as given:
+        config = (await given.configs.create(name="one", yaml=YAML)).config
+        started = await given.executions.start(config.id)
+        told: list[ExecutionStatus] = []
+
+        async def follow() -> None:
+            async for execution in given.executions.follow(started.id, look_seconds=60):
+                told.append(execution.status)  # noqa: PERF401 (what was told before an error is to be seen)
+
+        following = asyncio.create_task(follow())
+        await asyncio.sleep(0.05)
+        await given.executions.change_status(str(started.id), ExecutionStatus.CANCELLED)
+        await asyncio.wait_for(following, 5)
+        assert told[0] is ExecutionStatus.RUNNING
+        assert told[-1] is ExecutionStatus.CANCELLED
+
+
+async def test_whoever_follows_an_execution_is_told_how_it_stands_meanwhile() -> None:
+    """One that has ended is told once, and an unknown one is an error."""
+    async with service(hanging) as given:
+        config = (await given.configs.create(name="one", yaml=YAML)).config
+        started = await given.executions.start(config.id)
+        follow = given.executions.follow(started.id, look_seconds=0.01)
+        assert [(await anext(follow)).status for _ in range(3)] == [ExecutionStatus.RUNNING] * 3
+        await given.executions.change_status(str(started.id), ExecutionStatus.CANCELLED)
+        again = [one.status async for one in given.executions.follow(started.id, look_seconds=60)]
+        assert again == [ExecutionStatus.CANCELLED]
+        with pytest.raises(ExecutionNotFound):
+            await anext(given.executions.follow(uuid4(), look_seconds=60))
+
+
 async def test_an_interrupted_execution_is_resumed() -> None:
     """By the next engine over the same ledger."""
     ledger = MemoryLedger()

@@ -54,6 +54,11 @@ def test_any_text_comes_out_as_the_library_splits_it(text: str) -> None:
     assert_the_same(text.encode("utf-8", "replace").decode())
 
 
+@given(st.text("aeinrstABC019", max_size=70))
+def test_any_word_is_found_in_the_vocabulary_as_the_library_splits_it(word: str) -> None:
+    assert_the_same(word)
+
+
 @pytest.mark.parametrize("first", range(0, 0x3000, 0x200))
 def test_every_character_separates_or_joins_words_as_in_the_library(first: int) -> None:
     for code in range(first, first + 0x200):
