@@ -20,13 +20,12 @@ from domain.chat.answer import (
     ChatAnswer,
     ChatEvent,
     Source,
-    SourceCited,
     SourcesFound,
-    TextWritten,
 )
 from domain.chat.citing import AnswerWriter
 from domain.chat.errors import NoLanguageModel
 from domain.chat.extracting import MAX_SENTENCES
+from domain.chat.places import retold
 from domain.chat.request import ChatRequest, ContextMode
 from domain.chat.usage import TokenUsage
 from domain.json import JsonObject
@@ -69,7 +68,6 @@ class Chat:
         sources = await self._sources(request)
         if self.language_model is None or _is_hopeless(request, sources):
             answer = await self._unwritten(request, sources)
-            yield SourcesFound(sources=answer.sources, mode=self.mode)
             for event in retold(answer):
                 yield event
             return
@@ -158,17 +156,3 @@ def _observed(request: ChatRequest, shown: Sequence[Source]) -> JsonObject:
     if request.context_mode in {ContextMode.RAG, ContextMode.HYBRID}:
         observed["retrieval_strategy"] = request.rag.retrieval_strategy.value
     return observed
-
-
-def retold(answer: ChatAnswer) -> Sequence[ChatEvent]:
-    """The events of an answer that is there already: each citation after the text it closes."""
-    events: list[ChatEvent] = []
-    written = 0
-    for citation in answer.citations:
-        if written < citation.answer_end:
-            events.append(TextWritten(content=answer.text[written : citation.answer_end]))
-            written = citation.answer_end
-        events.append(SourceCited(citation=citation))
-    if written < len(answer.text):
-        events.append(TextWritten(content=answer.text[written:]))
-    return (*events, AnswerDone(answer=answer))

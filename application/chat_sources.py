@@ -139,9 +139,10 @@ class ChatSources:
     def _read(self, key: str, content: bytes) -> ReadDocument:
         name = key.rpartition("/")[2]
         if self.reader.supports(name):
-            return self.reader.read(name, content)
+            read = self.reader.read(name, content)
+            return replace(read, markdown=read.markdown.replace("\0", "\ufffd"))
         try:
-            return ReadDocument(markdown=content.decode("utf-8-sig"))
+            return ReadDocument(markdown=content.decode("utf-8-sig").replace("\0", "\ufffd"))
         except UnicodeDecodeError as error:
             raise UnsupportedDocument(f"{key} is neither text nor of a kind that can be read") from error
 

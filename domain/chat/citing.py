@@ -36,7 +36,8 @@ class AnswerWriter:
 
     def feed(self, piece: str) -> Iterator[TextWritten | SourceCited]:
         """What the piece adds."""
-        yield from self._written(self._reader.feed(piece))
+        # No store holds a NUL, and no reader misses one.
+        yield from self._written(self._reader.feed(piece.replace("\0", "")))
 
     def end(self) -> Iterator[TextWritten | SourceCited]:
         """What was held back."""

@@ -34,6 +34,8 @@ INSTRUCTIONS_WITHOUT_SOURCES = (
     "You are a helpful assistant. When you do not know something, say so. Be brief."
 )
 
+TITLE_INSTRUCTIONS = "Give the conversation a title of two to six words, in the language of the question. Write the title and nothing else."
+
 DO_NOT_KNOW = re.compile(r"i (?:do not|don['’]t) know\b", re.IGNORECASE)  # noqa: RUF001 - as models write it
 """How an answer begins that is none; the instructions ask for these words."""
 

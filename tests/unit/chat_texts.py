@@ -1,0 +1,31 @@
+"""Language models that go on as long as a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from domain.chat.usage import TokenUsage
+
+
+@dataclass
+class AlwaysWriting:
+    """Writes word after word until it is enough."""
+
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+    written: str = ""
+    name: str = "talkative"
+
+    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> Completion:
+        text = "".join([piece async for piece in self.stream(messages, options) if isinstance(piece, str)])
+        return Completion(text=text)
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], options: CompletionOptions
+    ) -> AsyncIterator[str | TokenUsage]:
+        while not self.enough.is_set():
+            await asyncio.sleep(0.001)
+            self.written += "word "
+            yield "word "
