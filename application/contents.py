@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.chat import Chat
+from application.chat_conversations import Conversations
+from application.chat_runs import AnswerRuns
+from application.chat_threads import Threads
 from application.configs import Configs
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
@@ -47,6 +50,9 @@ class Application:
     embeddings: Embeddings
     indexes: Indexes
     chat: Chat
+    chat_runs: AnswerRuns
+    chat_threads: Threads
+    conversations: Conversations
     catalogue: Catalogue
     webhook_subscriptions: Subscriptions
     webhook_deliveries: Deliveries

@@ -19,6 +19,7 @@ from adapters.documents.format_reader import FormatDocumentReader
 from adapters.http.app import HttpApi, create_app
 from adapters.http.dependencies import provided
 from adapters.http.settings import HttpSettings
+from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
@@ -50,7 +51,11 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
 from application.chat import Chat
+from application.chat_conversations import Conversations
 from application.chat_prompts import Prompting
+from application.chat_runs import AnswerRuns
+from application.chat_threads import Threads, ThreadStore
+from application.chat_titles import Titles
 from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
@@ -167,6 +172,7 @@ class World:
     other_models: list[MemoryEmbeddingModel] = field(default_factory=list)
     reranker: Reranker | None = None
     language_model: LanguageModel | None = None
+    conversations: ChatStore = field(default_factory=ChatStore)
     webhooks: WebhookStore = field(default_factory=WebhookStore)
     webhook_answer: Answer = field(default_factory=lambda: Answer(status=200))
     webhook_sender: MemoryWebhookSender = field(init=False)
@@ -218,6 +224,29 @@ class World:
             ids=SystemIdSource(),
             changed=self.webhook_worker.wake,
         )
+
+    def _chatting(self, search: Search) -> dict[str, Any]:
+        clock, ids = SystemClock(), SystemIdSource()
+        chat = Chat(
+            search=search,
+            storage=self.storage,
+            reader=FormatDocumentReader(),
+            prompting=Prompting(tokenizer=MemoryTokenizer()),
+            language_model=self.language_model,
+        )
+        runs = AnswerRuns(chat=chat, clock=clock, ids=ids)
+        stores = [
+            ThreadStore(threads=MemoryChatThreads(store), messages=MemoryChatMessages(store))
+            for store in (self.conversations, ChatStore())
+        ]
+        threads = Threads(persistent=stores[0], transient=stores[1], clock=clock, ids=ids)
+        titles = Titles(threads=threads, language_model=self.language_model)
+        return {
+            "chat": chat,
+            "chat_runs": runs,
+            "chat_threads": threads,
+            "conversations": Conversations(threads=threads, runs=runs, titles=titles),
+        }
 
     def engine(self) -> Engine:
         """An engine, not yet open."""
@@ -317,13 +346,7 @@ class World:
             search=search,
             embeddings=Embeddings(models=models, tokenizer=MemoryTokenizer()),
             indexes=Indexes(administration=MemoryIndexAdministration(self.corpus)),
-            chat=Chat(
-                search=search,
-                storage=self.storage,
-                reader=FormatDocumentReader(),
-                prompting=Prompting(tokenizer=MemoryTokenizer()),
-                language_model=self.language_model,
-            ),
+            **self._chatting(search),
             catalogue=Catalogue(adapters=self.registry()),
             webhook_subscriptions=self._webhook_subscriptions(),
             webhook_deliveries=(webhook_deliveries := self._webhook_deliveries()),
@@ -410,6 +433,7 @@ async def serving(settings: HttpSettings | None = None, world: World | None = No
         with _app(application, settings or HttpSettings(heartbeat_seconds=0.05)) as app:
             async with (
                 application.redrives,
+                application.chat_runs,
                 world.webhook_worker,
                 application.webhook_redeliveries,
                 _listening(app) as url,

@@ -12,6 +12,8 @@ from adapters.http.allowed_methods import methods_by_path, telling_methods
 from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
+from adapters.http.controllers.chat_messages import MessagesController
+from adapters.http.controllers.chat_threads import ThreadsController
 from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.dead_letters import DeadLettersController
 from adapters.http.controllers.diagnostics import DiagnosticsController
@@ -47,6 +49,8 @@ CONTROLLERS = (
     SearchController,
     IndexesController,
     ChatController,
+    ThreadsController,
+    MessagesController,
     ChatSearchController,
     StorageController,
     LineageController,

@@ -9,10 +9,13 @@ from dependency_injector import containers, providers
 
 from adapters.documents.format_reader import FormatDocumentReader
 from adapters.embedded_postgres.server import EmbeddedPostgres
+from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.pipeline.discovery import installed
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
+from adapters.postgres.chat_messages import PostgresChatMessages
+from adapters.postgres.chat_threads import PostgresChatThreads
 from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.documents import PostgresDocuments
@@ -40,6 +43,7 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
 from application.embedding_models import EmbeddingModels
+from application.ports.chat_threads import ChatMessages, ChatThreads
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
 from application.ports.dead_letters import DeadLetters
@@ -134,6 +138,10 @@ class Adapters(containers.DeclarativeContainer):
     webhook_deliveries: providers.Provider[WebhookDeliveries] = providers.AbstractSingleton()
     webhook_queue: providers.Provider[WebhookQueue] = providers.AbstractSingleton()
     webhook_sender: providers.Provider[WebhookSender] = providers.AbstractSingleton()
+    chat_threads: providers.Provider[ChatThreads] = providers.AbstractSingleton()
+    chat_messages: providers.Provider[ChatMessages] = providers.AbstractSingleton()
+    transient_chat_threads: providers.Provider[ChatThreads] = providers.AbstractSingleton()
+    transient_chat_messages: providers.Provider[ChatMessages] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
     index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
@@ -187,6 +195,11 @@ class EmbeddedAdapters(Adapters):
     webhook_deliveries = providers.Singleton(PostgresWebhookDeliveries, database)
     webhook_queue = providers.Singleton(PostgresWebhookQueue, database)
     webhook_sender = providers.Singleton(webhooks.sender, settings)
+    chat_threads = providers.Singleton(PostgresChatThreads, database)
+    chat_messages = providers.Singleton(PostgresChatMessages, database)
+    _transient_chat = providers.Singleton(ChatStore)
+    transient_chat_threads = providers.Singleton(MemoryChatThreads, _transient_chat)
+    transient_chat_messages = providers.Singleton(MemoryChatMessages, _transient_chat)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
     index_administration = providers.Singleton(PostgresIndexAdministration, database)

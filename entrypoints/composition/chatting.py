@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from application.chat import Chat
+from application.chat_conversations import Conversations
 from application.chat_prompts import Prompting
+from application.chat_runs import AnswerRuns
+from application.chat_threads import Threads, ThreadStore
+from application.chat_titles import Titles
 from application.ports.tokenizer import Tokenizer
+from application.search import Search
 from domain.chat import prompt
 from domain.errors import Invalid
+from entrypoints.composition.adapters import Adapters
 from entrypoints.settings import Settings
 
 MAX_PROMPT_BYTES = 64 * 1024
@@ -17,6 +25,39 @@ class PromptUnreadable(Invalid):
     """The file with the instructions for the language model cannot be read."""
 
     code = "prompt_unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chatting:
+    """The use-cases of chat, of which ``runs`` is to be opened."""
+
+    chat: Chat
+    runs: AnswerRuns
+    threads: Threads
+    conversations: Conversations
+
+
+def make_chatting(adapters: Adapters, search: Search, settings: Settings) -> Chatting:
+    """The use-cases over a set of adapters; raises PromptUnreadable."""
+    chat = Chat(
+        search=search,
+        storage=adapters.storage(),
+        reader=adapters.reader(),
+        prompting=make_prompting(settings, adapters.tokenizer()),
+        language_model=adapters.language_model(),
+    )
+    runs = AnswerRuns(chat=chat, clock=adapters.clock(), ids=adapters.ids())
+    threads = Threads(
+        persistent=ThreadStore(threads=adapters.chat_threads(), messages=adapters.chat_messages()),
+        transient=ThreadStore(
+            threads=adapters.transient_chat_threads(), messages=adapters.transient_chat_messages()
+        ),
+        clock=adapters.clock(),
+        ids=adapters.ids(),
+    )
+    titles = Titles(threads=threads, language_model=chat.language_model)
+    conversations = Conversations(threads=threads, runs=runs, titles=titles)
+    return Chatting(chat=chat, runs=runs, threads=threads, conversations=conversations)
 
 
 def make_prompting(settings: Settings, tokenizer: Tokenizer) -> Prompting:

@@ -10,7 +10,6 @@ from functools import partial
 from uuid import UUID
 
 from adapters.pipeline.stored_inputs import NEEDING_CONTENT
-from application.chat import Chat
 from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
@@ -49,7 +48,7 @@ from application.workers import Workers
 from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
-from entrypoints.composition.chatting import make_prompting
+from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
@@ -99,6 +98,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         webhooks = _webhooks(adapters, settings)
         application = _application(adapters, engine, settings, route_pauses, loop, webhooks)
         await stack.enter_async_context(application.redrives)
+        await stack.enter_async_context(application.chat_runs)
         await stack.enter_async_context(webhooks.worker)
         await stack.enter_async_context(webhooks.redeliveries)
         await stack.enter_async_context(make_chores(adapters, settings, application.stored_objects.uploading))
@@ -169,13 +169,7 @@ def _application(
     loop: LoopWatch,
     webhooks: Webhooks,
 ) -> Application:
-    configs = Configs(
-        work=adapters.work(),
-        parser=adapters.parser(),
-        registry=adapters.registry(),
-        clock=adapters.clock(),
-        ids=adapters.ids(),
-    )
+    configs = _configs(adapters)
     limit = settings.max_concurrent_executions
     executions = Executions(configs=configs, work=adapters.work(), engine=engine, limit=limit)
     dead_letters = DeadLetters(
@@ -183,6 +177,7 @@ def _application(
     )
     search = Search(index=adapters.index(), models=adapters.models(), reranker=adapters.reranker())
     catalogue = Catalogue(adapters=adapters.catalogue())
+    chatting = make_chatting(adapters, search, settings)
     return Application(
         configs=configs,
         executions=executions,
@@ -200,7 +195,10 @@ def _application(
         search=search,
         embeddings=Embeddings(models=search.models, tokenizer=adapters.tokenizer()),
         indexes=Indexes(administration=adapters.index_administration()),
-        chat=_chat(adapters, search, settings),
+        chat=chatting.chat,
+        chat_runs=chatting.runs,
+        chat_threads=chatting.threads,
+        conversations=chatting.conversations,
         catalogue=catalogue,
         webhook_subscriptions=webhooks.subscriptions,
         webhook_deliveries=webhooks.deliveries,
@@ -226,13 +224,13 @@ def _webhooks(adapters: Adapters, settings: Settings) -> Webhooks:
     )
 
 
-def _chat(adapters: Adapters, search: Search, settings: Settings) -> Chat:
-    return Chat(
-        search=search,
-        storage=adapters.storage(),
-        reader=adapters.reader(),
-        prompting=make_prompting(settings, adapters.tokenizer()),
-        language_model=adapters.language_model(),
+def _configs(adapters: Adapters) -> Configs:
+    return Configs(
+        work=adapters.work(),
+        parser=adapters.parser(),
+        registry=adapters.registry(),
+        clock=adapters.clock(),
+        ids=adapters.ids(),
     )
 
 

@@ -25,6 +25,7 @@ from application.chat_prompts import Prompting
 from application.chat_runs import AnswerRuns
 from application.chat_threads import Threads, ThreadStore
 from application.chat_titles import Titles
+from application.embedding_models import EmbeddingModels
 from application.ports.language_model import LanguageModel
 from application.search import Search
 from domain.chat.answer import AnswerDone, ChatEvent, SourcesFound, TextWritten
@@ -104,7 +105,7 @@ class Desk:
 @asynccontextmanager
 async def speaking(model: LanguageModel, *, away: int = 0, **bounds: float) -> AsyncIterator[Desk]:
     corpus = Corpus()
-    search = Search(index=MemorySegmentIndex(corpus), model=MemoryEmbeddingModel())
+    search = Search(index=MemorySegmentIndex(corpus), models=EmbeddingModels(own=MemoryEmbeddingModel()))
     chat = Chat(
         search=search,
         storage=MemoryObjectStorage(),

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Annotated
+from uuid import UUID
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, SkipValidation
+from litestar.params import JSONBody, PathParameter, SkipValidation
 
+from adapters.http.access.principal import RequestPrincipal
+from adapters.http.chat_streams import STREAM, LastEventId, begun, place_in, told
 from adapters.http.settings import HttpSettings
-from adapters.http.streaming import EVENT_STREAM, EventStream, ServerSentEvent, closing
+from adapters.http.streaming import EventStream
 from adapters.http.wire.chat_answers import (
     ChatCapabilitiesResponse,
     ChatCompletionResponse,
     capabilities_response,
-    chat_event,
     completion_response,
 )
+from adapters.http.wire.chat_places import resumed_from
 from adapters.http.wire.chat_requests import ChatCompletionRequest, chat_request
 from adapters.http.wire.search import SourcesResponse, sources_response
 from application.chat import Chat
+from application.chat_runs import AnswerRuns
 from application.embedding_models import EmbeddingSlotNotFound
-from domain.chat.answer import ChatEvent
 from domain.chat.errors import (
+    AnswerStreamNotFound,
     InvalidChatRequest,
     LanguageModelRefused,
     LanguageModelUnavailable,
@@ -33,7 +36,8 @@ from domain.document import EmptyDocument, UnreadableDocument, UnsupportedDocume
 from domain.storage import InvalidKey, ObjectNotFound
 
 UseCase = NamedDependency[SkipValidation[Chat]]
-_ERRORS = (
+Runs = NamedDependency[SkipValidation[AnswerRuns]]
+ERRORS = (
     InvalidChatRequest,
     EmbeddingSlotNotFound,
     InvalidKey,
@@ -46,16 +50,6 @@ _ERRORS = (
     NoLanguageModel,
 )
 _EXAMPLE = {"query": "How is an answer traced to its sources?"}
-_STREAM: dict[str, Any] = {
-    "description": "Server-sent events: `sources`, then `text` and `citation` as they come, then `done`; or `error`.",
-    "content": {
-        EVENT_STREAM: {
-            "example": 'id: 1\nevent: sources\ndata: {"sources":[],"mode":"extractive"}\n\n'
-            'id: 2\nevent: text\ndata: {"content":"Every hop is recorded [1]."}\n\n'
-            'id: 3\nevent: done\ndata: {"completed":true}\n\n',
-        }
-    },
-}
 
 
 class ChatController(Controller):
@@ -67,7 +61,7 @@ class ChatController(Controller):
         status_code=200,
         operation_id="chat_complete",
         summary="Answer a question",
-        opt={"errors": _ERRORS, "example": _EXAMPLE},
+        opt={"errors": ERRORS, "example": _EXAMPLE},
     )
     async def complete(self, chat: UseCase, data: JSONBody[ChatCompletionRequest]) -> ChatCompletionResponse:
         """From the indexed segments, from stored objects, or both; every statement carries its source's number.
@@ -81,18 +75,49 @@ class ChatController(Controller):
         status_code=200,
         operation_id="chat_stream",
         summary="Answer a question as a stream",
-        opt={"errors": _ERRORS, "example": _EXAMPLE, "answer": _STREAM},
+        opt={"errors": (*ERRORS, AnswerStreamNotFound), "example": _EXAMPLE, "answer": STREAM},
     )
     async def stream(
         self,
-        chat: UseCase,
+        chat_runs: Runs,
+        principal: RequestPrincipal,
         settings: NamedDependency[SkipValidation[HttpSettings]],
         data: JSONBody[ChatCompletionRequest],
+        last_event_id: LastEventId = None,
     ) -> EventStream:
-        """What goes wrong before the sources are found is a problem document; afterwards it is the event `error`."""
-        events = chat.stream(chat_request(data))
-        first = await anext(events)
-        return EventStream(told(first, events), heartbeat_seconds=settings.heartbeat_seconds)
+        """What goes wrong before the sources are found is a problem document; afterwards it is the event `error`.
+
+        The same with `Last-Event-ID` takes up a stream that broke off, for a minute after its end at most; while
+        nobody reads it, it goes on for fifteen seconds.
+        """
+        resumed = resumed_from(last_event_id)
+        if resumed is not None:
+            run_id, place = resumed
+            events = chat_runs.get(run_id, owner=principal.owner).read(place)
+            return EventStream(told(run_id, events), heartbeat_seconds=settings.heartbeat_seconds)
+        run = chat_runs.start(chat_request(data), owner=principal.owner)
+        return await begun(run.id, run.read(), settings)
+
+    @get(
+        "/streams/{stream_id:uuid}",
+        operation_id="resume_chat_stream",
+        summary="Take up the stream of an answer",
+        opt={"errors": (AnswerStreamNotFound,), "answer": STREAM},
+    )
+    async def resume(
+        self,
+        chat_runs: Runs,
+        principal: RequestPrincipal,
+        settings: NamedDependency[SkipValidation[HttpSettings]],
+        stream_id: Annotated[
+            UUID, PathParameter(description="What stands before the first colon of an event's id.")
+        ],
+        last_event_id: LastEventId = None,
+    ) -> EventStream:
+        """From the event after `Last-Event-ID` on, or from the beginning."""
+        place = place_in(stream_id, last_event_id)
+        events = chat_runs.get(stream_id, owner=principal.owner).read(place)
+        return EventStream(told(stream_id, events), heartbeat_seconds=settings.heartbeat_seconds)
 
     @get("/sources", operation_id="list_chat_sources", summary="List what can be asked about")
     async def sources(self, chat: UseCase) -> SourcesResponse:
@@ -103,13 +128,3 @@ class ChatController(Controller):
     async def capabilities(self, chat: UseCase) -> ChatCapabilitiesResponse:
         """Who writes the answers, what they may rest on, and the bounds of a request."""
         return capabilities_response(chat)
-
-
-async def told(first: ChatEvent, following: AsyncGenerator[ChatEvent]) -> AsyncIterator[ServerSentEvent]:
-    """The events of an answer, numbered from 1."""
-    async with closing(following) as events:
-        yield chat_event(first, 1)
-        number = 1
-        async for event in events:
-            number += 1
-            yield chat_event(event, number)

@@ -188,8 +188,8 @@ def completion_response(answer: ChatAnswer) -> ChatCompletionResponse:
     )
 
 
-def chat_event(event: ChatEvent, number: int) -> ServerSentEvent:
-    """One event of a streamed answer: `sources`, `text`, `citation` or `done`; ids count from 1."""
+def chat_event(event: ChatEvent, number: str) -> ServerSentEvent:
+    """One event of a streamed answer with its id: `sources`, `text`, `citation` or `done`."""
     match event:
         case SourcesFound():
             sources = [_source(source) for source in event.sources]
@@ -202,8 +202,8 @@ def chat_event(event: ChatEvent, number: int) -> ServerSentEvent:
             return _event("done", _done(event.answer), number)
 
 
-def _event(name: str, data: Any, number: int) -> ServerSentEvent:
-    return ServerSentEvent(event=name, data=data, id=str(number))
+def _event(name: str, data: Any, number: str) -> ServerSentEvent:
+    return ServerSentEvent(event=name, data=data, id=number)
 
 
 def _done(answer: ChatAnswer) -> AnswerDoneData:

@@ -35,10 +35,8 @@ def resumed_from(last_event_id: str | None) -> tuple[UUID, Place] | None:
         raise _invalid("header", "Last-Event-ID", "it is no id that this stream has given") from error
 
 
-def thread_cursor(page: Sequence[Thread], limit: int) -> str | None:
-    """Where a list of threads goes on after a page; None when the page was not full."""
-    if len(page) < limit or not page:
-        return None
+def thread_cursor(page: Sequence[Thread]) -> str:
+    """Where a list of threads goes on after a page."""
     return f"{page[-1].updated_at.isoformat()}~{page[-1].id}"
 
 

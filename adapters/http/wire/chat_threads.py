@@ -77,6 +77,7 @@ class ThreadListResponse(Struct, frozen=True, kw_only=True):
     threads: list[ThreadResponse]
     total: int
     limit: int
+    offset: int
     has_more: bool
     next_cursor: str | None
 
@@ -188,6 +189,7 @@ def thread_list_response(
         threads=[thread_response(thread) for thread in threads],
         total=total,
         limit=limit,
+        offset=0,
         has_more=next_cursor is not None,
         next_cursor=next_cursor,
     )
