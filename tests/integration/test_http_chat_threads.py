@@ -171,10 +171,11 @@ async def test_whoever_goes_away_finds_the_answer_in_the_thread() -> None:
         assert (status, problem["error_code"]) == (409, "thread_busy")
         await asyncio.sleep(0.02)
         model.enough.set()
-        async with asyncio.timeout(5):
-            while not (await texts(api, thread))[1] or model.written != (await texts(api, thread))[1]:
-                await asyncio.sleep(0.01)
         _, page = await api.ask("GET", f"{THREADS}/{thread}/messages")
+        answer = page["messages"][1]["id"]
+        assert (await streamed(api, f"{THREADS}/{thread}/messages/{answer}/stream"))[-1].event == "done"
+        _, page = await api.ask("GET", f"{THREADS}/{thread}/messages")
+        assert page["messages"][1]["content"] == model.written
         assert page["messages"][1]["status"] == "complete"
 
 
