@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ MESSAGES = 3
 WARM_UP = 50
 MAX_GROWTH = 1.1
 SLICES = 10
+DATABASE_POOL = 8
 POLL_SECONDS = 0.002
 
 
@@ -44,6 +46,7 @@ async def _measured(data: Path, url: str, queue_type: str, executions: int) -> O
     queue = RabbitMessageQueue([url], queue_type="quorum" if queue_type == "quorum" else "classic")
     seconds: list[float] = []
     started: list[UUID] = []
+    sockets = 0
     async with message_stack(data, workers=4, queue=queue) as stack:
         for _ in range(WARM_UP):
             await _one(stack)
@@ -51,12 +54,27 @@ async def _measured(data: Path, url: str, queue_type: str, executions: int) -> O
             before = time.perf_counter()
             started.append(await _one(stack))
             seconds.append(time.perf_counter() - before)
+            if number + 1 == (executions // SLICES or 1):
+                sockets = open_sockets()
             if (number + 1) % (executions // SLICES or 1) == 0:
                 progress(
                     f"{NAME}: {number + 1} of {executions} executions, the last took {seconds[-1] * 1000:.1f} ms"
                 )
         left = await _queues_left(url, started)
-    return _outcome(seconds, left)
+        more = open_sockets() - sockets
+    return _outcome(seconds, left, more)
+
+
+def open_sockets() -> int:
+    """How many sockets this process has."""
+    return sum(_is_socket(int(entry.name)) for entry in Path("/dev/fd").iterdir())
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 async def _one(stack: Stack) -> UUID:
@@ -89,7 +107,7 @@ async def _queues_left(url: str, started: Sequence[UUID]) -> int:
     return left
 
 
-def _outcome(seconds: Sequence[float], left: int) -> Outcome:
+def _outcome(seconds: Sequence[float], left: int, more: int) -> Outcome:
     size = len(seconds) // SLICES or 1
     slices = [seconds[start : start + size] for start in range(0, len(seconds), size)]
     return Outcome(
@@ -107,6 +125,7 @@ def _outcome(seconds: Sequence[float], left: int) -> Outcome:
                 at_most=MAX_GROWTH,
             ),
             Figure(name="queues left over", value=float(left), unit="queues", at_most=0),
+            Figure(name="connections left over", value=float(more), unit="sockets", at_most=DATABASE_POOL),
         ],
         notes=[f"Each execution has four queues and {1 + ROUTES * MESSAGES} messages."],
     )

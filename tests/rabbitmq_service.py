@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.services import needs
+from tests.services import docker_answers, needs
 
 ADDRESS = "FACTFLOW_TEST_RABBITMQ_URL"
 IMAGE = "rabbitmq:4-alpine"
@@ -191,7 +191,7 @@ def rabbitmq_url() -> Iterator[str]:
 @contextmanager
 def _started(how: str) -> Iterator[Node]:
     programs = _programs()
-    has_engine = _docker_answers()
+    has_engine = docker_answers()
     needs("a RabbitMQ broker", has_engine or programs is not None, how=how)
     node: Node = ContainerNode() if has_engine or programs is None else LocalNode(programs)
     try:
@@ -204,20 +204,6 @@ def _started(how: str) -> Iterator[Node]:
 def _programs() -> Path | None:
     folders = (Path(folder) for folder in PROGRAMS)
     return next((folder for folder in folders if (folder / "rabbitmq-server").exists()), None)
-
-
-def _docker_answers() -> bool:
-    """Whether an engine is behind the client: a client alone means nothing."""
-    try:
-        asked = subprocess.run(
-            ["docker", "version", "--format", "{{.Server.Version}}"],
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return asked.returncode == 0 and bool(asked.stdout.strip())
 
 
 def _free_ports(count: int) -> list[int]:

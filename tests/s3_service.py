@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 
 from adapters.s3.storage import S3ObjectStorage
-from tests.services import needs
+from tests.services import docker_answers, needs
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "chrislusf/seaweedfs:4.47"
@@ -108,17 +108,11 @@ def _running() -> AbstractContextManager[S3Service]:
             os.environ.get(f"FACTFLOW_TEST_S3_{name}_KEY", "") for name in ("ACCESS", "SECRET")
         )
         return nullcontext(S3Service(url, access_key, secret_key))
-    if _docker_answers():
+    if docker_answers():
         return _container()
     has_moto = all(importlib.util.find_spec(name) for name in ("moto", "flask", "flask_cors"))
     needs("an S3 server", has_moto, how=f"set {ADDRESS}, start a Docker engine, or install moto")
     return _moto()
-
-
-def _docker_answers() -> bool:
-    # In a process of its own, because the client leaves its socket open when nobody answers.
-    asking = "import docker; docker.from_env(timeout=5).ping()"
-    return subprocess.run([sys.executable, "-c", asking], capture_output=True, check=False).returncode == 0
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.databases import own_database
 from tests.integration.working import until
 from tests.proof.fleets import Fleet, fleet, settled_well
-from tests.rabbitmq_hands import be_patient_for
+from tests.rabbitmq_hands import be_patient_for, foreign_hand
 from tests.rabbitmq_service import Node, own_node
 from tests.s3_service import S3Service, s3_service
 
@@ -49,6 +50,12 @@ def database_url(external_postgres_url: str) -> Iterator[str]:
         yield url
 
 
+async def _delete(url: str, names: Sequence[str]) -> None:
+    async with foreign_hand(url) as hand:
+        for name in names:
+            await hand.queue_delete(name)
+
+
 def queue_health(running: Fleet) -> dict[str, str]:
     """What the server says of its queue."""
     components = running.server.ask("/system/health")["components"]
@@ -64,10 +71,11 @@ def test_queues_that_are_deleted_under_their_consumers_come_back(
         deleted = 0
         for part in range(1, 4):
             running.wait_until_done(part * 60)
-            for name in node.control("list_queues", "name").split():
-                if running.execution_id in name:
-                    node.control("delete_queue", name)
-                    deleted += 1
+            names = [
+                one for one in node.control("list_queues", "name").split() if running.execution_id in one
+            ]
+            asyncio.run(_delete(node.url, names))
+            deleted += len(names)
         running.wait_until_ended()
         settled_well(running)
         told = running.said().count("was deleted")
