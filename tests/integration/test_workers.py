@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ from tests.databases import own_database
 from tests.integration.working import Crowd, crowd, until
 from tests.rabbitmq_service import own_node
 from tests.s3_service import S3Service, new_bucket, remove_bucket, s3_service
+from tests.webhook_receiver import running_receiver
 
 __all__ = ["s3_service"]
 
@@ -91,6 +94,31 @@ def test_workers_take_in_documents_though_one_is_killed_and_another_joins(
     assert second.stop() == 0
     assert [one["takes_messages"] for one in server.workers()] == [False]
     assert server.stop() == 0
+
+
+def test_a_server_tells_what_its_workers_do(processes: Crowd, documents: Path) -> None:
+    """Over its event stream, message by message, and to webhooks."""
+    with running_receiver() as receiver:
+        processes.environment |= {
+            "FACTFLOW_WEBHOOK_KEY": "a key of thirty-two characters or more",
+            "FACTFLOW_WEBHOOK_ALLOW_HTTP": "1",
+            "FACTFLOW_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        }
+        server = processes.server("server", "--no-routes")
+        hook = server.ask(
+            "/webhooks",
+            {"url": receiver.url("200"), "event_types": ["execution.completed"]},
+        )
+        assert "id" in hook, hook
+        execution_id = server.take_in(documents)
+        with urlopen(f"{server.url}/api/v1/executions/{execution_id}/events", timeout=60) as stream:
+            processes.worker("worker")
+            events = [line.decode().split()[1] for line in stream if line.startswith(b"event:")]
+        assert events[-1] == "status"
+        assert events.count("completed") > DOCUMENTS
+        (told,) = until(receiver.received, bool, 20)
+        assert json.loads(told["body"])["data"]["execution_id"] == execution_id
+        assert server.execution(execution_id)["status"] == "completed"
 
 
 @pytest.mark.soak
