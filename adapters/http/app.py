@@ -23,6 +23,7 @@ from adapters.http.controllers.indexes import IndexesController
 from adapters.http.controllers.lineage import LineageController
 from adapters.http.controllers.lineage_reports import LineageReportsController
 from adapters.http.controllers.monitoring import MonitoringController
+from adapters.http.controllers.openai import OpenAiController
 from adapters.http.controllers.pages import PagesController
 from adapters.http.controllers.pausing import ExecutionPausesController, PipelinesController
 from adapters.http.controllers.replays import ReplaysController
@@ -51,6 +52,7 @@ CONTROLLERS = (
     ChatController,
     ThreadsController,
     MessagesController,
+    OpenAiController,
     ChatSearchController,
     StorageController,
     LineageController,

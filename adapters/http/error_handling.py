@@ -20,6 +20,8 @@ from litestar.params import ParameterKwarg
 
 from adapters.http import errors
 from adapters.http.bodies import body_errors
+from adapters.http.openai_errors import PATH as OPENAI
+from adapters.http.openai_errors import openai_problem
 from adapters.http.problems import MEDIA_TYPE, Problem, headers_of, problem
 from domain.errors import FactflowError
 
@@ -30,6 +32,8 @@ def answer_with_problem(request: Request[Any, Any, Any], error: Exception) -> Re
     """The response for any exception; what is not foreseen is logged with the request's id and told as a plain 500."""
     ours = translated(request, error)
     document = problem(ours, instance=request.scope["path"])
+    if request.scope["path"].startswith(OPENAI):
+        document = openai_problem(document)
     if document.status >= 500:
         log_failure(error if type(ours) is FactflowError else ours, request)
     return Response(document, status_code=document.status, media_type=MEDIA_TYPE, headers=headers_of(ours))

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from litestar.types import Receive, Scope, Send
@@ -41,18 +41,39 @@ class ServerSentEvent:
         return f"{head}event: {self.event}\ndata: ".encode() + msgspec.json.encode(self.data) + b"\n\n"
 
 
+class Encodable(Protocol):
+    """An event that knows how it travels."""
+
+    def encode(self) -> bytes:
+        """Its bytes, the empty line at its end included."""
+        ...
+
+
+class AsgiAnswer(Protocol):
+    """An answer that sends itself, whole or piece by piece."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        ...
+
+
 class EventStream:
     """An ASGI answer that sends events as they come and a comment when none came for a while.
 
     An error of the source becomes an event `error` with a problem document, and ends the stream.
     """
 
-    def __init__(self, events: AsyncIterator[ServerSentEvent], *, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, events: AsyncIterator[Encodable], *, heartbeat_seconds: float, tells_retry: bool = True
+    ) -> None:
         self._events = events
+        # Some clients take the line with the time to reconnect for an event without data, and fail on it.
+        self._tells_retry = tells_retry
         self._heartbeat_seconds = heartbeat_seconds
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream until its source ends or the client goes away."""
+        del scope
         headers = {
             "content-type": f"{EVENT_STREAM}; charset=utf-8",
             "cache-control": "no-cache, no-transform",
@@ -61,7 +82,8 @@ class EventStream:
         await _start(send, 200, headers)
         gone = asyncio.create_task(_disconnected(receive))
         try:
-            await _chunk(send, f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
+            if self._tells_retry:
+                await _chunk(send, f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
             await self._pump(send, gone)
             await _chunk(send, b"", more=False)
         finally:
@@ -69,7 +91,7 @@ class EventStream:
             await _closed(self._events)
 
     async def _pump(self, send: Send, gone: asyncio.Task[None]) -> None:
-        following: asyncio.Future[ServerSentEvent] | None = None
+        following: asyncio.Future[Encodable] | None = None
         try:
             while not gone.done():
                 following = following or asyncio.ensure_future(anext(self._events))
@@ -102,8 +124,9 @@ class ByteStream:
         self._status = status
         self._headers = headers
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the pieces until the last or until the client goes away."""
+        del scope
         gone = asyncio.create_task(_disconnected(receive))
         try:
             chunk: bytes | None = await anext(self._chunks, None)
@@ -124,6 +147,18 @@ class ByteStream:
         except Exception as error:
             log.warning("an object could not be read to its end: %s", error)
             raise _BrokenOff from error
+
+
+def json_answer(value: Any) -> ByteStream:
+    """A value as JSON, for an operation that may stream as well."""
+    content = msgspec.json.encode(value)
+    headers = {"content-type": "application/json", "content-length": str(len(content))}
+    return ByteStream(_pieces(content), status=200, headers=headers)
+
+
+async def _pieces(*contents: bytes) -> AsyncIterator[bytes]:
+    for content in contents:
+        yield content
 
 
 async def _nothing() -> AsyncIterator[bytes]:

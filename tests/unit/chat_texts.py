@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from domain.chat.errors import LanguageModelUnavailable
 from domain.chat.usage import TokenUsage
 
 
@@ -29,3 +30,19 @@ class AlwaysWriting:
             await asyncio.sleep(0.001)
             self.written += "word "
             yield "word "
+
+
+@dataclass
+class Breaking:
+    """Breaks off after its first word."""
+
+    name: str = "brittle"
+
+    async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> Completion:
+        raise LanguageModelUnavailable("the answer broke off")
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], options: CompletionOptions
+    ) -> AsyncIterator[str | TokenUsage]:
+        yield "Forty thousand"
+        raise LanguageModelUnavailable("the answer broke off")
