@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from application.archives.archiving import Archiving
 from application.chat import Chat
 from application.chat_conversations import Conversations
 from application.chat_runs import AnswerRuns
@@ -11,6 +12,7 @@ from application.chat_threads import Threads
 from application.configs import Configs
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
+from application.documents import IndexedDocuments
 from application.embeddings import Embeddings
 from application.executions import Executions
 from application.health import SystemHealth
@@ -42,6 +44,8 @@ class Application:
     redrives: Redrives
     replays: Replays
     stored_objects: StoredObjects
+    archiving: Archiving
+    indexed_documents: IndexedDocuments
     lineage: Lineage
     lineage_traces: LineageTraces
     lineage_figures: LineageFigures

@@ -19,6 +19,7 @@ from adapters.documents.format_reader import FormatDocumentReader
 from adapters.http.app import HttpApi, create_app
 from adapters.http.dependencies import provided
 from adapters.http.settings import HttpSettings
+from adapters.memory.archives import MemoryArchives
 from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
@@ -50,6 +51,8 @@ from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
+from application.archives.archive_worker import ArchiveWorker
+from application.archives.archiving import Archiving
 from application.chat import Chat
 from application.chat_conversations import Conversations
 from application.chat_prompts import Prompting
@@ -61,6 +64,7 @@ from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
+from application.documents import IndexedDocuments
 from application.embedding_models import EmbeddingModels
 from application.embeddings import Embeddings
 from application.engine.engine import Engine
@@ -167,6 +171,7 @@ class World:
     component: Component = field(default_factory=Component)
     events: InProcessEventBus = field(default_factory=InProcessEventBus)
     lineage: MemoryLineage = field(default_factory=MemoryLineage)
+    archives: MemoryArchives = field(default_factory=MemoryArchives)
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     other_models: list[MemoryEmbeddingModel] = field(default_factory=list)
@@ -334,6 +339,15 @@ class World:
             redrives=Redrives(dead_letters=dead_letters),
             replays=Replays(executions=executions, history=self.history),
             stored_objects=StoredObjects(storage=self.storage, uploading=self._uploading()),
+            archiving=Archiving(
+                archives=self.archives,
+                storage=self.storage,
+                executions=executions,
+                clock=ports.clock,
+                ids=ports.ids,
+                worker=ArchiveWorker(archives=self.archives, storage=self.storage, clock=ports.clock),
+            ),
+            indexed_documents=IndexedDocuments(documents=MemoryDocuments(self.corpus), storage=self.storage),
             lineage=Lineage(reader=self.lineage, statistics=MemoryLineageStatistics(self.lineage), work=work),
             lineage_traces=LineageTraces(reader=self.lineage),
             lineage_figures=LineageFigures(statistics=MemoryLineageStatistics(self.lineage), work=work),
@@ -434,6 +448,7 @@ async def serving(settings: HttpSettings | None = None, world: World | None = No
             async with (
                 application.redrives,
                 application.chat_runs,
+                application.archiving.worker,
                 world.webhook_worker,
                 application.webhook_redeliveries,
                 _listening(app) as url,

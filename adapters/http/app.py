@@ -15,8 +15,10 @@ from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.chat_messages import MessagesController
 from adapters.http.controllers.chat_threads import ThreadsController
 from adapters.http.controllers.configs import ConfigsController
+from adapters.http.controllers.content import ContentController
 from adapters.http.controllers.dead_letters import DeadLettersController
 from adapters.http.controllers.diagnostics import DiagnosticsController
+from adapters.http.controllers.documents import DocumentsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
 from adapters.http.controllers.indexes import IndexesController
@@ -55,6 +57,8 @@ CONTROLLERS = (
     OpenAiController,
     ChatSearchController,
     StorageController,
+    ContentController,
+    DocumentsController,
     LineageController,
     LineageReportsController,
     MonitoringController,

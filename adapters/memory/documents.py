@@ -8,6 +8,7 @@ from dataclasses import replace
 from adapters.memory.corpus import Corpus
 from domain.document import Document, DocumentNotFound
 from domain.errors import Invalid
+from domain.match import IndexedSegment
 
 
 class MemoryDocuments:
@@ -40,6 +41,27 @@ class MemoryDocuments:
             for version in self._corpus.current()
             if origin is None or version.document.origin == origin
         ]
+        return found[offset : offset + limit], len(found)
+
+    async def segments(
+        self, document_id: str, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[IndexedSegment], int]:
+        """A page of the current version's segments, as they follow each other, and how many there are in all."""
+        await self.current(document_id)
+        found = sorted(
+            (
+                IndexedSegment(
+                    id=segment_id,
+                    segment=held.embedded.segment,
+                    document=document,
+                    execution_id=held.embedded.execution_id,
+                    lineage_id=held.embedded.lineage_id,
+                )
+                for segment_id, (document, held) in self._corpus.segments().items()
+                if document.document_id == document_id
+            ),
+            key=lambda one: (one.segment.ordinal, one.id),
+        )
         return found[offset : offset + limit], len(found)
 
     async def begin(self, document: Document, *, expected: int) -> Document:

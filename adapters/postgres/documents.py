@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
 from adapters.postgres.database import Connection, Database
+from adapters.postgres.document_rows import DOCUMENT_COLUMNS, document_of
 from adapters.postgres.document_versions import drop_document, lock_documents, make_current
+from adapters.postgres.segment_rows import SEGMENT_COLUMNS, indexed_segment_of
 from adapters.postgres.text_search import storable
 from application.batcher import Batcher
 from domain.document import Document, DocumentNotFound
 from domain.errors import Invalid
+from domain.match import IndexedSegment
 
 GROUP = 100
 """Documents of one statement at most."""
 
 PAUSE_SECONDS = 0.02
 """How long documents gather while many are read: a statement costs about the same for one as for ten."""
-
-DOCUMENT_COLUMNS = """
-    v.document_id, v.origin, v.title, v.url, v.fingerprint, v.version, v.language, v.expected,
-    v.indexed_at, v.execution_id, v.object_key, v.metadata
-"""
 
 _CURRENT = f"""
     SELECT {DOCUMENT_COLUMNS} FROM document_version v WHERE v.document_id = ANY(%s) AND v.is_current
@@ -42,6 +39,12 @@ _LIST = f"""
 _COUNT = """
     SELECT count(*) FROM document_version WHERE is_current AND (%(origin)s::text IS NULL OR origin = %(origin)s)
 """
+
+_SEGMENTS = f"""
+    SELECT {SEGMENT_COLUMNS} FROM segment s
+    JOIN document_version v ON v.document_id = s.document_id AND v.version = s.version
+    WHERE s.document_id = %s AND s.version = %s ORDER BY s.ordinal, s.id LIMIT %s OFFSET %s
+"""  # noqa: S608 - constants
 
 _ROW = """
     document_id text, version integer, origin text, title text, url text, fingerprint text, language text,
@@ -123,6 +126,16 @@ class PostgresDocuments:
             rows = await (await connection.execute(_LIST, parameters)).fetchall()
             total = await (await connection.execute(_COUNT, parameters)).fetchone()
         return [document_of(row) for row in rows], total[0] if total else 0
+
+    async def segments(
+        self, document_id: str, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[IndexedSegment], int]:
+        """A page of the current version's segments, as they follow each other, and how many there are in all."""
+        document = await self.current(document_id)
+        given = (document.document_id, document.version, limit, offset)
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SEGMENTS, given)).fetchall()
+        return [indexed_segment_of(row) for row in rows], document.segments
 
     async def begin(self, document: Document, *, expected: int) -> Document:
         """Open the version that will hold ``expected`` segments, or find it open; current at once when it expects none."""
@@ -218,21 +231,3 @@ def _json(documents: Iterable[Document]) -> str:
             for document in documents
         ]
     ).decode()
-
-
-def document_of(row: Sequence[Any]) -> Document:
-    """A document of a row of ``DOCUMENT_COLUMNS``."""
-    return Document(
-        document_id=row[0],
-        origin=row[1],
-        title=row[2],
-        url=row[3],
-        fingerprint=row[4],
-        version=row[5],
-        language=row[6],
-        segments=row[7],
-        indexed_at=row[8],
-        execution_id=row[9],
-        object_key=row[10],
-        metadata=row[11],
-    )

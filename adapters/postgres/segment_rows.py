@@ -12,8 +12,8 @@ import msgspec
 
 from adapters.postgres.arrays import Reals
 from adapters.postgres.database import Connection
+from adapters.postgres.document_rows import DOCUMENT_COLUMNS, document_of
 from adapters.postgres.document_versions import Posting
-from adapters.postgres.documents import DOCUMENT_COLUMNS, document_of
 from adapters.postgres.lexemes import Lexed, Lexemes
 from adapters.postgres.text_search import storable
 from domain.document import EmbeddedSegment, Segment
@@ -92,9 +92,13 @@ _STORE = """
     FROM new n JOIN changed c USING (document_id, version)
 """
 
+SEGMENT_COLUMNS = f"""
+    s.id, s.ordinal, s.text, s.start_character, s.end_character, s.heading_path, s.page, s.tokens,
+    s.execution_id, s.lineage_id, {DOCUMENT_COLUMNS}
+"""
+
 FETCH = f"""
-    SELECT s.id, s.ordinal, s.text, s.start_character, s.end_character, s.heading_path, s.page, s.tokens,
-           s.execution_id, s.lineage_id, {DOCUMENT_COLUMNS}
+    SELECT {SEGMENT_COLUMNS}
     FROM segment s JOIN document_version v ON v.document_id = s.document_id AND v.version = s.version
     WHERE s.id = ANY(%s) AND s.is_current
 """  # noqa: S608 - constants
@@ -204,7 +208,7 @@ def vector_text(vector: Sequence[float]) -> str:
 
 
 def indexed_segment_of(row: Sequence[Any]) -> IndexedSegment:
-    """A segment with its document, of a row of ``FETCH``."""
+    """A segment with its document, of a row of ``SEGMENT_COLUMNS``."""
     segment = Segment(
         ordinal=row[1],
         text=row[2],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from domain.document import Document
+from domain.match import IndexedSegment
 
 
 class Documents(Protocol):
@@ -23,6 +24,15 @@ class Documents(Protocol):
         self, *, origin: str | None = None, limit: int, offset: int = 0
     ) -> tuple[Sequence[Document], int]:
         """A page of the current versions, by document id, and how many there are in all."""
+        ...
+
+    async def segments(
+        self, document_id: str, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[IndexedSegment], int]:
+        """A page of the current version's segments, as they follow each other, and how many there are in all.
+
+        Raises DocumentNotFound.
+        """
         ...
 
     async def begin(self, document: Document, *, expected: int) -> Document:

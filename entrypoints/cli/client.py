@@ -113,12 +113,15 @@ class Server:
 
     @asynccontextmanager
     async def download(
-        self, *path: str, query: Query | None = None
+        self, *path: str, query: Query | None = None, start: int = 0
     ) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
-        """The content type of what is there, and its bytes in chunks; it may take as long as bytes move."""
-        async with self._asking("GET", *path, query=query, endless=True) as response:
+        """The content type of what is there, and its bytes from `start` on; it may take as long as bytes move."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        async with self._asking("GET", *path, query=query, headers=headers, endless=True) as response:
             if response.status >= 400:
                 raise problem_error(response.status, await response.read(), self.url)
+            if start and response.status != 206:
+                raise NotFactflow(f"what answers at {self.url} cannot go on with a download")
             yield response.content_type, self._chunks(response)
 
     @asynccontextmanager

@@ -6,9 +6,11 @@ import click
 
 from entrypoints.cli import reporting
 from entrypoints.cli.commands.adapter import adapter
+from entrypoints.cli.commands.archive_download import download
 from entrypoints.cli.commands.chat import chat
 from entrypoints.cli.commands.config import config
 from entrypoints.cli.commands.dead_letter import dead_letter
+from entrypoints.cli.commands.document import document
 from entrypoints.cli.commands.execution import execution
 from entrypoints.cli.commands.lineage import lineage
 from entrypoints.cli.commands.pipeline import pipeline
@@ -50,6 +52,7 @@ for _command in (
     pipeline,
     dead_letter,
     storage,
+    document,
     lineage,
     adapter,
     webhook,
@@ -58,3 +61,4 @@ for _command in (
     factflow.add_command(_command)
 execution.add_command(execution_replay)
 execution.add_command(execution_replays)
+storage.add_command(download)

@@ -14,6 +14,7 @@ from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.pipeline.discovery import installed
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
+from adapters.postgres.archives import PostgresArchives
 from adapters.postgres.chat_messages import PostgresChatMessages
 from adapters.postgres.chat_threads import PostgresChatThreads
 from adapters.postgres.database import Database
@@ -43,6 +44,7 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
 from application.embedding_models import EmbeddingModels
+from application.ports.archives import Archives
 from application.ports.chat_threads import ChatMessages, ChatThreads
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
@@ -142,6 +144,7 @@ class Adapters(containers.DeclarativeContainer):
     chat_messages: providers.Provider[ChatMessages] = providers.AbstractSingleton()
     transient_chat_threads: providers.Provider[ChatThreads] = providers.AbstractSingleton()
     transient_chat_messages: providers.Provider[ChatMessages] = providers.AbstractSingleton()
+    archives: providers.Provider[Archives] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
     index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
@@ -200,6 +203,7 @@ class EmbeddedAdapters(Adapters):
     _transient_chat = providers.Singleton(ChatStore)
     transient_chat_threads = providers.Singleton(MemoryChatThreads, _transient_chat)
     transient_chat_messages = providers.Singleton(MemoryChatMessages, _transient_chat)
+    archives = providers.Singleton(PostgresArchives, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
     index_administration = providers.Singleton(PostgresIndexAdministration, database)

@@ -50,6 +50,7 @@ from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
+from entrypoints.composition.content import make_archiving, make_indexed_documents
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -99,6 +100,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         application = _application(adapters, engine, settings, route_pauses, loop, webhooks)
         await stack.enter_async_context(application.redrives)
         await stack.enter_async_context(application.chat_runs)
+        await stack.enter_async_context(application.archiving.worker)
         await stack.enter_async_context(webhooks.worker)
         await stack.enter_async_context(webhooks.redeliveries)
         await stack.enter_async_context(make_chores(adapters, settings, application.stored_objects.uploading))
@@ -188,6 +190,8 @@ def _application(
             executions=executions, history=adapters.message_history(), needing_content=NEEDING_CONTENT
         ),
         stored_objects=StoredObjects(storage=adapters.storage(), uploading=make_uploading(adapters)),
+        archiving=make_archiving(adapters, executions),
+        indexed_documents=make_indexed_documents(adapters),
         lineage=_lineage(adapters),
         lineage_traces=LineageTraces(reader=adapters.lineage_reader()),
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),

@@ -137,3 +137,21 @@ async def test_removing_while_segments_arrive_leaves_nothing_half_done(indexes: 
                 *(indexes.segments.index(batch) for batch in batches), indexes.documents.remove("d")
             )
         assert await indexes.found("zebra") == []
+
+
+async def test_segments_are_listed_as_they_follow_each_other(indexes: Indexes) -> None:
+    """Those of the current version only, a page at a time."""
+    await indexes.indexed("d", "old one", "old two", fingerprint="old")
+    lineage_id = uuid4()
+    opened = await indexes.opened("d", expected=3, object_key="k")
+    with_lineage = embedded(opened, "zebra", "ant", "moose", lineage_id=lineage_id)
+    await indexes.segments.index(with_lineage)
+    page, total = await indexes.documents.segments("d", limit=2)
+    assert ([one.segment.text for one in page], total) == (["zebra", "ant"], 3)
+    assert {(one.document.version, one.document.object_key, one.lineage_id) for one in page} == {
+        (2, "k", lineage_id)
+    }
+    page, _ = await indexes.documents.segments("d", limit=10, offset=2)
+    assert [(one.id, one.segment.ordinal) for one in page] == [(with_lineage[2].id, 2)]
+    with pytest.raises(DocumentNotFound):
+        await indexes.documents.segments("never", limit=1)

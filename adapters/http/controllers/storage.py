@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import format_datetime
 from typing import Annotated, Any
 
 from litestar import Controller, Response, delete, get, put
@@ -12,8 +11,8 @@ from litestar.params import QueryParameter, SkipValidation
 from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
 from adapters.http.errors import BodyTooLarge, MalformedRequest, RangeNotSatisfiable, UploadBrokenOff
+from adapters.http.object_answers import PART_ANSWERS, RANGE_PARAMETERS, object_answer, object_headers
 from adapters.http.object_paths import key_of
-from adapters.http.ranges import byte_range, etag_matches
 from adapters.http.settings import HttpSettings
 from adapters.http.streaming import ByteStream
 from adapters.http.uploads import uploaded
@@ -27,7 +26,7 @@ from adapters.http.wire.storage import (
 )
 from application.object_listing import InvalidCursor, ObjectQuery
 from application.stored_objects import KeyNotWritable, StoredObjects
-from domain.storage import InvalidKey, InvalidObjectDescription, ObjectNotFound, StoredObject
+from domain.storage import InvalidKey, InvalidObjectDescription, ObjectNotFound
 
 UseCase = NamedDependency[SkipValidation[StoredObjects]]
 Text = Annotated[str | None, QueryParameter(description="Only objects whose sidecar has this.")]
@@ -44,27 +43,9 @@ WithExecutions = Annotated[bool, QueryParameter(description="With how the execut
 Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
 
 _KEY = "The storage key; its slashes need no escaping."
-_RANGE: list[dict[str, Any]] = [
-    {
-        "name": name,
-        "in": "header",
-        "required": False,
-        "description": description,
-        "schema": {"type": "string"},
-    }
-    for name, description in {
-        "Range": "One range of bytes, as in `bytes=0-499`.",
-        "If-Range": "The range holds for this ETag only.",
-        "If-None-Match": "ETags for which 304 will do.",
-    }.items()
-]
 _CONTENT: dict[str, Any] = {
     "description": "The object's bytes, under its own media type.",
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}, "example": "# Handbook"}},
-}
-_PART = {
-    "206": {**_CONTENT, "description": "The bytes asked for."},
-    "304": {"description": "It has not changed."},
 }
 _UPLOAD: dict[str, Any] = {
     "required": True,
@@ -127,26 +108,14 @@ class StorageController(Controller):
             "errors": (ObjectNotFound, InvalidKey, MalformedRequest, RangeNotSatisfiable),
             "key": _KEY,
             "answer": _CONTENT,
-            "answers": _PART,
-            "parameters": _RANGE,
+            "answers": PART_ANSWERS,
+            "parameters": RANGE_PARAMETERS,
         },
     )
     async def read(self, stored_objects: UseCase, request: JsonRequest) -> ByteStream:
         """Streamed; a `Range` gives a part of it. `…/metadata` asks for the metadata of what stands before."""
         stored = await stored_objects.head(key_of(request.scope))
-        headers = _headers(stored)
-        if etag_matches(request.headers.get("if-none-match"), headers["etag"]):
-            return ByteStream(None, status=304, headers=headers)
-        if_range = request.headers.get("if-range")
-        wanted = None
-        if if_range is None or if_range == headers["etag"]:
-            wanted = byte_range(request.headers.get("range"), stored.size)
-        if wanted is None:
-            chunks = stored_objects.stream(stored.key, end=stored.size)
-            return ByteStream(chunks, status=200, headers={**headers, "content-length": str(stored.size)})
-        headers["content-range"] = f"bytes {wanted.start}-{wanted.end - 1}/{stored.size}"
-        chunks = stored_objects.stream(stored.key, start=wanted.start, end=wanted.end)
-        return ByteStream(chunks, status=206, headers={**headers, "content-length": str(wanted.length)})
+        return object_answer(stored, stored_objects.stream, request)
 
     @get(
         "/metadata-of/{key:path}",
@@ -196,7 +165,7 @@ class StorageController(Controller):
             uploaded(request, limit=settings.max_upload_bytes),
             content_type=request.headers.get("content-type") or "application/octet-stream",
         )
-        return Response(object_metadata_response(stored), headers={"etag": _headers(stored)["etag"]})
+        return Response(object_metadata_response(stored), headers={"etag": object_headers(stored)["etag"]})
 
     @delete(
         "/objects/{key:path}",
@@ -207,15 +176,3 @@ class StorageController(Controller):
     async def remove(self, stored_objects: UseCase, request: JsonRequest) -> None:
         """Uploads only."""
         await stored_objects.delete(key_of(request.scope))
-
-
-def _headers(stored: StoredObject) -> dict[str, str]:
-    """What goes with an object's bytes; as a page of a browser they may do nothing."""
-    tag = stored.checksum or f"{stored.size:x}-{int(stored.modified_at.timestamp() * 1000):x}"
-    return {
-        "etag": f'"{tag}"',
-        "content-type": stored.content_type,
-        "last-modified": format_datetime(stored.modified_at, usegmt=True),
-        "accept-ranges": "bytes",
-        "content-security-policy": "sandbox; default-src 'none'",
-    }

@@ -1,0 +1,1 @@
+"""Archives of what executions kept: asking for them, and packing them in the background."""

@@ -1,0 +1,168 @@
+"""Prepares the archives that were asked for, in whichever process has room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from application.archives.counting import COUNTED_AT_MOST, count
+from application.archives.packing import Packing
+from application.ports.archives import Archives
+from application.ports.clock import Clock
+from application.ports.object_storage import ObjectStorage
+from domain.archive import Archive, ArchiveNotFound, ArchiveStatus
+from domain.errors import FactflowError
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 2
+MOST_ATTEMPTS = 3
+
+
+class NotWanted(Exception):
+    """The archive was cancelled, or another process prepares it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveSettings:
+    """``beat_seconds`` is how often a preparation says that it goes on, which is also how soon it hears that it is
+    cancelled; one that is silent for ``silent_seconds`` is begun again elsewhere. ``kept_seconds`` is how long an
+    archive and its file are kept.
+    """
+
+    poll_seconds: float = 5.0
+    beat_seconds: float = 0.5
+    silent_seconds: float = 30.0
+    kept_seconds: float = 86_400.0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ArchiveWorker:
+    """Prepares archives while ``async with`` lasts, two at a time; leaving it gives back what is unfinished.
+
+    A preparation whose process dies is begun again by any other, three times in all.
+    """
+
+    archives: Archives
+    storage: ObjectStorage
+    clock: Clock
+    settings: ArchiveSettings = field(default_factory=ArchiveSettings)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [
+            asyncio.create_task(self._work(), name=f"archives {number}") for number in range(MOST_AT_ONCE)
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Look at once for archives to prepare."""
+        self._woken.set()
+
+    async def _work(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                await self._forget()
+                found = await self.archives.claim(silent_since=self._silent_since(), now=self.clock.now())
+                if found is not None:
+                    await self._prepare(found)
+                    continue
+            except FactflowError as error:
+                log.warning("archives cannot be prepared: %s", error.message)
+            except Exception:
+                # A defect is to be seen, and must not keep later archives from being prepared.
+                log.exception("archives cannot be prepared")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.poll_seconds):
+                    await self._woken.wait()
+
+    def _silent_since(self) -> datetime:
+        return self.clock.now() - timedelta(seconds=self.settings.silent_seconds)
+
+    async def _prepare(self, archive: Archive) -> None:
+        if archive.attempts > MOST_ATTEMPTS:
+            await self._fail(archive, f"it was begun {MOST_ATTEMPTS} times and never came to its end")
+            return
+        try:
+            await self._pack(await self._counted(replace(archive, processed=0, bytes_packed=0)))
+        except NotWanted:
+            log.info("archive %s is not wanted any more", archive.id)
+        except FactflowError as error:
+            await self._fail(archive, error.message)
+        except asyncio.CancelledError:
+            with suppress(FactflowError):
+                await self.archives.update(replace(archive, alive_at=None, processed=0, bytes_packed=0))
+            raise
+        except Exception as error:
+            await self._fail(archive, f"{type(error).__name__}: {error}")
+            raise
+
+    async def _counted(self, archive: Archive) -> Archive:
+        if archive.is_total_exact:
+            return archive
+        found = await count(self.storage, archive.selection, most=COUNTED_AT_MOST)
+        return replace(archive, total=found.objects, is_total_exact=found.is_exact)
+
+    async def _pack(self, archive: Archive) -> None:
+        packing = Packing(self.storage, archive, _Beats(self).progress)
+        metadata = {"job_id": str(archive.id), "execution_id": str(archive.selection.execution_id)}
+        stored = await self.storage.write(
+            archive.key, packing.chunks(), content_type="application/zip", metadata=metadata
+        )
+        done = packing.archive
+        ready = replace(done, total=done.processed, is_total_exact=True).ended(
+            ArchiveStatus.READY, at=self.clock.now(), size=stored.size
+        )
+        if not await self.archives.update(ready):
+            await self._clean(archive)
+            raise NotWanted
+
+    async def _clean(self, archive: Archive) -> None:
+        """Remove the file of an archive that was cancelled in the last moment; not one that another has made meanwhile."""
+        with suppress(ArchiveNotFound):
+            known = await self.archives.get(archive.id)
+            if known.status in {ArchiveStatus.PREPARING, ArchiveStatus.READY}:
+                return
+        await self.storage.delete(archive.key)
+
+    async def _fail(self, archive: Archive, error: str) -> None:
+        log.warning("archive %s failed: %s", archive.id, error)
+        with suppress(FactflowError):
+            failed = archive.ended(ArchiveStatus.FAILED, at=self.clock.now(), error=error)
+            await self.archives.update(failed)
+
+    async def _forget(self) -> None:
+        before = self.clock.now() - timedelta(seconds=self.settings.kept_seconds)
+        for archive in await self.archives.ended(before=before):
+            await self.storage.delete(archive.key)
+            await self.archives.remove(archive.id)
+
+
+@dataclass(slots=True)
+class _Beats:
+    """Keeps the progress of a preparation now and then."""
+
+    worker: ArchiveWorker
+    _kept_at: float | None = None
+
+    async def progress(self, archive: Archive) -> None:
+        now = self.worker.clock.monotonic()
+        if self._kept_at is not None and now - self._kept_at < self.worker.settings.beat_seconds:
+            return
+        self._kept_at = now
+        if not await self.worker.archives.update(replace(archive, alive_at=self.worker.clock.now())):
+            raise NotWanted
