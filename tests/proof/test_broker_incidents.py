@@ -83,6 +83,18 @@ def test_queues_that_are_deleted_under_their_consumers_come_back(
     assert told >= deleted
 
 
+def test_a_broker_that_comes_back_empty_is_filled_from_the_ledger(
+    node: Node, database_url: str, s3_service: S3Service, tmp_path: Path
+) -> None:
+    """As one that was replaced: there is nothing in it that would need a backup."""
+    with over(node, database_url, s3_service, tmp_path, fan=300, pace=0.3) as running:
+        running.wait_until_done(100)
+        for order in ("stop_app", "reset", "start_app"):
+            node.control(order)
+        running.wait_until_ended()
+        settled_well(running)
+
+
 def test_work_that_takes_longer_than_the_broker_waits_is_done_once(
     node: Node, database_url: str, s3_service: S3Service, tmp_path: Path
 ) -> None:
