@@ -9,6 +9,7 @@ from application.chat import Chat
 from application.chat_conversations import Conversations
 from application.chat_runs import AnswerRuns
 from application.chat_threads import Threads
+from application.config_versions import ConfigVersions
 from application.configs import Configs
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
@@ -38,6 +39,7 @@ class Application:
     """The use-cases that entry points and the HTTP API are given."""
 
     configs: Configs
+    config_versions: ConfigVersions
     executions: Executions
     pausing: Pausing
     dead_letters: DeadLetters

@@ -60,6 +60,7 @@ from application.chat_runs import AnswerRuns
 from application.chat_threads import Threads, ThreadStore
 from application.chat_titles import Titles
 from application.config_check import ConfigCheck
+from application.config_versions import ConfigVersions
 from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
@@ -327,6 +328,11 @@ class World:
         )
         return Application(
             configs=configs,
+            config_versions=ConfigVersions(
+                work=work,
+                check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
+                clock=ports.clock,
+            ),
             executions=executions,
             pausing=Pausing(
                 executions=executions,

@@ -14,6 +14,7 @@ from adapters.http.controllers.adapters import AdaptersController
 from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.chat_messages import MessagesController
 from adapters.http.controllers.chat_threads import ThreadsController
+from adapters.http.controllers.config_versions import ConfigVersionsController
 from adapters.http.controllers.configs import ConfigsController
 from adapters.http.controllers.content import ContentController
 from adapters.http.controllers.dead_letters import DeadLettersController
@@ -45,6 +46,7 @@ from application.contents import Application
 CONTROLLERS = (
     PagesController,
     ConfigsController,
+    ConfigVersionsController,
     ExecutionsController,
     ExecutionEventsController,
     DeadLettersController,

@@ -51,6 +51,14 @@ class MemoryPipelineConfigs:
         wanted = [config for config in self._latest() if is_active in {None, config.is_active}]
         return tuple(wanted[offset : offset + limit]), len(wanted)
 
+    async def versions(
+        self, config_id: UUID, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[PipelineConfig], int]:
+        """A page of a config's versions, the latest first, and how many there are in all."""
+        latest = await self.get(config_id)
+        kept = [replace(config, is_active=latest.is_active) for config in reversed(self._versions[config_id])]
+        return kept[offset : offset + limit], len(kept)
+
     async def by_source_path(self, source_path: str) -> PipelineConfig | None:
         """The latest version of the first config that came from that file."""
         return next((config for config in self._latest() if config.source_path == source_path), None)

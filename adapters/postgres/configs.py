@@ -55,6 +55,14 @@ class PostgresPipelineConfigs:
         total = await (await self._connection.execute(_COUNT, wanted)).fetchone()
         return _configs(rows), total[0] if total else 0
 
+    async def versions(
+        self, config_id: UUID, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[PipelineConfig], int]:
+        """A page of a config's versions, the latest first, and how many there are in all."""
+        latest = await self.get(config_id)
+        rows = await (await self._connection.execute(_VERSIONS, (config_id, limit, offset))).fetchall()
+        return _configs(rows), latest.version
+
     async def by_source_path(self, source_path: str) -> PipelineConfig | None:
         """The latest version of the first config that came from that file."""
         row = await (await self._connection.execute(_BY_SOURCE_PATH, (source_path,))).fetchone()
@@ -109,6 +117,8 @@ _BY_SOURCE_PATH = (
     ORDER BY created_at, id LIMIT 1
 """
 )
+
+_VERSIONS = _SELECT + "WHERE config.id = %s ORDER BY version DESC LIMIT %s OFFSET %s"
 
 _REPLACE = """
     UPDATE pipeline_config SET latest_version = %s, is_active = %s WHERE id = %s AND latest_version = %s

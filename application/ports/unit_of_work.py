@@ -37,6 +37,15 @@ class PipelineConfigs(Protocol):
         """A page of the latest versions, by creation, and how many there are in all."""
         ...
 
+    async def versions(
+        self, config_id: UUID, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[PipelineConfig], int]:
+        """A page of a config's versions, the latest first, and how many there are in all; raises ConfigNotFound.
+
+        They are numbered from 1 without gaps, so the number of versions is that of the latest.
+        """
+        ...
+
     async def by_source_path(self, source_path: str) -> PipelineConfig | None:
         """The latest version of the config that came from that file, or None."""
         ...

@@ -1,12 +1,33 @@
-"""The use-cases of what executions kept and of what is indexed."""
+"""The use-cases of what is kept: by executions, in the index, of configs."""
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from application.archives.archive_worker import ArchiveWorker
 from application.archives.archiving import Archiving
+from application.config_check import ConfigCheck
+from application.config_versions import ConfigVersions
 from application.documents import IndexedDocuments
 from application.executions import Executions
 from entrypoints.composition.adapters import Adapters
+
+
+class Kept(TypedDict):
+    """Them, by their names in the table of contents."""
+
+    archiving: Archiving
+    indexed_documents: IndexedDocuments
+    config_versions: ConfigVersions
+
+
+def make_kept(adapters: Adapters, executions: Executions) -> Kept:
+    """All of them, over these adapters."""
+    return Kept(
+        archiving=make_archiving(adapters, executions),
+        indexed_documents=IndexedDocuments(documents=adapters.documents(), storage=adapters.storage()),
+        config_versions=make_config_versions(adapters),
+    )
 
 
 def make_archiving(adapters: Adapters, executions: Executions) -> Archiving:
@@ -22,6 +43,7 @@ def make_archiving(adapters: Adapters, executions: Executions) -> Archiving:
     )
 
 
-def make_indexed_documents(adapters: Adapters) -> IndexedDocuments:
-    """The documents in the index."""
-    return IndexedDocuments(documents=adapters.documents(), storage=adapters.storage())
+def make_config_versions(adapters: Adapters) -> ConfigVersions:
+    """What configs were."""
+    check = ConfigCheck(parser=adapters.parser(), registry=adapters.registry())
+    return ConfigVersions(work=adapters.work(), check=check, clock=adapters.clock())

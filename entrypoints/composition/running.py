@@ -50,7 +50,7 @@ from domain.execution import Execution
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
-from entrypoints.composition.content import make_archiving, make_indexed_documents
+from entrypoints.composition.content import make_kept
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -190,8 +190,7 @@ def _application(
             executions=executions, history=adapters.message_history(), needing_content=NEEDING_CONTENT
         ),
         stored_objects=StoredObjects(storage=adapters.storage(), uploading=make_uploading(adapters)),
-        archiving=make_archiving(adapters, executions),
-        indexed_documents=make_indexed_documents(adapters),
+        **make_kept(adapters, executions),
         lineage=_lineage(adapters),
         lineage_traces=LineageTraces(reader=adapters.lineage_reader()),
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),

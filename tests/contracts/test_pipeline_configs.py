@@ -198,3 +198,28 @@ async def test_a_config_is_found_by_its_source_path(begin: Begin) -> None:
         assert found is not None
         assert (found.id, found.version) == (config.id, 2)
         assert await configs.by_source_path("c.yaml") is None
+
+
+async def test_versions_are_listed_the_latest_first(begin: Begin) -> None:
+    """A page at a time, each as it was stored; whether it is active holds for all."""
+    config = new_config(name="one")
+    async with begin() as configs:
+        await configs.add(config)
+        await configs.add(new_config(name="another"))
+        latest = config
+        for name in ("two", "three"):
+            edited = latest.edited(at=latest.updated_at + timedelta(seconds=1), name=name)
+            await configs.replace(edited, expected_version=latest.version)
+            latest = edited
+        await configs.replace(latest.deactivated(at=latest.updated_at), expected_version=3)
+        page, total = await configs.versions(config.id, limit=2)
+        assert ([(one.version, one.name, one.is_active) for one in page], total) == (
+            [(3, "three", False), (2, "two", False)],
+            3,
+        )
+        page, total = await configs.versions(config.id, limit=9, offset=2)
+        assert ([(one.name, one.updated_at) for one in page], total) == ([("one", config.updated_at)], 3)
+        page, total = await configs.versions(config.id, limit=9, offset=9)
+        assert (list(page), total) == ([], 3)
+        with pytest.raises(ConfigNotFound):
+            await configs.versions(uuid4(), limit=1)

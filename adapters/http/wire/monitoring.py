@@ -83,21 +83,23 @@ class MonitorResponse(Struct, frozen=True, kw_only=True):
 
 def dag_response(execution: Execution, pipeline: Pipeline) -> DagResponse:
     """The graph as it travels."""
+    init_queue, nodes, edges = graph_of(pipeline)
+    return DagResponse(execution_id=execution.id, init_queue=init_queue, nodes=nodes, edges=edges)
+
+
+def graph_of(pipeline: Pipeline) -> tuple[str | None, list[DagNode], list[DagEdge]]:
+    """The queue of the first message, the routes and what joins them."""
     routes = pipeline.routes
     init = pipeline.init_message
     first = routes.get(init.route) if init is not None else None
-    return DagResponse(
-        execution_id=execution.id,
-        init_queue=None if first is None else first.inbound.queue,
-        nodes=[
-            DagNode(route_id=route.id, name=route.name, adapters=[step.type for step in route.adapters])
-            for route in routes.values()
-        ],
-        edges=[
-            DagEdge(from_route=source, to_route=target, queue=queue)
-            for source, target, queue in pipeline.edges()
-        ],
-    )
+    nodes = [
+        DagNode(route_id=route.id, name=route.name, adapters=[step.type for step in route.adapters])
+        for route in routes.values()
+    ]
+    edges = [
+        DagEdge(from_route=source, to_route=target, queue=queue) for source, target, queue in pipeline.edges()
+    ]
+    return None if first is None else first.inbound.queue, nodes, edges
 
 
 def route_stats(

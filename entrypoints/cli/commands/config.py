@@ -9,6 +9,7 @@ import click
 
 from entrypoints.cli.client import Server
 from entrypoints.cli.commands.config_validate import validate
+from entrypoints.cli.commands.config_versions import VERSION_COMMANDS
 from entrypoints.cli.commands.starting import start_and_tell, starting_options
 from entrypoints.cli.names import config_id_of
 from entrypoints.cli.paging import limit_option, offset_option, print_page
@@ -37,6 +38,8 @@ def config() -> None:
 
 
 config.add_command(validate)
+for _command in VERSION_COMMANDS:
+    config.add_command(_command)
 
 
 @config.command()
