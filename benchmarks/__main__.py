@@ -20,6 +20,7 @@ from benchmarks import (
     peers,
     search,
     startup,
+    webhooks,
     workers,
 )
 from benchmarks.outcome import NotMeasurable, Outcome
@@ -38,6 +39,7 @@ NAMES = (
     broker.NAME,
     churn.NAME,
     workers.NAME,
+    webhooks.NAME,
 )
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
@@ -97,6 +99,7 @@ def main(
         broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
         churn.NAME: lambda: churn.measure(executions=executions),
         workers.NAME: lambda: workers.measure(messages=messages, rounds=rounds),
+        webhooks.NAME: lambda: webhooks.measure(messages=messages, rounds=rounds),
     }
     outcomes: list[Outcome] = []
     failures: dict[str, str] = {}
