@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
-from standardwebhooks.webhooks import Webhook
+from multidict import CIMultiDict
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from adapters.http_client.webhook_sender import HttpWebhookSender
 from adapters.memory.event_bus import InProcessEventBus
@@ -23,6 +26,7 @@ from adapters.system.id_source import SystemIdSource
 from application.webhooks.attempting import Attempting
 from application.webhooks.care import EndpointCare
 from application.webhooks.delivery_worker import DeliveryWorker
+from application.webhooks.subscriptions import Subscriptions
 from domain.webhooks.delivery import Delivery, DeliveryFilter, DeliveryState
 from domain.webhooks.outcome import Failure
 from domain.webhooks.secret import Secret
@@ -33,6 +37,8 @@ from tests.integration.webhook_worker_process import LOOPBACK
 from tests.webhook_receiver import RunningReceiver, running_receiver
 
 SECRET = "whsec_" + "c2VjcmV0" * 6
+DOCS = Path(__file__).resolve().parents[2] / "docs/how-to/receive-webhooks.md"
+SETTLER = Path(__file__).with_name("settling_process.py")
 PROGRAM = Path(__file__).with_name("webhook_worker_process.py")
 PENDING, DELIVERED, DEAD = DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD
 
@@ -175,3 +181,98 @@ async def test_each_answer_of_a_real_receiver_has_its_outcome(receiver: RunningR
     assert waits["later/7200"] == 7200
     assert [of[one] for one in of if one not in await desk.subscriptions.versions()] == ["410"]
     assert len(receiver.received()) - before == len(paths)
+
+
+async def test_what_the_docs_say_verifies_what_arrives_during_a_rotation(receiver: RunningReceiver) -> None:
+    """The very lines of docs/how-to/receive-webhooks.md, for a receiver that has changed over and for one that has not."""
+    standard, documented = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    desk, clock, ids = memory_desk(), SystemClock(), SystemIdSource()
+    async with HttpWebhookSender(LOOPBACK) as sender:
+        worker = DeliveryWorker(
+            queue=desk.queue,
+            subscriptions=desk.subscriptions,
+            attempting=Attempting(sender=sender, clock=clock, ids=ids),
+            care=EndpointCare(subscriptions=desk.subscriptions, clock=clock, ids=ids),
+            events=InProcessEventBus(),
+        )
+        use_case = Subscriptions(subscriptions=desk.subscriptions, sender=sender, clock=clock, ids=ids)
+        made = await use_case.create(url=receiver.url("200/rotated"), event_types=["execution.completed"])
+        rotated = await use_case.rotate(made.id, keep_seconds=3600)
+        await desk.deliveries.publish(an_event())
+        async with worker:
+            await settled(desk, 1)
+        dropped = await use_case.rotate(made.id, keep_seconds=0)
+        await desk.deliveries.publish(an_event())
+        async with worker:
+            await settled(desk, 2)
+    during, after = (one for one in receiver.received() if one["path"].endswith("rotated"))
+    old, new, last = (one.secrets[0].text for one in (made, rotated, dropped))
+
+    def verified(code: str, secret: str, one: dict[str, Any]) -> Any:
+        names = {"secret": secret, "body": one["body"], "headers": CIMultiDict(one["headers"])}
+        exec(code, names)  # noqa: S102 (our own documentation)
+        return names.get("event", {}).get("type") or names.get("is_right")
+
+    for secret in (old, new):
+        assert verified(standard, secret, during) == "execution.completed"
+    # The header has room for one signature, and the old secret makes it until it expires.
+    assert [verified(documented, secret, during) for secret in (old, new)] == [True, False]
+    assert verified(standard, last, after) == "execution.completed"
+    assert [verified(documented, secret, after) for secret in (old, new, last)] == [False, False, True]
+    for secret in (old, new):
+        with pytest.raises(WebhookVerificationError):
+            verified(standard, secret, after)
+
+
+@pytest.mark.slow
+async def test_a_kill_amid_settlements_loses_no_event_and_invents_none(
+    database: Database, receiver: RunningReceiver
+) -> None:
+    """What has ended is told of, what has not is not, and all of it arrives."""
+    desk = postgres_desk(database)
+    subscription = await desk.subscribed(
+        "execution.completed", "storage.object_created", url=receiver.url("200/killed"), headers={}
+    )
+    with settling(database):
+        await until(database, COMPLETED, lambda found: len(found) >= 40)
+    # What the process had sent, the server may still be about to commit.
+    await until(database, AT_WORK, lambda found: not found)
+    completed = await ids_of(database, COMPLETED)
+    for event_type in subscription.event_types:
+        assert await ids_of(database, TOLD, event_type) == completed
+    with working(database):
+        deliveries = await settled(desk, 2 * len(completed))
+    arrived = {one["headers"]["webhook-id"] for one in receiver.received() if one["path"].endswith("killed")}
+    assert arrived == {str(one.id) for one in deliveries}
+
+
+COMPLETED = "SELECT id FROM pipeline_execution WHERE status = 'completed'"
+TOLD = "SELECT execution_id FROM webhook_event WHERE type = %s"
+AT_WORK = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()"
+
+
+@contextmanager
+def settling(database: Database) -> Iterator[None]:
+    """A process that settles, killed at the end."""
+    with subprocess.Popen([sys.executable, str(SETTLER), str(database.url)]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+async def until(database: Database, query: str, is_so: Callable[[set[Any]], bool]) -> None:
+    """Wait for what a query finds."""
+    for _ in range(10_000):
+        if is_so(await ids_of(database, query)):
+            return
+        await asyncio.sleep(0.003)
+    raise AssertionError(query)
+
+
+async def ids_of(database: Database, query: str, *values: str) -> set[Any]:
+    """What a query finds, each once; that nothing is there twice is checked too."""
+    async with database.transaction() as connection:
+        rows = await (await connection.execute(query.encode(), values)).fetchall()
+    assert len(set(rows)) == len(rows)
+    return {row[0] for row in rows}

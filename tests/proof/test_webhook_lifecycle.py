@@ -205,7 +205,7 @@ class DeliveryLifecycle(RuleBasedStateMachine):
 def lived(examples: int, postgres_url: str | None = None) -> None:
     """Let so many lives be lived."""
     machine = type("Lived", (DeliveryLifecycle,), {"postgres_url": postgres_url})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,
