@@ -40,7 +40,7 @@ USER factflow
 
 # Of a server; a worker answers no requests, and is listed by `factflow system workers` while it lives.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s \
-    CMD ["factflow", "--timeout", "8s", "system", "health"]
+    CMD ["factflow", "--timeout", "8s", "system", "ready"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["python", "-m", "factflow_server"]
 CMD ["serve"]

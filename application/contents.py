@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from application.access.audit import Audit
+from application.access.doorkeeper import Doorkeeper
+from application.access.keys import Keys
+from application.access.repeats import Repeats
 from application.archives.archiving import Archiving
 from application.chat import Chat
 from application.chat_conversations import Conversations
@@ -65,4 +69,8 @@ class Application:
     webhook_redeliveries: Redeliveries
     workers: Workers
     diagnostics: Diagnostics
+    keys: Keys
+    doorkeeper: Doorkeeper
+    audit: Audit
+    repeats: Repeats
     health: SystemHealth

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from entrypoints.access_settings import AccessSettings
 from entrypoints.setting_values import about, number
 
 _DAYS = number(1, 36_500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class RetentionSettings:
+class RetentionSettings(AccessSettings):
     """Days after which what is old is forgotten."""
 
     execution_retention_days: float = field(
@@ -29,4 +30,13 @@ class RetentionSettings:
     webhook_retention_days: float = field(
         default=30.0,
         metadata=about(_DAYS, "How many days settled webhook deliveries are kept, with their events."),
+    )
+    audit_retention_days: float = field(
+        default=365.0, metadata=about(_DAYS, "How many days entries of the audit log are kept.")
+    )
+    idempotency_retention_hours: float = field(
+        default=24.0,
+        metadata=about(
+            number(1, 8760), "How many hours the answer to a request with an idempotency key is kept."
+        ),
     )

@@ -39,7 +39,7 @@ class AddressUnusable(Conflict):
 
 
 class NotOnLoopback(Refused):
-    """A server answers without a key, so it listens on this machine alone."""
+    """A server without authentication listens on this machine alone."""
 
     code = "not_on_loopback"
 
@@ -55,8 +55,8 @@ class _Server(uvicorn.Server):
 def run(settings: Settings, *, embedded: bool) -> int:
     """Serve until a signal comes; returns the exit code. Errors of ours are the caller's to tell."""
     require_for_serving(settings, embedded=embedded)
-    if not is_loopback(settings.host):
-        raise NotOnLoopback(f"{NotOnLoopback.__doc__} {settings.host} is not allowed.")
+    if not settings.needs_keys(embedded=embedded):
+        _require_loopback(settings.host)
     configure_logging(settings)
     try:
         asyncio.run(_serve(settings, embedded=embedded))
@@ -74,6 +74,8 @@ async def _serve(settings: Settings, *, embedded: bool) -> None:
         adapters = (EmbeddedAdapters if embedded else ServerAdapters)(settings=settings)
         async with running(settings, adapters) as application:
             stop.has_started()
+            if settings.needs_keys(embedded=embedded):
+                await _provide_first_key(application, settings)
             mode = "embedded" if embedded else "server"
             server = _http_server(application, settings, port=address[1], mode=mode)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -88,6 +90,20 @@ async def _serve(settings: Settings, *, embedded: bool) -> None:
             await asyncio.wait({greeting})
             server.should_exit = True
             await serving
+
+
+def _require_loopback(host: str) -> None:
+    if not is_loopback(host):
+        raise NotOnLoopback(
+            f"a server without authentication listens on this machine alone, and {host} is not it: "
+            "set FACTFLOW_AUTHENTICATION=keys, and it may listen there and ask for API keys"
+        )
+
+
+async def _provide_first_key(application: Application, settings: Settings) -> None:
+    made = await application.keys.bootstrap(settings.bootstrap_key)
+    if made is not None:
+        print(f"The first API key, with every scope, shown this once: {made}", file=sys.stderr, flush=True)
 
 
 def is_loopback(host: str) -> bool:
@@ -130,6 +146,8 @@ def _http_server(
         access_log=False,
         lifespan="off",
         server_header=False,
+        # Whom to believe about addresses is the gate's to decide; uvicorn would believe everybody on this machine.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return _Server(config)

@@ -16,15 +16,18 @@ import uvicorn
 from litestar.di import Provide
 
 from adapters.documents.format_reader import FormatDocumentReader
-from adapters.http.app import HttpApi, create_app
+from adapters.http.app import HttpApi, create_app, equip
 from adapters.http.dependencies import provided
 from adapters.http.settings import HttpSettings
+from adapters.memory.api_keys import MemoryApiKeys
 from adapters.memory.archives import MemoryArchives
+from adapters.memory.audit_log import MemoryAuditLog
 from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.idempotency_records import MemoryIdempotencyRecords
 from adapters.memory.index_administration import MemoryIndexAdministration
 from adapters.memory.inspection import MemoryInspection
 from adapters.memory.leases import MemoryLeases
@@ -51,6 +54,10 @@ from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
+from application.access.audit import Audit
+from application.access.doorkeeper import Doorkeeper
+from application.access.keys import Keys
+from application.access.repeats import Repeats
 from application.archives.archive_worker import ArchiveWorker
 from application.archives.archiving import Archiving
 from application.chat import Chat
@@ -82,6 +89,7 @@ from application.lineage_repair import LineageRepair
 from application.lineage_traces import LineageTraces
 from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue
+from application.ports.clock import Clock
 from application.ports.language_model import LanguageModel
 from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext
 from application.ports.readiness import ComponentHealth, Health
@@ -99,6 +107,7 @@ from application.webhooks.delivery_worker import DeliveryWorker
 from application.webhooks.redeliveries import Redeliveries
 from application.webhooks.subscriptions import Subscriptions
 from application.workers import Workers
+from domain.access.single_sign_on import SingleSignOn
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
 from domain.webhooks.delivery import Answer
@@ -186,6 +195,12 @@ class World:
     history: MemoryMessageHistory = field(init=False)
     pauses: MemoryPauses = field(init=False)
     leases: MemoryLeases = field(default_factory=MemoryLeases)
+    clock: Clock = field(default_factory=SystemClock)
+    api_keys: MemoryApiKeys = field(default_factory=MemoryApiKeys)
+    audit_log: MemoryAuditLog = field(default_factory=MemoryAuditLog)
+    idempotency_records: MemoryIdempotencyRecords = field(default_factory=MemoryIdempotencyRecords)
+    sign_on: SingleSignOn = field(default_factory=SingleSignOn)
+    requests_per_minute: int | None = None
     route_pauses: RoutePauses = field(init=False)
 
     def __post_init__(self) -> None:
@@ -253,6 +268,14 @@ class World:
             "chat_threads": threads,
             "conversations": Conversations(threads=threads, runs=runs, titles=titles),
         }
+
+    def _doorkeeper(self) -> Doorkeeper:
+        return Doorkeeper(
+            keys=self.api_keys,
+            clock=self.clock,
+            sign_on=self.sign_on,
+            requests_per_minute=self.requests_per_minute,
+        )
 
     def engine(self) -> Engine:
         """An engine, not yet open."""
@@ -379,6 +402,16 @@ class World:
                 ids=ports.ids,
                 gates=engine.gates,
             ),
+            keys=Keys(
+                keys=self.api_keys,
+                clock=self.clock,
+                ids=ports.ids,
+                environment="test",
+                changed=(doorkeeper := self._doorkeeper()).forget,
+            ),
+            doorkeeper=doorkeeper,
+            audit=Audit(log=self.audit_log, clock=self.clock),
+            repeats=Repeats(records=self.idempotency_records, clock=self.clock),
             health=SystemHealth(components=[self.component], clock=ports.clock, started_at=ports.clock.now()),
         )
 
@@ -478,6 +511,7 @@ def _app(application: Application, settings: HttpSettings) -> Iterator[HttpApi]:
         known = app.dependencies[name]
         assert isinstance(known, Provide)
         known.dependency = given.dependency
+    equip(app, application, settings)
     yield app
     # Not after an error: an app that a test has broken serves no other.
     idle.append(app)
@@ -512,7 +546,7 @@ async def _listening(app: Any) -> AsyncIterator[str]:
     # With its protocol named, asyncio turns Nagle's algorithm off; without, each answer takes 40 ms more.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, proxy_headers=False)
         server = _PromptServer(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110  # uvicorn tells it no other way

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Litestar
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
+from adapters.http.access.admission import PLACE, Gate, admission
 from adapters.http.access.principal import PRINCIPAL
 from adapters.http.allowed_methods import methods_by_path, telling_methods
 from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.adapters import AdaptersController
+from adapters.http.controllers.audit import AuditController
 from adapters.http.controllers.chat import ChatController
 from adapters.http.controllers.chat_messages import MessagesController
 from adapters.http.controllers.chat_threads import ThreadsController
@@ -23,6 +25,7 @@ from adapters.http.controllers.documents import DocumentsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
 from adapters.http.controllers.indexes import IndexesController
+from adapters.http.controllers.keys import KeysController
 from adapters.http.controllers.lineage import LineageController
 from adapters.http.controllers.lineage_reports import LineageReportsController
 from adapters.http.controllers.monitoring import MonitoringController
@@ -38,6 +41,7 @@ from adapters.http.controllers.webhooks import WebhooksController
 from adapters.http.dependencies import provided
 from adapters.http.edge import Edge
 from adapters.http.error_handling import answer_with_problem
+from adapters.http.idempotency import idempotent, keep_repeats
 from adapters.http.metrics import RequestMetrics
 from adapters.http.queries import require_plain_query
 from adapters.http.settings import HttpSettings
@@ -69,6 +73,8 @@ CONTROLLERS = (
     AdaptersController,
     WebhooksController,
     WebhookDeliveriesController,
+    KeysController,
+    AuditController,
     SystemController,
     DiagnosticsController,
 )
@@ -78,6 +84,7 @@ class HttpApi(Litestar):
     """Litestar behind the edge, which sees every request, those to unknown paths too."""
 
     edge: Edge
+    inside: ASGIApp
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one connection, or start and stop with the server."""
@@ -95,6 +102,7 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
         route_handlers=list(CONTROLLERS),
         dependencies={**provided(application, settings), "principal": PRINCIPAL},
         exception_handlers={Exception: answer_with_problem},
+        middleware=[admission, idempotent],
         request_class=JsonRequest,
         before_request=require_plain_query,
         request_max_body_size=settings.max_body_bytes,
@@ -102,6 +110,13 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
         logging_config=None,
     )
     metrics = app.state["metrics"] = RequestMetrics()
-    routed = telling_methods(app.route, methods_by_path(app.routes))
-    app.edge = Edge(metrics.measured(routed), settings)
+    app.inside = metrics.measured(telling_methods(app.route, methods_by_path(app.routes)))
+    equip(app, application, settings)
     return app
+
+
+def equip(app: HttpApi, application: Application, settings: HttpSettings) -> None:
+    """Let the application's own principals in, and write into its own audit log."""
+    app.state[PLACE] = Gate(doorkeeper=application.doorkeeper, settings=settings)
+    keep_repeats(app.state, application.repeats, body_limit=settings.max_body_bytes)
+    app.edge = Edge(app.inside, settings, application.audit)

@@ -12,10 +12,13 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http import errors
+from adapters.http.access.exchange import begin
+from adapters.http.access.recording import Recording
 from adapters.http.correlation import REQUEST_ID, request_id, trace_parent
 from adapters.http.object_paths import routed
 from adapters.http.problems import MEDIA_TYPE, headers_of, problem
 from adapters.http.settings import HttpSettings
+from application.access.audit import Audit
 from domain.errors import FactflowError
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -24,9 +27,10 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class Edge:
     """Wraps the whole application, so that what holds for every request holds for unknown paths too."""
 
-    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: HttpSettings, audit: Audit) -> None:
         self._app = app
         self._settings = settings
+        self._audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -34,9 +38,12 @@ class Edge:
             await self._app(scope, receive, send)
             return
         token = REQUEST_ID.set(request_id(scope["headers"]))
+        labelled = _labelled(send, trace_parent(scope["headers"]))
+        recording = Recording(self._audit, begin(scope), scope, labelled)
         try:
-            await self._answer(scope, receive, _labelled(send, trace_parent(scope["headers"])))
+            await self._answer(scope, receive, recording.send)
         finally:
+            await recording.close()
             REQUEST_ID.reset(token)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:

@@ -19,6 +19,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import ParameterKwarg
 
 from adapters.http import errors
+from adapters.http.access.exchange import exchange_of
 from adapters.http.bodies import body_errors
 from adapters.http.openai_errors import PATH as OPENAI
 from adapters.http.openai_errors import openai_problem
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 def answer_with_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The response for any exception; what is not foreseen is logged with the request's id and told as a plain 500."""
     ours = translated(request, error)
+    exchange_of(request.scope).error_code = ours.code
     document = problem(ours, instance=request.scope["path"])
     if request.scope["path"].startswith(OPENAI):
         document = openai_problem(document)

@@ -15,10 +15,17 @@ from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
 from adapters.http import errors
+from adapters.http.access.describing import SCHEMES, access_errors, may_repeat, security_of
 from adapters.http.examples import example_of
 from adapters.http.problems import MEDIA_TYPE, NotRunnableProblem, Problem, status_of
 from domain.errors import FactflowError, Unavailable
 from domain.findings import ConfigNotRunnable, UnparseableConfig
+from domain.idempotency import (
+    AnswerNotKept,
+    IdempotencyInFlight,
+    IdempotencyKeyReused,
+    InvalidIdempotencyKey,
+)
 
 _REF = "#/components/schemas/{name}"
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -43,7 +50,7 @@ def openapi_document(app: Litestar, *, title: str, version: str) -> dict[str, An
             {"name": tag} for tag in sorted({tag for *_, handler in operations for tag in tags_of(handler)})
         ],
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": SCHEMES},
     }
 
 
@@ -69,11 +76,13 @@ def tags_of(handler: HTTPRouteHandler) -> list[str]:
 
 def _operation(route: HTTPRoute, handler: HTTPRouteHandler) -> dict[str, Any]:
     parameters = [*_parameters(route, handler), *handler.opt.get("parameters", ())]
+    parameters += [_IDEMPOTENCY_KEY] if may_repeat(handler) else []
     operation: dict[str, Any] = {
         "operationId": handler.operation_id,
         "summary": handler.summary,
         "description": _paragraphs(handler.fn.__doc__ or ""),
         "tags": tags_of(handler),
+        "security": security_of(handler),
         "responses": {str(handler.status_code): _answer(handler)} | handler.opt.get("answers", {}),
     }
     if parameters:
@@ -82,6 +91,17 @@ def _operation(route: HTTPRoute, handler: HTTPRouteHandler) -> dict[str, Any]:
         operation["requestBody"] = body
     operation["responses"] |= _problems(_errors(handler, {item["in"] for item in parameters}))
     return operation
+
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The request is done once, however often it is sent with this key: a repeat is told the same.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 257},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
+_REPEAT_ERRORS = (InvalidIdempotencyKey, IdempotencyKeyReused, IdempotencyInFlight, AnswerNotKept)
 
 
 def _errors(handler: HTTPRouteHandler, places: set[str]) -> list[type[FactflowError]]:
@@ -94,7 +114,9 @@ def _errors(handler: HTTPRouteHandler, places: set[str]) -> list[type[FactflowEr
         found.append(errors.RequestNotValid)
     if any(field.annotation is UUID for field in _path_fields(handler)):
         found.append(errors.PathNotFound)
-    found += [errors.MalformedRequest, errors.HostNotAllowed]
+    found += [errors.MalformedRequest, errors.HostNotAllowed, *access_errors(handler)]
+    if may_repeat(handler):
+        found += _REPEAT_ERRORS
     if not handler.http_methods <= {"GET"}:
         found.append(errors.OriginNotAllowed)
     return [*dict.fromkeys([*found, FactflowError, Unavailable])]

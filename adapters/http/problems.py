@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -12,15 +13,19 @@ from msgspec import UNSET, Struct, UnsetType
 from adapters.http import errors
 from adapters.http.correlation import REQUEST_ID
 from adapters.http.wire.reports import FindingResponse, ValidationReportResponse, report_response
+from domain.access.errors import NotAuthenticated, ScopeMissing, TooManyRequests
 from domain.errors import Conflict, FactflowError, Invalid, NotFound, Refused, Unavailable
 from domain.execution import StatusChangeNotAllowed, TooManyConcurrentExecutions
 from domain.findings import ConfigNotRunnable, UnparseableConfig, ValidationReport
+from domain.idempotency import IdempotencyInFlight, IdempotencyKeyReused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+_REALM = 'Bearer realm="factflow"'
 
 STATUS_BY_KIND: Mapping[type[FactflowError], int] = {
     errors.RequestNotValid: 422,
+    IdempotencyKeyReused: 422,
     errors.MalformedRequest: 400,
     errors.BodyTooLarge: 413,
     errors.MediaTypeNotSupported: 415,
@@ -29,6 +34,8 @@ STATUS_BY_KIND: Mapping[type[FactflowError], int] = {
     errors.PreconditionFailed: 412,
     StatusChangeNotAllowed: 400,  # the documented status of this operation
     TooManyConcurrentExecutions: 429,
+    NotAuthenticated: 401,
+    TooManyRequests: 429,
     Invalid: 400,
     NotFound: 404,
     Conflict: 409,
@@ -110,7 +117,18 @@ def headers_of(error: FactflowError) -> dict[str, str]:
             return {"allow": error.allowed}
         case errors.RangeNotSatisfiable():
             return {"content-range": f"bytes */{error.size}"}
-        case TooManyConcurrentExecutions() | Unavailable():
+        case NotAuthenticated():
+            return {"www-authenticate": _challenge(error)}
+        case ScopeMissing():
+            return {"www-authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
+        case TooManyRequests():
+            return {"retry-after": str(ceil(error.retry_after_seconds))}
+        case TooManyConcurrentExecutions() | IdempotencyInFlight() | Unavailable():
             return {"retry-after": str(RETRY_AFTER_SECONDS)}
         case _:
             return {}
+
+
+def _challenge(error: NotAuthenticated) -> str:
+    """What RFC 6750, section 3, has a server say: nothing of an error to whoever has sent no key."""
+    return _REALM if type(error) is NotAuthenticated else f'{_REALM}, error="invalid_token"'

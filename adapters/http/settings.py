@@ -27,7 +27,8 @@ def _is_ready() -> bool:
 class HttpSettings:
     """Limits and facts that the composition root knows.
 
-    ``refuses_foreign_hosts`` is for a server without authentication: it then answers only requests whose ``Host`` (and
+    With ``needs_keys`` every operation that is not public needs an API key, or a person whom a trusted proxy names in
+    the two headers. ``refuses_foreign_hosts`` is for a server without authentication: it then answers only requests whose ``Host`` (and
     ``Origin``, when they change something) is this machine or one of ``host_names``, so that a web page cannot reach
     it by DNS rebinding. ``has_recovered`` tells whether recovery after a restart is done. ``facts`` is what the process
     was started with, without secrets.
@@ -35,6 +36,9 @@ class HttpSettings:
 
     version: str = "0.0.0"
     mode: str = "server"
+    needs_keys: bool = False
+    sso_user_header: str = "x-forwarded-user"
+    sso_groups_header: str = "x-forwarded-groups"
     refuses_foreign_hosts: bool = False
     host_names: frozenset[str] = field(default_factory=frozenset)
     max_body_bytes: int = 10 * MEBIBYTE

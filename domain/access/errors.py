@@ -34,6 +34,10 @@ class ScopeMissing(Refused):
 
     code = "scope_missing"
 
+    def __init__(self, scope: str = "") -> None:
+        super().__init__(f"this needs the scope {scope}" if scope else None)
+        self.scope = scope
+
 
 class ScopeNotHeld(Refused):
     """Nobody can give a key more than they may do themselves, or take over a key that may do more."""

@@ -42,7 +42,7 @@ def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -
         machine.disk(settings.data_dir),
         machine.documents(settings.docs),
         machine.port(settings.host, settings.port),
-        machine.exposure(settings.host),
+        machine.exposure(settings.host, needs_keys=settings.needs_keys(embedded=True)),
         machine.embedded_postgres(),
         machine.embedding_model(),
         machine.processor(settings.model_compute_type),

@@ -146,19 +146,21 @@ def port(host: str, number: int) -> Check:
     return Check("port", State.OK, f"{place} is free")
 
 
-def exposure(host: str) -> Check:
-    """Whether an embedded server may listen there: it asks for no key."""
+def exposure(host: str, *, needs_keys: bool = False) -> Check:
+    """Whether an embedded server may listen there: on this machine alone, unless it asks for API keys."""
     try:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_loopback = host == "localhost"
     if is_loopback:
         return Check("exposure", State.OK, "this machine only")
+    if needs_keys:
+        return Check("exposure", State.OK, f"other machines can reach {host}, with an API key")
     return Check(
         "exposure",
         State.FAILED,
-        f"other machines could reach {host}, and an embedded server asks for no key",
-        "listen on 127.0.0.1, and let a proxy that authenticates pass requests on",
+        f"other machines could reach {host}, and this server asks for no API key",
+        "set FACTFLOW_AUTHENTICATION=keys, or listen on 127.0.0.1",
     )
 
 

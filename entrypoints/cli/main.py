@@ -7,11 +7,13 @@ import click
 from entrypoints.cli import reporting
 from entrypoints.cli.commands.adapter import adapter
 from entrypoints.cli.commands.archive_download import download
+from entrypoints.cli.commands.audit import audit
 from entrypoints.cli.commands.chat import chat
 from entrypoints.cli.commands.config import config
 from entrypoints.cli.commands.dead_letter import dead_letter
 from entrypoints.cli.commands.document import document
 from entrypoints.cli.commands.execution import execution
+from entrypoints.cli.commands.key import key
 from entrypoints.cli.commands.lineage import lineage
 from entrypoints.cli.commands.pipeline import pipeline
 from entrypoints.cli.commands.replay import execution_replay, execution_replays, replay
@@ -56,6 +58,8 @@ for _command in (
     lineage,
     adapter,
     webhook,
+    key,
+    audit,
     system,
 ):
     factflow.add_command(_command)

@@ -1,8 +1,9 @@
-"""`python -m factflow_server`: serve, worker, eval, doctor, migrate."""
+"""`python -m factflow_server`: serve, worker, eval, doctor, migrate, make-key."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -135,6 +136,15 @@ def migrate(output: str, **flags: str | None) -> int:
     from entrypoints.migrate import run
 
     return run(settings, output=output) or 0
+
+
+@server.command("make-key")
+@click.option("--environment", default="live", show_default=True, help="The environment that the key names.")
+def make_key(environment: str) -> None:
+    """Print a new API key, for FACTFLOW_BOOTSTRAP_KEY; nothing knows it yet."""
+    from domain.access.key_text import RANDOM_BYTES, key_text
+
+    click.echo(key_text(environment, secrets.token_bytes(RANDOM_BYTES)))
 
 
 def settings_of(flags: dict[str, str | None]) -> Settings:

@@ -14,13 +14,16 @@ from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.pipeline.discovery import installed
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
+from adapters.postgres.api_keys import PostgresApiKeys
 from adapters.postgres.archives import PostgresArchives
+from adapters.postgres.audit_log import PostgresAuditLog
 from adapters.postgres.chat_messages import PostgresChatMessages
 from adapters.postgres.chat_threads import PostgresChatThreads
 from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.idempotency_records import PostgresIdempotencyRecords
 from adapters.postgres.index_administration import PostgresIndexAdministration
 from adapters.postgres.inspection import PostgresInspection
 from adapters.postgres.leases import PostgresLeases
@@ -44,7 +47,9 @@ from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource
 from adapters.yaml.parser import YamlConfigParser
 from application.embedding_models import EmbeddingModels
+from application.ports.api_keys import ApiKeys
 from application.ports.archives import Archives
+from application.ports.audit_log import AuditLog
 from application.ports.chat_threads import ChatMessages, ChatThreads
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
@@ -55,6 +60,7 @@ from application.ports.embedding_model import EmbeddingModel
 from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.id_source import IdSource
+from application.ports.idempotency_records import IdempotencyRecords
 from application.ports.index_administration import IndexAdministration
 from application.ports.inspection import Inspection
 from application.ports.language_model import LanguageModel
@@ -145,6 +151,9 @@ class Adapters(containers.DeclarativeContainer):
     transient_chat_threads: providers.Provider[ChatThreads] = providers.AbstractSingleton()
     transient_chat_messages: providers.Provider[ChatMessages] = providers.AbstractSingleton()
     archives: providers.Provider[Archives] = providers.AbstractSingleton()
+    api_keys: providers.Provider[ApiKeys] = providers.AbstractSingleton()
+    audit_log: providers.Provider[AuditLog] = providers.AbstractSingleton()
+    idempotency_records: providers.Provider[IdempotencyRecords] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
     index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
@@ -204,6 +213,9 @@ class EmbeddedAdapters(Adapters):
     transient_chat_threads = providers.Singleton(MemoryChatThreads, _transient_chat)
     transient_chat_messages = providers.Singleton(MemoryChatMessages, _transient_chat)
     archives = providers.Singleton(PostgresArchives, database)
+    api_keys = providers.Singleton(PostgresApiKeys, database)
+    audit_log = providers.Singleton(PostgresAuditLog, database)
+    idempotency_records = providers.Singleton(PostgresIdempotencyRecords, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
     index_administration = providers.Singleton(PostgresIndexAdministration, database)

@@ -14,18 +14,22 @@ from factflow_server import __version__
 
 
 def http_api(application: Application, settings: Settings, *, port: int, mode: str = "embedded") -> HttpApi:
-    """The API of a server that answers this machine alone and needs no key; ``mode`` is what it says it is.
+    """The API of a server; ``mode`` is what it says it is. One that needs no keys answers this machine alone.
 
     Log records get the id of the request that they belong to.
     """
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
+    needs_keys = settings.needs_keys(embedded=mode == "embedded")
     return create_app(
         application,
         settings=HttpSettings(
             version=__version__,
             mode=mode,
-            refuses_foreign_hosts=True,
+            needs_keys=needs_keys,
+            sso_user_header=settings.sso_user_header,
+            sso_groups_header=settings.sso_groups_header,
+            refuses_foreign_hosts=not needs_keys,
             host_names=frozenset({settings.host, f"{settings.host}:{port}"}),
             facts=setting_facts(settings),
         ),

@@ -27,6 +27,7 @@ def make_chores(adapters: Adapters, settings: Settings, uploading: Uploading) ->
 def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:
     """Everything that would grow for ever otherwise; lineage comes after the executions that it is of."""
     retention, deliveries = adapters.retention(), adapters.webhook_deliveries()
+    audit_log, records = adapters.audit_log(), adapters.idempotency_records()
     return Forgetting(
         kept=[
             Kept(
@@ -43,6 +44,16 @@ def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:
                 name="webhook deliveries",
                 days=settings.webhook_retention_days,
                 forget=lambda before, limit: deliveries.forget(before=before, limit=limit),
+            ),
+            Kept(
+                name="audit entries",
+                days=settings.audit_retention_days,
+                forget=lambda before, limit: audit_log.forget(before=before, limit=limit),
+            ),
+            Kept(
+                name="idempotency keys",
+                days=settings.idempotency_retention_hours / 24,
+                forget=lambda before, limit: records.forget(before=before, limit=limit),
             ),
         ],
         clock=adapters.clock(),

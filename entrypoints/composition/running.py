@@ -47,6 +47,7 @@ from application.upkeep import Upkeep
 from application.workers import Workers
 from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution
+from entrypoints.composition.access import AccessParts, make_access
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
@@ -96,14 +97,15 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
             await stack.enter_async_context(
                 StandingDown(lost=sole_use.lost, recovery=recovery, route_pauses=route_pauses)
             )
-        webhooks = _webhooks(adapters, settings)
-        application = _application(adapters, engine, settings, route_pauses, loop, webhooks)
+        webhooks, access = _webhooks(adapters, settings), make_access(adapters, settings)
+        application = _application(adapters, engine, settings, route_pauses, loop, webhooks, access)
         await stack.enter_async_context(application.redrives)
         await stack.enter_async_context(application.chat_runs)
         await stack.enter_async_context(application.archiving.worker)
         await stack.enter_async_context(webhooks.worker)
         await stack.enter_async_context(webhooks.redeliveries)
         await stack.enter_async_context(make_chores(adapters, settings, application.stored_objects.uploading))
+        await stack.enter_async_context(access.care)
         stack.enter_context(rarely_collected())
         yield application
 
@@ -170,13 +172,13 @@ def _application(
     route_pauses: RoutePauses,
     loop: LoopWatch,
     webhooks: Webhooks,
+    access: AccessParts,
 ) -> Application:
     configs = _configs(adapters)
     limit = settings.max_concurrent_executions
     executions = Executions(configs=configs, work=adapters.work(), engine=engine, limit=limit)
-    dead_letters = DeadLetters(
-        letters=adapters.dead_letters(), executions=executions, engine=engine, limit=limit
-    )
+    letters = adapters.dead_letters()
+    dead_letters = DeadLetters(letters=letters, executions=executions, engine=engine, limit=limit)
     search = Search(index=adapters.index(), models=adapters.models(), reranker=adapters.reranker())
     catalogue = Catalogue(adapters=adapters.catalogue())
     chatting = make_chatting(adapters, search, settings)
@@ -208,9 +210,18 @@ def _application(
         webhook_redeliveries=webhooks.redeliveries,
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         diagnostics=_diagnostics(adapters, engine),
-        health=_health(
-            adapters, OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)
-        ),
+        **access.use_cases,
+        health=_health(adapters, engine, loop, catalogue),
+    )
+
+
+def _configs(adapters: Adapters) -> Configs:
+    return Configs(
+        work=adapters.work(),
+        parser=adapters.parser(),
+        registry=adapters.registry(),
+        clock=adapters.clock(),
+        ids=adapters.ids(),
     )
 
 
@@ -224,16 +235,6 @@ def _webhooks(adapters: Adapters, settings: Settings) -> Webhooks:
         clock=adapters.clock(),
         ids=adapters.ids(),
         events=adapters.events(),
-    )
-
-
-def _configs(adapters: Adapters) -> Configs:
-    return Configs(
-        work=adapters.work(),
-        parser=adapters.parser(),
-        registry=adapters.registry(),
-        clock=adapters.clock(),
-        ids=adapters.ids(),
     )
 
 
@@ -272,9 +273,11 @@ def _pausing(adapters: Adapters, executions: Executions, route_pauses: RoutePaus
     )
 
 
-def _health(adapters: Adapters, *parts: Readiness) -> SystemHealth:
+def _health(adapters: Adapters, engine: Engine, loop: LoopWatch, catalogue: Catalogue) -> SystemHealth:
+    parts: list[Readiness] = [getattr(adapters, slot)() for slot in HEALTHY]
+    parts += [OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)]
     return SystemHealth(
-        components=[*(getattr(adapters, slot)() for slot in HEALTHY), *parts],
+        components=parts,
         clock=adapters.clock(),
         started_at=adapters.clock().now(),
     )

@@ -86,6 +86,16 @@ def test_an_address_that_is_not_this_machine(tmp_path: Path) -> None:
     code, said = refused("--embedded", "--host", "0.0.0.0", "--data-dir", str(tmp_path / "data"))
     assert code == 6
     assert "listens on this machine alone" in said
+    assert "set FACTFLOW_AUTHENTICATION=keys" in said
+
+
+def test_an_open_server_for_other_machines() -> None:
+    """Also when it is not embedded."""
+    code, said = refused(
+        "--host", "0.0.0.0", FACTFLOW_AUTHENTICATION="open", FACTFLOW_DATABASE_URL="postgresql://u@127.0.0.1:1/d"
+    )  # fmt: skip
+    assert code == 6
+    assert "set FACTFLOW_AUTHENTICATION=keys" in said
 
 
 def test_a_server_that_is_not_embedded_and_has_no_database() -> None:

@@ -156,6 +156,7 @@ def crowd(folder: Path, environment: Mapping[str, str]) -> Iterator[Crowd]:
         "FACTFLOW_DATA_DIR": str(folder / "data"),
         "FACTFLOW_LEASE_SECONDS": LEASE_SECONDS,
         "FACTFLOW_MODEL_THREADS": "1",
+        "FACTFLOW_AUTHENTICATION": "open",
         **environment,
     }
     processes = Crowd(folder, shared)

@@ -11,10 +11,17 @@ from adapters.http.openapi import openapi_document
 from tests.http_server import World
 
 HEADING = "## Operations\n"
-EVERYWHERE = {"internal_error", "unavailable", "malformed_request", "host_not_allowed", "origin_not_allowed"}
+EVERYWHERE = {
+    "internal_error", "unavailable", "malformed_request", "host_not_allowed", "origin_not_allowed",
+    "not_authenticated", "api_key_not_valid", "api_key_expired", "api_key_revoked", "scope_missing",
+    "too_many_requests", "invalid_idempotency_key", "idempotency_key_reused", "idempotency_in_flight",
+    "answer_not_kept",
+}  # fmt: skip
 INTRODUCTION = """
 The errors are those that an operation can answer beside these:
 `internal_error`, `unavailable` and `malformed_request` may come from every operation, `host_not_allowed` from every operation of a server without authentication, and `origin_not_allowed` from one that changes something.
+An operation that is a `POST` and changes something takes an `Idempotency-Key`, and may answer 400 `invalid_idempotency_key`, 409 `idempotency_in_flight` or `answer_not_kept`, and 422 `idempotency_key_reused`.
+On a server with authentication an operation needs a key with the scope that is named here: without one it answers 401 `not_authenticated`, `api_key_not_valid`, `api_key_expired` or `api_key_revoked`, 403 `scope_missing`, and 429 `too_many_requests`.
 Shapes and examples of requests and answers are in the server's own `/openapi.json`.
 """
 
@@ -41,11 +48,19 @@ def tables(document: dict[str, Any]) -> list[str]:
     for tag, tagged in groupby(operations, key=lambda each: each[1]["tags"][0]):
         lines += [f"### {tag}", "", "| operation | id | does | errors |", "| --- | --- | --- | --- |"]
         lines += [
-            f"| {name} | `{operation['operationId']}` | {operation['summary']} | {_errors(operation)} |"
+            f"| {name} | `{operation['operationId']}` | {_scope(operation)} | {operation['summary']} | {_errors(operation)} |"
             for name, operation in tagged
         ]
         lines.append("")
     return lines
+
+
+def _scope(operation: dict[str, Any]) -> str:
+    """The scope that it needs, in words where that is none."""
+    if not operation["security"]:
+        return "public"
+    (scopes,) = operation["security"][0].values()
+    return f"`{scopes[0]}`" if scopes else "any key"
 
 
 def _errors(operation: dict[str, Any]) -> str:

@@ -65,8 +65,9 @@ def test_an_address_of_another_machine_is_found(host: str) -> None:
     ],
 )
 def test_an_open_door_is_pointed_out(host: str, state: str) -> None:
-    """An embedded server asks for no key."""
+    """An embedded server asks for no key, unless it is told to."""
     assert machine.exposure(host).state == state
+    assert machine.exposure(host, needs_keys=True).state is State.OK
 
 
 def test_a_missing_folder_of_documents_is_found(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from domain.access.key_text import key_text
 from entrypoints.cli.main import factflow
 from entrypoints.cli.server import server
 from entrypoints.modes import require_for_serving, require_for_working
-from entrypoints.settings import Settings, variable
+from entrypoints.settings import CLIENT_VARIABLES, Settings, variable
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -30,6 +31,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PAGE = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
 
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "factflow-server"]
+KEY = key_text("test", bytes(32))
 SUBSTITUTION = re.compile(r"\$\{(\w+)(?::[?-]([^}]*))?\}")
 IMAGE = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:[\w.-]+")
 INSTRUCTION = re.compile(r"^([A-Z]+) ((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -48,7 +50,8 @@ def image_environment() -> dict[str, str]:
 def environment(service: dict[str, Any]) -> dict[str, str]:
     """What a service is told, with every secret filled in."""
     return {
-        name: SUBSTITUTION.sub("x" * 32, str(text)) for name, text in service.get("environment", {}).items()
+        name: SUBSTITUTION.sub(KEY if "API_KEY" in str(text) else "x" * 32, str(text))
+        for name, text in service.get("environment", {}).items()
     }
 
 
@@ -65,7 +68,7 @@ def parsed(group: click.Command, arguments: list[str]) -> None:
 
 def test_every_variable_is_a_setting() -> None:
     """In the image, in the services and on the page."""
-    known = {variable(item.name) for item in fields(Settings)}
+    known = {variable(item.name) for item in fields(Settings)} | set(CLIENT_VARIABLES)
     named = {
         name
         for text in (DOCKERFILE, (ROOT / "compose.yaml").read_text(encoding="utf-8"), PAGE)
@@ -114,7 +117,7 @@ def test_two_workers_and_one_server() -> None:
 
 
 def test_nothing_but_loopback_is_published() -> None:
-    """The server answers without a key."""
+    """The server speaks plain HTTP."""
     published = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
@@ -131,7 +134,7 @@ def test_secrets_have_no_default() -> None:
     """Compose refuses to start without them."""
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            if re.search("PASS|SECRET|WEBHOOK_KEY", name):
+            if re.search("PASS|SECRET|WEBHOOK_KEY|API_KEY|BOOTSTRAP", name):
                 assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), name
 
 

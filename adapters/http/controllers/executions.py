@@ -39,7 +39,7 @@ class ExecutionsController(Controller):
     @post(
         operation_id="start_execution",
         summary="Start an execution",
-        opt={"errors": (UnknownConfig, *RUN_ERRORS)},
+        opt={"errors": (UnknownConfig, *RUN_ERRORS), "idempotency_field": True},
     )
     async def start(
         self, executions: UseCase, data: JSONBody[ExecutionStartRequest]

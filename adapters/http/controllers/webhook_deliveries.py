@@ -12,6 +12,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 
 from adapters.http.controllers.lineage import in_utc
 from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.positions import position_at
 from adapters.http.wire.webhook_deliveries import (
     AttemptListResponse,
     DeliveryDetailResponse,
@@ -24,7 +25,6 @@ from adapters.http.wire.webhook_deliveries import (
     delivery_detail_response,
     delivery_list_response,
     delivery_response,
-    position_at,
     redelivery_response,
 )
 from application.object_listing import InvalidCursor

@@ -16,12 +16,13 @@ Tag = Annotated[str, Meta(min_length=1, max_length=200, description="A unique na
 
 
 class ExecutionStartRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which config to run. `trigger_context` is another name of `metadata`."""
+    """Which config to run. `trigger_context` is another name of `metadata`, `idempotency_key` of the header."""
 
     config_id: UUID
     metadata: dict[str, Any] | None = None
     tag: Tag | None = None
     trigger_context: dict[str, Any] | None = None
+    idempotency_key: Annotated[str, Meta(max_length=300, examples=["7c9e6679"])] | None = None
 
 
 class ExecutionStatusUpdateRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from application.object_listing import InvalidCursor
+from adapters.http.wire.positions import cursor_of
 from application.ports.webhook_deliveries import DeliveryPage, DeliveryRecord
 from application.webhooks.redeliveries import Redelivery
 from domain.webhooks.delivery import Attempt, Delivery, DeliveryFilter, DeliveryState
@@ -192,25 +190,6 @@ def redelivery_response(redelivery: Redelivery) -> RedeliveryResponse:
         started_at=redelivery.started_at,
         completed_at=redelivery.completed_at,
     )
-
-
-def cursor_of(position: int) -> str:
-    """A position as a cursor."""
-    return base64.urlsafe_b64encode(f"before {position}".encode()).decode()
-
-
-def position_at(cursor: str | None) -> int | None:
-    """The position that a cursor stands for; raises InvalidCursor for what no list has given."""
-    if cursor is None:
-        return None
-    try:
-        word, number = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii").split(" ")
-        position = int(number)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidCursor from error
-    if word != "before" or not 0 <= position < 2**63:
-        raise InvalidCursor
-    return position
 
 
 def _attempt(attempt: Attempt) -> AttemptResponse:

@@ -21,6 +21,14 @@ def system() -> None:
 
 
 @system.command()
+@asks_server
+async def ready(server: Server, session: Session) -> None:
+    """Tell whether the server can work; exit code 7 when it cannot. No key is needed."""
+    reply = await server.get("system", "ready")
+    session.show(reply, lambda: click.echo("ready"))
+
+
+@system.command()
 @click.option("--debug", "debug", is_flag=True, help="With what each component tells besides.")
 @asks_server
 async def health(server: Server, session: Session, debug: bool) -> int:  # noqa: FBT001  # a flag of the command line

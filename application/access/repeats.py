@@ -1,0 +1,79 @@
+"""Requests that may be repeated: each is done once, and a repeat is told what the first was answered."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from application.ports.clock import Clock
+from application.ports.idempotency_records import IdempotencyRecords
+from domain.errors import FactflowError
+from domain.idempotency import MOST_BODY_BYTES, AnswerNotKept, KeptAnswer, is_final
+
+log = logging.getLogger(__name__)
+
+TAKEN_UP_SECONDS = 600.0
+"""For how long nobody else does what a process that has died was doing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp:
+    """A request that is to be done now, under a token that nobody else has."""
+
+    owner: str
+    key: str
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """What is kept of requests with an idempotency key."""
+
+    records: IdempotencyRecords
+    clock: Clock
+
+    async def begin(self, owner: str, key: str, fingerprint: str) -> TakenUp | KeptAnswer:
+        """Take a request up, or tell what it was answered.
+
+        Raises IdempotencyInFlight, IdempotencyKeyReused, AnswerNotKept.
+        """
+        taken = TakenUp(owner=owner, key=key, token=uuid4())
+        now = self.clock.now()
+        answer = await self.records.begin(
+            owner,
+            key,
+            fingerprint=fingerprint,
+            token=taken.token,
+            now=now,
+            until=now + timedelta(seconds=TAKEN_UP_SECONDS),
+        )
+        if answer is None:
+            return taken
+        if answer.body is None:
+            raise AnswerNotKept(_where(answer))
+        return answer
+
+    async def end(self, taken: TakenUp, answer: KeptAnswer) -> None:
+        """Keep an answer that would always be the same; otherwise let the request be repeated.
+
+        What cannot be written is logged: then a repeat is in flight until its time is over.
+        """
+        if answer.body is not None and len(answer.body) > MOST_BODY_BYTES:
+            answer = KeptAnswer(status=answer.status, headers=answer.headers, body=None)
+        try:
+            if is_final(answer.status):
+                await self.records.finish(taken.owner, taken.key, token=taken.token, answer=answer)
+            else:
+                await self.records.abandon(taken.owner, taken.key, token=taken.token)
+        except FactflowError as error:
+            log.warning(
+                "the answer to a request with an idempotency key could not be kept: %s", error.message
+            )
+
+
+def _where(answer: KeptAnswer) -> str:
+    place = dict(answer.headers).get("location")
+    told = (AnswerNotKept.__doc__ or "").rstrip(".")
+    return f"{told}; what was made is at {place}" if place else f"{told}"
