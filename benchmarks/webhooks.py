@@ -48,12 +48,15 @@ def measure(*, messages: int | None, rounds: int) -> Outcome:
 
 async def _measured(place: Path, url: str, python: Path, count: int, rounds: int) -> Outcome:
     rates: dict[str, list[float]] = {WORKER: [], BARE: [], PEER: []}
+    busy: dict[str, list[float]] = {WORKER: [], BARE: []}
     p99s: dict[str, list[float]] = {webhook_neighbours.HEALTHY: [], webhook_neighbours.DISTURBED: []}
     async with webhook_stack(place) as stack:
         for number in range(1, rounds + 1):
             progress(f"{NAME}: round {number} of {rounds}, {count} deliveries")
-            rates[BARE].append(count / await _bare(stack, f"{url}/ok", count))
-            rates[WORKER].append(count / await _delivered(stack, f"{url}/ok", count))
+            for side, run in ((BARE, _bare), (WORKER, _delivered)):
+                began = time.process_time()
+                rates[side].append(count / await run(stack, f"{url}/ok", count))
+                busy[side].append(1_000_000 * (time.process_time() - began) / count)
             rates[PEER].append(count / await asyncio.to_thread(_httpx, python, f"{url}/ok", count))
             progress(", ".join(f"{side} {each[-1]:.0f} a second" for side, each in rates.items()))
         for number in range(1, rounds + 1):
@@ -62,7 +65,7 @@ async def _measured(place: Path, url: str, python: Path, count: int, rounds: int
                 found.append(await webhook_neighbours.p99(stack, url, side))
         progress(f"{NAME}: claims")
         claims = await webhook_claims.milliseconds(stack)
-    return _outcome(rates, p99s, claims)
+    return _outcome(rates, busy, p99s, claims)
 
 
 async def _delivered(stack: WebhookStack, url: str, count: int) -> float:
@@ -106,6 +109,7 @@ def _httpx(python: Path, url: str, count: int) -> float:
 
 def _outcome(
     rates: Mapping[str, Sequence[float]],
+    busy: Mapping[str, Sequence[float]],
     p99s: Mapping[str, Sequence[float]],
     claims: webhook_claims.Claims,
 ) -> Outcome:
@@ -128,6 +132,12 @@ def _outcome(
                 name=f"{WORKER} / {PEER}", value=rate[WORKER] / rate[PEER], unit="", at_least=MIN_OF_HTTPX
             ),
             *(Figure(name=side, value=one, unit="deliveries a second") for side, one in rate.items()),
+            *(
+                Figure(name=f"processor time, {side}", value=median(each), unit="µs a delivery")
+                for side, each in busy.items()
+            ),
+            Figure(name=f"p99, {webhook_neighbours.HEALTHY}", value=healthy, unit="ms"),
+            Figure(name=f"p99, {webhook_neighbours.DISTURBED}", value=disturbed, unit="ms"),
             Figure(name="p99 moves by", value=disturbed / healthy - 1, unit="", at_most=MAX_MOVED),
             Figure(name="claim, 100,000 pending / 1,000", value=many / few, unit="", at_most=MAX_GROWTH),
             Figure(name="claim, end / beginning of 100,000", value=late / early, unit="", at_most=MAX_GROWTH),
