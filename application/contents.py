@@ -18,6 +18,7 @@ from application.configs import Configs
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
 from application.documents import IndexedDocuments
+from application.embedding_holdings import EmbeddingHoldings
 from application.embeddings import Embeddings
 from application.executions import Executions
 from application.health import SystemHealth
@@ -28,6 +29,7 @@ from application.lineage_traces import LineageTraces
 from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue
 from application.redrives import Redrives
+from application.reembedding import Reembeddings
 from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
@@ -58,6 +60,8 @@ class Application:
     lineage_repair: LineageRepair
     search: Search
     embeddings: Embeddings
+    embedding_holdings: EmbeddingHoldings
+    reembeddings: Reembeddings
     indexes: Indexes
     chat: Chat
     chat_runs: AnswerRuns

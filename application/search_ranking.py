@@ -47,7 +47,11 @@ class Ranking:
     ) -> Sequence[Candidate]:
         (vector,) = await model.embed([request.text])
         candidates = await self.index.semantic(
-            vector, model_name=model.model_name, limit=depth, where=request.where
+            vector,
+            model_name=model.model_name,
+            limit=depth,
+            where=request.where,
+            model_identity=model.identity,
         )
         threshold = request.similarity_threshold
         return [candidate for candidate in candidates if threshold is None or candidate.score >= threshold]

@@ -26,6 +26,7 @@ from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryCh
 from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
+from adapters.memory.embedding_slots import MemoryEmbeddingSlots
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.idempotency_records import MemoryIdempotencyRecords
 from adapters.memory.index_administration import MemoryIndexAdministration
@@ -73,6 +74,7 @@ from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
 from application.documents import IndexedDocuments
+from application.embedding_holdings import EmbeddingHoldings
 from application.embedding_models import EmbeddingModels
 from application.embeddings import Embeddings
 from application.engine.engine import Engine
@@ -95,6 +97,7 @@ from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, P
 from application.ports.readiness import ComponentHealth, Health
 from application.ports.reranker import Reranker
 from application.redrives import Redrives
+from application.reembedding import Reembeddings
 from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
@@ -186,12 +189,14 @@ class World:
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     other_models: list[MemoryEmbeddingModel] = field(default_factory=list)
     reranker: Reranker | None = None
+    further_adapters: list[Registration] = field(default_factory=list)
     language_model: LanguageModel | None = None
     conversations: ChatStore = field(default_factory=ChatStore)
     webhooks: WebhookStore = field(default_factory=WebhookStore)
     webhook_answer: Answer = field(default_factory=lambda: Answer(status=200))
     webhook_sender: MemoryWebhookSender = field(init=False)
     webhook_worker: DeliveryWorker = field(init=False)
+    work: MemoryUnitOfWork = field(init=False)
     history: MemoryMessageHistory = field(init=False)
     pauses: MemoryPauses = field(init=False)
     leases: MemoryLeases = field(default_factory=MemoryLeases)
@@ -204,6 +209,7 @@ class World:
     route_pauses: RoutePauses = field(init=False)
 
     def __post_init__(self) -> None:
+        self.work = MemoryUnitOfWork(self.ledger)
         self.history = MemoryMessageHistory(self.lineage, kept_in(self.ledger))
         self.pauses = MemoryPauses(self.ledger)
         self.route_pauses = RoutePauses(pauses=self.pauses, gates=RouteGates())
@@ -288,7 +294,8 @@ class World:
             "reject": Rejecting(),
             "wait": Waiting(self.gate),
         }
-        return PipelineAdapters([_registration(name, adapter) for name, adapter in acting.items()])
+        own = [_registration(name, adapter) for name, adapter in acting.items()]
+        return PipelineAdapters([*own, *self.further_adapters])
 
     def ports(self) -> EnginePorts:
         return EnginePorts(
@@ -335,7 +342,7 @@ class World:
 
     def application(self, engine: Engine) -> Application:
         ports = engine.ports
-        work = MemoryUnitOfWork(self.ledger)
+        work = self.work
         models = EmbeddingModels(own=self.model, others=self.other_models)
         search = Search(
             index=MemorySegmentIndex(self.corpus),
@@ -388,6 +395,15 @@ class World:
             ),
             search=search,
             embeddings=Embeddings(models=models, tokenizer=MemoryTokenizer()),
+            embedding_holdings=(
+                holdings := EmbeddingHoldings(
+                    slots=MemoryEmbeddingSlots(self.corpus),
+                    models=models,
+                    documents=MemoryDocuments(self.corpus),
+                    executions=executions,
+                )
+            ),
+            reembeddings=Reembeddings(executions=executions, slots=holdings.slots, models=models),
             indexes=Indexes(administration=MemoryIndexAdministration(self.corpus)),
             **self._chatting(search),
             catalogue=Catalogue(adapters=self.registry()),

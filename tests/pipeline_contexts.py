@@ -12,6 +12,7 @@ import pytest
 from adapters.documents.format_reader import FormatDocumentReader
 from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
+from adapters.memory.embedding_slots import MemoryEmbeddingSlots
 from adapters.memory.models import MemoryEmbeddingModel, MemoryTokenizer
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
@@ -37,6 +38,7 @@ class Ground:
     storage: MemoryObjectStorage = field(default_factory=MemoryObjectStorage)
     documents: MemoryDocuments
     index: MemorySegmentIndex
+    slots: MemoryEmbeddingSlots
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
     tokenizer: MemoryTokenizer = field(default_factory=lambda: MemoryTokenizer(limit=50))
 
@@ -51,6 +53,7 @@ class Ground:
                 documents=self.documents,
                 models=EmbeddingModels(own=self.model),
                 index=self.index,
+                slots=self.slots,
                 clock=SystemClock(),
             )
         )
@@ -118,7 +121,11 @@ class Ground:
 def ground() -> Ground:
     """A ground with nothing on it."""
     corpus = Corpus()
-    return Ground(documents=MemoryDocuments(corpus), index=MemorySegmentIndex(corpus))
+    return Ground(
+        documents=MemoryDocuments(corpus),
+        index=MemorySegmentIndex(corpus),
+        slots=MemoryEmbeddingSlots(corpus),
+    )
 
 
 def payloads(emissions: Sequence[Emission]) -> list[Mapping[str, object]]:

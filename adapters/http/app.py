@@ -22,6 +22,7 @@ from adapters.http.controllers.content import ContentController
 from adapters.http.controllers.dead_letters import DeadLettersController
 from adapters.http.controllers.diagnostics import DiagnosticsController
 from adapters.http.controllers.documents import DocumentsController
+from adapters.http.controllers.embeddings import EmbeddingsController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
 from adapters.http.controllers.indexes import IndexesController
@@ -56,6 +57,7 @@ CONTROLLERS = (
     DeadLettersController,
     ReplaysController,
     SearchController,
+    EmbeddingsController,
     IndexesController,
     ChatController,
     ThreadsController,

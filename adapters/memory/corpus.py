@@ -42,6 +42,7 @@ class Corpus:
     versions: dict[str, dict[int, HeldVersion]] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     dimensions: dict[str, int] = field(default_factory=dict)
+    identities: dict[str, str] = field(default_factory=dict)
     configs: dict[UUID, UUID] = field(default_factory=dict)
 
     def open(self, document: Document) -> Document:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from adapters.memory.corpus import Corpus, HeldSegment
 from domain.document import DimensionMismatch, Document, EmbeddedSegment
+from domain.embedding_slot import require_same_model
 from domain.match import Candidate, IndexedSegment, SearchFilter
 from domain.retrieval import bm25
 from domain.retrieval.filtering import METADATA, admits
@@ -25,12 +26,14 @@ class MemorySegmentIndex:
 
     async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
         """Put segments of opened versions in; a version that is complete with them becomes current at once."""
-        known = dict(self._corpus.dimensions)
+        known, identities = dict(self._corpus.dimensions), dict(self._corpus.identities)
         for segment in segments:
-            _require_dimension(
-                segment.model_name, known.setdefault(segment.model_name, len(segment.vector)), segment.vector
-            )
-        self._corpus.dimensions = known
+            name, identity = segment.model_name, segment.model_identity
+            _require_dimension(name, known.setdefault(name, len(segment.vector)), segment.vector)
+            require_same_model(name, identities.get(name), identity)
+            if identity:
+                identities[name] = identity
+        self._corpus.dimensions, self._corpus.identities = known, identities
         for segment in segments:
             self._hold(segment)
         for key in {(segment.document_id, segment.version) for segment in segments}:
@@ -45,9 +48,16 @@ class MemorySegmentIndex:
         held.vectors.setdefault(segment.model_name, tuple(segment.vector))
 
     async def semantic(
-        self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
+        self,
+        vector: Sequence[float],
+        *,
+        model_name: str,
+        limit: int,
+        where: SearchFilter,
+        model_identity: str = "",
     ) -> Sequence[Candidate]:
         """The nearest segments of a slot by cosine similarity; nothing when there is no such slot."""
+        require_same_model(model_name, self._corpus.identities.get(model_name), model_identity)
         if model_name in self._corpus.dimensions:
             _require_dimension(model_name, self._corpus.dimensions[model_name], vector)
         scores = {

@@ -8,6 +8,7 @@ from application.embedding_models import EmbeddingModels
 from application.ports.clock import Clock
 from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
+from application.ports.embedding_slots import EmbeddingSlots
 from application.ports.object_storage import ObjectStorage
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
@@ -23,4 +24,5 @@ class Resources:
     documents: Documents
     models: EmbeddingModels
     index: SegmentIndex
+    slots: EmbeddingSlots
     clock: Clock

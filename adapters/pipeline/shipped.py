@@ -9,7 +9,9 @@ from adapters.pipeline import (
     document_reader,
     embedding_generator,
     markdown_storage_writer,
+    segment_enumerator,
     segment_publisher,
+    segment_retriever,
     segment_writer,
     smart_segmenter,
     storage_retriever,
@@ -20,7 +22,7 @@ from adapters.pipeline.resources import Resources
 
 
 def registrations(resources: Resources) -> tuple[Registration, ...]:
-    """One registration per shipped pipeline adapter, in the order in which a document meets them."""
+    """One registration per shipped pipeline adapter, in the order in which a document meets them; then those of re-embedding."""
     return (
         document_enumerator.registration(resources.storage, resources.reader, resources.documents),
         document_reader.registration(resources),
@@ -30,6 +32,8 @@ def registrations(resources: Resources) -> tuple[Registration, ...]:
         segment_publisher.registration(resources.documents),
         embedding_generator.registration(resources.models),
         segment_writer.registration(resources.index, resources.models),
+        segment_enumerator.registration(resources.slots, resources.models),
+        segment_retriever.registration(resources.index),
     )
 
 

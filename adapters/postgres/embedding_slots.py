@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from psycopg import AsyncCursor
 
 from adapters.postgres.database import Connection
 from domain.document import DimensionMismatch
+from domain.embedding_slot import require_same_model
 from domain.retrieval.vector_indexes import IndexKind
 
 MIN_EF_SEARCH = 100
@@ -16,13 +20,19 @@ MAX_EF_SEARCH = 1000
 DEFAULT_LISTS = 100
 
 _ADD = """
-    INSERT INTO embedding_slot (model_name, dimension) VALUES (%s, %s) ON CONFLICT (model_name) DO NOTHING
+    INSERT INTO embedding_slot (model_name, dimension, identity) VALUES (%s, %s, nullif(%s, ''))
+    ON CONFLICT (model_name) DO UPDATE SET identity = excluded.identity
+    WHERE embedding_slot.identity IS NULL AND excluded.identity IS NOT NULL
 """
 
-_DIMENSIONS = "SELECT model_name, dimension FROM embedding_slot WHERE model_name = ANY(%s)"
+# Whoever drops a slot, or adds its identity, waits for those who write into it.
+_HOLD = """
+    SELECT model_name, dimension, coalesce(identity, '') FROM embedding_slot WHERE model_name = ANY(%s)
+    ORDER BY model_name FOR SHARE
+"""
 
 _SLOT = """
-    SELECT s.dimension, i.kind, i.options
+    SELECT s.dimension, s.identity, i.kind, i.options
     FROM embedding_slot s LEFT JOIN LATERAL (
         SELECT am.amname AS kind, c.reloptions AS options
         FROM unnest(%s::text[]) AS named (name)
@@ -41,12 +51,23 @@ _WALK = """
 """
 
 
+Cursor: TypeAlias = AsyncCursor[Any]
+
+
+class SlotModel(NamedTuple):
+    """Of which dimension the vectors for a slot are, and which model made them; empty where that is not known."""
+
+    dimension: int
+    identity: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A slot with its dimension, and the kind of index that its searches can use."""
 
     dimension: int
     kind: IndexKind | None
+    identity: str | None = None
     lists: int = DEFAULT_LISTS
 
 
@@ -63,13 +84,25 @@ def options_of(reloptions: Sequence[str] | None, kind: IndexKind) -> Mapping[str
     return {name: int(given.get(name, value)) for name, value in usual.items()}
 
 
-async def require_dimensions(connection: Connection, dimensions: Mapping[str, int]) -> None:
-    """Add slots that are new; raises DimensionMismatch where a slot has another dimension."""
-    for model_name in sorted(dimensions):
-        await connection.execute(_ADD, (model_name, dimensions[model_name]))
-    rows = await (await connection.execute(_DIMENSIONS, (list(dimensions),))).fetchall()
-    for model_name, dimension in rows:
-        require_dimension(model_name, dimension, dimensions[model_name])
+async def add_slots(connection: Connection, models: Mapping[str, SlotModel]) -> None:
+    """Add slots that are new, and the model of those of which it is not known."""
+    for model_name in sorted(models):
+        await connection.execute(_ADD, (model_name, *models[model_name]))
+
+
+async def held_slots(connection: Connection, model_names: Iterable[str]) -> Cursor:
+    """Hold the slots until the transaction ends: rows of name, dimension and identity, to be fetched."""
+    return await connection.execute(_HOLD, (sorted(model_names),))
+
+
+def require_same(rows: Iterable[tuple[str, int, str]], models: Mapping[str, SlotModel]) -> bool:
+    """Raise DimensionMismatch, EmbeddingModelMixed where a slot is another model's; whether all are known."""
+    known = dict[str, str]()
+    for model_name, dimension, identity in rows:
+        require_dimension(model_name, dimension, models[model_name].dimension)
+        require_same_model(model_name, identity, models[model_name].identity)
+        known[model_name] = identity
+    return all(name in known and (known[name] or not model.identity) for name, model in models.items())
 
 
 def require_dimension(model_name: str, dimension: int, given: int) -> None:
@@ -84,12 +117,12 @@ async def slot(connection: Connection, model_name: str) -> Slot | None:
     row = await (await connection.execute(_SLOT, (names, model_name))).fetchone()
     if row is None:
         return None
-    dimension, kind, options = row
+    dimension, identity, kind, options = row
     if kind is None:
-        return Slot(dimension=dimension, kind=None)
+        return Slot(dimension=dimension, kind=None, identity=identity)
     found = IndexKind(kind)
     lists = options_of(options, found).get("lists", DEFAULT_LISTS)
-    return Slot(dimension=dimension, kind=found, lists=lists)
+    return Slot(dimension=dimension, kind=found, identity=identity, lists=lists)
 
 
 async def prepare_walk(connection: Connection, slot: Slot, limit: int) -> None:

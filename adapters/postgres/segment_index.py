@@ -13,9 +13,12 @@ from adapters.postgres import segment_search
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.document_versions import lock_documents, make_current
 from adapters.postgres.embedding_slots import (
+    SlotModel,
+    add_slots,
+    held_slots,
     prepare_walk,
     require_dimension,
-    require_dimensions,
+    require_same,
     slot,
 )
 from adapters.postgres.lexemes import Lexemes
@@ -23,6 +26,8 @@ from adapters.postgres.segment_filter import is_restricted, restrictions
 from adapters.postgres.segment_highlights import highlighted
 from adapters.postgres.segment_rows import (
     FETCH,
+    OpenVersion,
+    VersionKey,
     indexed_segment_of,
     store,
     vector_text,
@@ -30,6 +35,7 @@ from adapters.postgres.segment_rows import (
 )
 from adapters.postgres.text_search import configurations, storable
 from domain.document import DimensionMismatch, EmbeddedSegment
+from domain.embedding_slot import require_same_model
 from domain.match import Candidate, IndexedSegment, SearchFilter
 from domain.retrieval.bm25 import MAX_QUERY_WORDS, Bm25
 from domain.retrieval.words import words
@@ -55,23 +61,37 @@ class PostgresSegmentIndex:
     def __init__(self, database: Database, *, parameters: Bm25 | None = None) -> None:
         self._database = database
         self._parameters = parameters or Bm25()
-        self._dimensions: dict[str, int] = {}
         self._lexemes = Lexemes()
 
     async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
-        """Put segments of opened versions in; a version that is complete with them becomes current at once.
-
-        Raises DimensionMismatch when a slot's vectors are of another length.
-        """
+        """Put segments of opened versions in; a version that is complete with them becomes current at once."""
         cleaned = [_storable(segment) for segment in segments]
         if not cleaned:
             return
-        await self._require_dimensions(_dimensions(cleaned))
+        models = _models(cleaned)
+        while not await self._indexed(cleaned, models):
+            async with self._database.transaction() as connection:
+                await add_slots(connection, models)
+
+    async def _indexed(self, segments: Sequence[EmbeddedSegment], models: Mapping[str, SlotModel]) -> bool:
+        """Whether they are in the index now; False, and nothing is changed, when a slot must be added first."""
         async with self._database.pipelined() as connection:
-            await _index(connection, cleaned, self._lexemes)
+            slots = await held_slots(connection, models)
+            await lock_documents(connection, (segment.document_id for segment in segments))
+            versions = await versions_of(connection, segments)
+            if not require_same(await slots.fetchall(), models):
+                return False
+            await _index(connection, segments, versions, self._lexemes)
+        return True
 
     async def semantic(
-        self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
+        self,
+        vector: Sequence[float],
+        *,
+        model_name: str,
+        limit: int,
+        where: SearchFilter,
+        model_identity: str = "",
     ) -> Sequence[Candidate]:
         """The nearest segments of a slot by cosine similarity; nothing when there is no such slot."""
         restricted = restrictions(where)
@@ -86,6 +106,7 @@ class PostgresSegmentIndex:
             if found is None:
                 return []
             require_dimension(model_name, found.dimension, len(vector))
+            require_same_model(model_name, found.identity, model_identity)
             if found.kind is not None:
                 await prepare_walk(connection, found, limit)
                 query = segment_search.approximate(
@@ -144,22 +165,18 @@ class PostgresSegmentIndex:
         """How many documents each origin holds."""
         return await self._counts(_ORIGINS)
 
-    async def _require_dimensions(self, dimensions: Mapping[str, int]) -> None:
-        if any(self._dimensions.get(name) != dimension for name, dimension in dimensions.items()):
-            async with self._database.transaction() as connection:
-                await require_dimensions(connection, dimensions)
-            # A slot's dimension never changes, so it need not be asked for again.
-            self._dimensions.update(dimensions)
-
     async def _counts(self, statement: str) -> Mapping[str, int]:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(statement.encode())).fetchall()
         return dict(rows)
 
 
-async def _index(connection: Connection, segments: Sequence[EmbeddedSegment], lexemes: Lexemes) -> None:
-    await lock_documents(connection, (segment.document_id for segment in segments))
-    versions = await versions_of(connection, segments)
+async def _index(
+    connection: Connection,
+    segments: Sequence[EmbeddedSegment],
+    versions: Mapping[VersionKey, OpenVersion],
+    lexemes: Lexemes,
+) -> None:
     accepted = [segment for segment in segments if (segment.document_id, segment.version) in versions]
     if accepted:
         await make_current(connection, *await store(connection, accepted, versions, lexemes))
@@ -179,12 +196,14 @@ def _storable(segment: EmbeddedSegment) -> EmbeddedSegment:
     return replace(segment, document_id=document_id, model_name=model_name)
 
 
-def _dimensions(segments: Sequence[EmbeddedSegment]) -> Mapping[str, int]:
-    dimensions: dict[str, int] = {}
+def _models(segments: Sequence[EmbeddedSegment]) -> Mapping[str, SlotModel]:
+    models: dict[str, SlotModel] = {}
     for segment in segments:
-        given = len(segment.vector)
-        if not given or dimensions.setdefault(segment.model_name, given) != given:
-            raise DimensionMismatch(
-                f"vectors for the slot {segment.model_name!r} are of different lengths, or empty"
-            )
-    return dimensions
+        name, given = segment.model_name, len(segment.vector)
+        known = models.setdefault(name, SlotModel(given, segment.model_identity))
+        if not given or known.dimension != given:
+            raise DimensionMismatch(f"vectors for the slot {name!r} are of different lengths, or empty")
+        require_same_model(name, known.identity, segment.model_identity)
+        if not known.identity:
+            models[name] = SlotModel(given, segment.model_identity)
+    return models

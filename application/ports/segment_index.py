@@ -20,13 +20,25 @@ class SegmentIndex(Protocol):
         """Put segments of opened document versions in; one that is there already changes nothing.
 
         Segments of a version that is older than the current one, or of a removed document, are ignored.
+        Raises DimensionMismatch, and EmbeddingModelMixed for a slot that holds vectors of another model, and then
+        changes nothing.
         """
         ...
 
     async def semantic(
-        self, vector: Sequence[float], *, model_name: str, limit: int, where: SearchFilter
+        self,
+        vector: Sequence[float],
+        *,
+        model_name: str,
+        limit: int,
+        where: SearchFilter,
+        model_identity: str = "",
     ) -> Sequence[Candidate]:
-        """The nearest segments of a slot by cosine similarity, the best first, ties by segment id."""
+        """The nearest segments of a slot by cosine similarity, the best first, ties by segment id.
+
+        ``model_identity`` is whose vector it is, empty where that is not known. Raises DimensionMismatch,
+        EmbeddingModelMixed.
+        """
         ...
 
     async def keyword(self, query: str, *, limit: int, where: SearchFilter) -> Sequence[Candidate]:

@@ -12,7 +12,9 @@ from entrypoints.cli.commands.chat import chat
 from entrypoints.cli.commands.config import config
 from entrypoints.cli.commands.dead_letter import dead_letter
 from entrypoints.cli.commands.document import document
+from entrypoints.cli.commands.embedding import embedding
 from entrypoints.cli.commands.execution import execution
+from entrypoints.cli.commands.index import index
 from entrypoints.cli.commands.key import key
 from entrypoints.cli.commands.lineage import lineage
 from entrypoints.cli.commands.pipeline import pipeline
@@ -56,6 +58,8 @@ for _command in (
     storage,
     document,
     lineage,
+    embedding,
+    index,
     adapter,
     webhook,
     key,

@@ -37,6 +37,7 @@ from adapters.postgres.pauses import PostgresPauses
 from adapters.postgres.retention import PostgresRetention
 from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
+from adapters.postgres.slot_holdings import PostgresEmbeddingSlots
 from adapters.postgres.sole_use import SoleUse
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.postgres.uploads import PostgresUploads
@@ -57,6 +58,7 @@ from application.ports.dead_letters import DeadLetters
 from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
 from application.ports.embedding_model import EmbeddingModel
+from application.ports.embedding_slots import EmbeddingSlots
 from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.id_source import IdSource
@@ -156,6 +158,7 @@ class Adapters(containers.DeclarativeContainer):
     idempotency_records: providers.Provider[IdempotencyRecords] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
+    slots: providers.Provider[EmbeddingSlots] = providers.AbstractSingleton()
     index_administration: providers.Provider[IndexAdministration] = providers.AbstractSingleton()
     inspection: providers.Provider[Inspection] = providers.AbstractSingleton()
     parser: providers.Provider[ConfigParser] = providers.AbstractSingleton()
@@ -218,6 +221,7 @@ class EmbeddedAdapters(Adapters):
     idempotency_records = providers.Singleton(PostgresIdempotencyRecords, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
+    slots = providers.Singleton(PostgresEmbeddingSlots, database)
     index_administration = providers.Singleton(PostgresIndexAdministration, database)
     inspection = providers.Singleton(PostgresInspection, database)
     parser = providers.Singleton(YamlConfigParser)
@@ -238,6 +242,7 @@ class EmbeddedAdapters(Adapters):
             documents=documents,
             models=models,
             index=index,
+            slots=slots,
             clock=clock,
         ),
         installed,

@@ -38,6 +38,7 @@ from application.ports.leases import WorkerFacts
 from application.ports.readiness import Readiness
 from application.ports.unit_of_work import UnitOfWork
 from application.redrives import Redrives
+from application.reembedding import Reembeddings
 from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
@@ -52,6 +53,7 @@ from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, Embedded
 from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
 from entrypoints.composition.content import make_kept
+from entrypoints.composition.embedding_holdings import make_holdings
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -199,6 +201,8 @@ def _application(
         lineage_repair=_lineage_repair(adapters),
         search=search,
         embeddings=Embeddings(models=search.models, tokenizer=adapters.tokenizer()),
+        embedding_holdings=(holdings := make_holdings(adapters, executions)),
+        reembeddings=Reembeddings(executions=executions, slots=holdings.slots, models=holdings.models),
         indexes=Indexes(administration=adapters.index_administration()),
         chat=chatting.chat,
         chat_runs=chatting.runs,

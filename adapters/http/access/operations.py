@@ -25,6 +25,7 @@ READING = frozenset(
         "chat_search_rrf",
         "chat_search_semantic",
         "chat_stream",
+        "embed_texts",
         "search",
         "search_hybrid",
         "search_keyword",

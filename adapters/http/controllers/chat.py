@@ -33,6 +33,7 @@ from domain.chat.errors import (
     NoLanguageModel,
 )
 from domain.document import EmptyDocument, UnreadableDocument, UnsupportedDocument
+from domain.embedding_slot import EmbeddingModelMixed
 from domain.storage import InvalidKey, ObjectNotFound
 
 UseCase = NamedDependency[SkipValidation[Chat]]
@@ -40,6 +41,7 @@ Runs = NamedDependency[SkipValidation[AnswerRuns]]
 ERRORS = (
     InvalidChatRequest,
     EmbeddingSlotNotFound,
+    EmbeddingModelMixed,
     InvalidKey,
     ObjectNotFound,
     UnreadableDocument,

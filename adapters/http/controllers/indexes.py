@@ -16,9 +16,11 @@ from adapters.http.wire.search_indexes import (
     IndexListResponse,
     IndexResponse,
     RecallResponse,
+    RecommendationsResponse,
     index_list_response,
     index_response,
     managed_response,
+    recommendations_response,
 )
 from application.search_indexes import MAX_NEAREST, MAX_SAMPLE, Indexes, InvalidSample
 from domain.retrieval.vector_indexes import (
@@ -69,6 +71,11 @@ class IndexesController(Controller):
         """Builds what is missing, builds anew what does not fit; the server does so itself after an execution."""
         managed = await indexes.manage(dry_run=data.dry_run)
         return managed_response(managed, dry_run=data.dry_run)
+
+    @get("/recommendations", operation_id="get_index_recommendations", summary="Advise on indexes")
+    async def recommendations(self, indexes: UseCase) -> RecommendationsResponse:
+        """What `auto-manage` would do for every slot, and why; nothing is done."""
+        return recommendations_response(await indexes.manage(dry_run=True), indexes.thresholds)
 
     @get(
         "/{index_name:str}",

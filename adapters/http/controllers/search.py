@@ -26,13 +26,14 @@ from adapters.http.wire.search_requests import (
 )
 from application.embedding_models import EmbeddingSlotNotFound
 from application.search import MAX_DEPTH, MAX_LIMIT, InvalidSearch, Search
+from domain.embedding_slot import EmbeddingModelMixed
 from domain.match import SearchMode
 from domain.retrieval.errors import RerankerNotConfigured
 from domain.retrieval.fusion import Fusion
 
 UseCase = NamedDependency[SkipValidation[Search]]
 _SEARCHING = {
-    "errors": (InvalidSearch, EmbeddingSlotNotFound, RerankerNotConfigured),
+    "errors": (InvalidSearch, EmbeddingSlotNotFound, EmbeddingModelMixed, RerankerNotConfigured),
     "example": {"query": "How is an answer traced to its sources?", "limit": 10},
 }
 

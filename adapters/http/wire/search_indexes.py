@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from adapters.http.wire.pages import page_numbers
 from application.search_indexes import Managed
-from domain.retrieval.vector_indexes import IndexKind, VectorIndex
+from domain.retrieval.vector_indexes import IndexAction, IndexKind, IndexThresholds, VectorIndex
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -76,6 +76,19 @@ class AutoManageResponse(Struct, frozen=True, kw_only=True):
     dry_run: bool
 
 
+class RecommendationsResponse(Struct, frozen=True, kw_only=True):
+    """Every slot with what should be done about it, `actionable` of them something.
+
+    A slot is worth an index from `index_from` vectors on, and a graph rather than clusters from `graph_from` on.
+    """
+
+    recommendations: list[ManagedResponse]
+    total: int
+    actionable: int
+    index_from: int
+    graph_from: int
+
+
 class RecallResponse(Struct, frozen=True, kw_only=True):
     """`recall` is the share of the `limit` nearest of `sample` vectors that the index finds, from 0 to 1."""
 
@@ -93,7 +106,7 @@ def index_response(index: VectorIndex) -> IndexResponse:
         index_type=index.kind.value,
         row_count=index.vectors,
         size_bytes=index.size_bytes,
-        size_pretty=_pretty(index.size_bytes),
+        size_pretty=pretty_size(index.size_bytes),
         parameters=dict(index.parameters),
         scan_count=index.scans,
         is_usable=index.is_usable,
@@ -110,25 +123,39 @@ def index_list_response(indexes: Sequence[VectorIndex], *, limit: int, offset: i
 def managed_response(managed: Sequence[Managed], *, dry_run: bool) -> AutoManageResponse:
     """What management did, or would."""
     return AutoManageResponse(
-        results=[
-            ManagedResponse(
-                model_name=one.advice.model_name,
-                action=one.advice.action.value,
-                reason=one.advice.reason,
-                applied=one.is_applied,
-                index_type=one.advice.kind.value if one.advice.kind else None,
-                parameters=dict(one.advice.parameters),
-                index_info=index_response(one.index) if one.index else None,
-            )
-            for one in managed
-        ],
+        results=[_managed(one) for one in managed],
         total_count=len(managed),
         applied_count=sum(one.is_applied for one in managed),
         dry_run=dry_run,
     )
 
 
-def _pretty(size: float) -> str:
+def recommendations_response(
+    managed: Sequence[Managed], thresholds: IndexThresholds
+) -> RecommendationsResponse:
+    """What should be done, with the sizes from which it is."""
+    return RecommendationsResponse(
+        recommendations=[_managed(one) for one in managed],
+        total=len(managed),
+        actionable=sum(one.advice.action is not IndexAction.KEEP for one in managed),
+        index_from=thresholds.index_from,
+        graph_from=thresholds.graph_from,
+    )
+
+
+def _managed(one: Managed) -> ManagedResponse:
+    return ManagedResponse(
+        model_name=one.advice.model_name,
+        action=one.advice.action.value,
+        reason=one.advice.reason,
+        applied=one.is_applied,
+        index_type=one.advice.kind.value if one.advice.kind else None,
+        parameters=dict(one.advice.parameters),
+        index_info=index_response(one.index) if one.index else None,
+    )
+
+
+def pretty_size(size: float) -> str:
     for unit in _UNITS[:-1]:
         if size < 10_240:
             return f"{size:.0f} {unit}"

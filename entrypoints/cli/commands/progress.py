@@ -26,10 +26,13 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress_shown(*, is_quiet: bool) -> Iterator[Progress]:
-    """The progress that fits standard error; a program that reads JSON gets none but on a terminal."""
+def progress_shown(*, is_quiet: bool, unit: str = "messages settled") -> Iterator[Progress]:
+    """The progress that fits standard error; a program that reads JSON gets none but on a terminal.
+
+    ``unit`` says what of is counted, and what has been done with it.
+    """
     if not sys.stderr.isatty():
-        yield Lines(is_quiet=is_quiet)
+        yield Lines(is_quiet=is_quiet, unit=unit)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -70,8 +73,9 @@ class Bar:
 class Lines:
     """A line when the status changes and every ten seconds."""
 
-    def __init__(self, *, is_quiet: bool) -> None:
+    def __init__(self, *, is_quiet: bool, unit: str) -> None:
         self._is_quiet = is_quiet
+        self._unit = unit
         self._said = ""
         self._said_at = 0.0
 
@@ -80,7 +84,7 @@ class Lines:
         total, settled, dead = _counts(execution)
         status = str(execution.get("status"))
         if status != self._said or time.monotonic() - self._said_at > LINE_SECONDS:
-            self._write(status, f"{status}: {settled} of {total} messages settled, {dead} dead")
+            self._write(status, f"{status}: {settled} of {total} {self._unit}, {dead} dead")
 
     def say(self, text: str) -> None:
         """Say it once until something else is said."""

@@ -12,27 +12,46 @@ from entrypoints.cli.session import ClientCommand, Session, asks_server
 from entrypoints.cli.streams import harmless, one_line
 from entrypoints.cli.tables import in_words, passage
 
-PATHS = {"semantic": ("search",), "keyword": ("search", "keyword"), "hybrid": ("search", "hybrid")}
+PATHS = {
+    "semantic": ("search",),
+    "keyword": ("search", "keyword"),
+    "hybrid": ("search", "hybrid"),
+    "rrf": ("search", "rrf"),
+    "multi-model": ("search", "multi-model"),
+}
 
 
 @click.command(cls=ClientCommand)
-@click.argument("words", nargs=-1, required=True, metavar="[semantic|keyword|hybrid] QUERY")
+@click.argument("words", nargs=-1, required=True, metavar="[semantic|keyword|hybrid|rrf|multi-model] QUERY")
 @click.option("--mode", type=click.Choice(list(PATHS)), help="How to search. [default: hybrid]")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many matches at most."
 )
+@click.option("--slot", help="The embedding slot to search; the server's own unless given.")
+@click.option("--models", help="multi-model: the slots to search, by commas; all unless given.")
+@click.option("--rerank", is_flag=True, help="Have the reranker order the best anew.")
 @asks_server
 async def search(
-    server: Server, session: Session, words: tuple[str, ...], mode: str | None, limit: int
+    server: Server, session: Session, /, *, words: tuple[str, ...], mode: str | None, **wanted: Any
 ) -> None:
     """Find the segments that fit QUERY best.
 
-    By meaning (semantic), by words (keyword), or by both (hybrid).
-    A query that begins with one of these three words goes into quotes, or after --mode.
+    By meaning (semantic), by words (keyword), by both (hybrid, rrf), or in several slots (multi-model).
+    A query that begins with one of these words goes into quotes, or after --mode.
     """
     mode, query = mode_and_query(words, mode)
-    reply = await server.post(*PATHS[mode], body={"query": query, "limit": limit})
+    reply = await server.post(*PATHS[mode], body={"query": query, **_body(mode, **wanted)})
     session.show(reply, lambda: print_matches(reply.items("results")))
+
+
+def _body(mode: str, *, limit: int, slot: str | None, models: str | None, rerank: bool) -> dict[str, Any]:
+    if slot is not None and mode in {"keyword", "multi-model"}:
+        raise click.UsageError(f"--slot is not for {mode}")
+    if models is not None and mode != "multi-model":
+        raise click.UsageError("--models is for multi-model")
+    named = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
+    given = {"limit": limit, "model_name": slot, "models": named, "rerank": rerank or None}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def mode_and_query(words: tuple[str, ...], mode: str | None) -> tuple[str, str]:
