@@ -12,6 +12,7 @@ from domain.access.key_text import ENVIRONMENT, require_key
 from domain.access.scope import Scope
 from domain.access.single_sign_on import Network
 from domain.outbound import networks
+from entrypoints.api_settings import ApiSettings
 from entrypoints.setting_values import Kind, about, one_of, whole_number
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -63,7 +64,7 @@ _GROUPS = Kind(allowed="groups with their scopes, such as admins=*:write;staff=*
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class AccessSettings:
+class AccessSettings(ApiSettings):
     """Who may ask the server, how often, and what is written of it."""
 
     authentication: str | None = field(

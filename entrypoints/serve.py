@@ -21,7 +21,7 @@ from entrypoints.composition.api import http_api
 from entrypoints.composition.running import running
 from entrypoints.ingestion import Ingested, ingest_folder
 from entrypoints.logs import configure_logging
-from entrypoints.modes import require_for_serving
+from entrypoints.modes import ContradictorySettings, require_for_serving
 from entrypoints.progress import shown
 from entrypoints.settings import Settings
 from entrypoints.stop_signal import StopSignal
@@ -57,6 +57,7 @@ def run(settings: Settings, *, embedded: bool) -> int:
     require_for_serving(settings, embedded=embedded)
     if not settings.needs_keys(embedded=embedded):
         _require_loopback(settings.host)
+        _require_named_origins(settings)
     configure_logging(settings)
     try:
         asyncio.run(_serve(settings, embedded=embedded))
@@ -97,6 +98,14 @@ def _require_loopback(host: str) -> None:
         raise NotOnLoopback(
             f"a server without authentication listens on this machine alone, and {host} is not it: "
             "set FACTFLOW_AUTHENTICATION=keys, and it may listen there and ask for API keys"
+        )
+
+
+def _require_named_origins(settings: Settings) -> None:
+    if "*" in settings.cors_origins:
+        raise ContradictorySettings(
+            "without authentication every page in a browser could read and change everything here: "
+            "FACTFLOW_CORS_ORIGINS is *, so set FACTFLOW_AUTHENTICATION=keys, or name the origins"
         )
 
 

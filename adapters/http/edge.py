@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 from urllib.parse import urlsplit
 
@@ -12,10 +12,14 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http import errors
-from adapters.http.access.exchange import begin
+from adapters.http.access.exchange import begin, exchange_of
 from adapters.http.access.recording import Recording
+from adapters.http.compression import Compressing
+from adapters.http.conditional import Conditional
 from adapters.http.correlation import REQUEST_ID, request_id, trace_parent
+from adapters.http.cors import Origins
 from adapters.http.object_paths import routed
+from adapters.http.patience import Patience
 from adapters.http.problems import MEDIA_TYPE, headers_of, problem
 from adapters.http.settings import HttpSettings
 from application.access.audit import Audit
@@ -28,17 +32,21 @@ class Edge:
     """Wraps the whole application, so that what holds for every request holds for unknown paths too."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings, audit: Audit) -> None:
-        self._app = app
+        self._inside = app
+        self._app = Patience(
+            app, piece_seconds=settings.piece_seconds, answer_seconds=settings.answer_seconds
+        )
         self._settings = settings
         self._audit = audit
+        self._origins = Origins(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if not is_http(scope):
-            await self._app(scope, receive, send)
+            await self._inside(scope, receive, send)
             return
         token = REQUEST_ID.set(request_id(scope["headers"]))
-        labelled = _labelled(send, trace_parent(scope["headers"]))
+        labelled = _labelled(send, trace_parent(scope["headers"]), self._origins.headers(scope))
         recording = Recording(self._audit, begin(scope), scope, labelled)
         try:
             await self._answer(scope, receive, recording.send)
@@ -48,13 +56,25 @@ class Edge:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         objection = self._objection(scope)
+        preflight = None if objection else self._origins.preflight(scope)
         if objection is not None:
             await _refuse(objection, send)
-        elif scope["method"] == "HEAD":
-            head = _HeadOnly(receive, send)
-            await self._app({**routed(scope), "method": "GET"}, head.receive, head.send)  # type: ignore[arg-type]
+        elif preflight is not None:
+            await send({"type": "http.response.start", "status": 204, "headers": preflight})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
-            await self._app(routed(scope), receive, send)
+            await self._ask(scope, receive, Conditional(scope, send).send)
+
+    async def _ask(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["method"] == "HEAD":
+                head = _HeadOnly(receive, send)
+                await self._app({**routed(scope), "method": "GET"}, head.receive, head.send)  # type: ignore[arg-type]
+            else:
+                await self._app(routed(scope), receive, Compressing(scope, send).send)
+        except errors.AnswerTooSlow as error:
+            exchange_of(scope).error_code = error.code
+            await _refuse(error, send)
 
     def _objection(self, scope: HTTPScope) -> FactflowError | None:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
@@ -66,7 +86,8 @@ class Edge:
             return errors.HostNotAllowed()
         origin = _header(headers, b"origin")
         is_safe = scope["method"] in _SAFE_METHODS
-        if not is_safe and origin and not is_local(urlsplit(origin).netloc, self._settings.host_names):
+        is_ours = is_local(urlsplit(origin).netloc, self._settings.host_names) or self._origins.names(origin)
+        if not is_safe and origin and not is_ours:
             return errors.OriginNotAllowed()
         return None
 
@@ -95,8 +116,12 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in headers if key == name), "")
 
 
-def _labelled(send: Send, trace: bytes | None) -> Send:
-    labels = [(b"x-request-id", REQUEST_ID.get().encode("ascii")), (b"x-content-type-options", b"nosniff")]
+def _labelled(send: Send, trace: bytes | None, more: Sequence[tuple[bytes, bytes]]) -> Send:
+    labels = [
+        (b"x-request-id", REQUEST_ID.get().encode("ascii")),
+        (b"x-content-type-options", b"nosniff"),
+        *more,
+    ]
     if trace is not None:
         labels.append((b"traceparent", trace))
 

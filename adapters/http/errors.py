@@ -39,6 +39,18 @@ class BodyTooLarge(Invalid):
     code = "body_too_large"
 
 
+class RequestTooSlow(Invalid):
+    """The rest of the request did not arrive in time."""
+
+    code = "request_too_slow"
+
+
+class AnswerTooSlow(Unavailable):
+    """The request took longer than the server allows."""
+
+    code = "answer_too_slow"
+
+
 class MediaTypeNotSupported(Invalid):
     """The body must be JSON in UTF-8, sent as application/json."""
 

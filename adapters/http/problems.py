@@ -28,6 +28,7 @@ STATUS_BY_KIND: Mapping[type[FactflowError], int] = {
     IdempotencyKeyReused: 422,
     errors.MalformedRequest: 400,
     errors.BodyTooLarge: 413,
+    errors.RequestTooSlow: 408,
     errors.MediaTypeNotSupported: 415,
     errors.MethodNotAllowed: 405,
     errors.RangeNotSatisfiable: 416,

@@ -55,7 +55,7 @@ def expected_version(if_match: str | None) -> int | None:
     """The version that `If-Match: "3"` demands, None without one or for `*`; raises MalformedRequest."""
     if if_match is None or if_match.strip() == "*":
         return None
-    match = re.fullmatch(r"\s*\"(\d{1,9})\"\s*", if_match, re.ASCII)
+    match = re.fullmatch(r"\s*\"(\d{1,9})(?:-inactive)?\"\s*", if_match, re.ASCII)
     if match is None:
         raise MalformedRequest('If-Match must be the ETag of one version, as in "3"')
     return int(match[1])

@@ -44,5 +44,8 @@ class HttpSettings:
     max_body_bytes: int = 10 * MEBIBYTE
     max_upload_bytes: int = 1024 * MEBIBYTE
     heartbeat_seconds: float = 15.0
+    piece_seconds: float = 30.0
+    answer_seconds: float = 300.0
+    cors_origins: tuple[str, ...] = ()
     has_recovered: Callable[[], bool] = _is_ready
     facts: tuple[SettingFact, ...] = ()

@@ -6,7 +6,7 @@ import logging
 
 from adapters.http.app import HttpApi, create_app
 from adapters.http.correlation import RequestIdFilter
-from adapters.http.settings import HttpSettings
+from adapters.http.settings import MEBIBYTE, HttpSettings
 from application.contents import Application
 from entrypoints.setting_facts import setting_facts
 from entrypoints.settings import Settings
@@ -31,6 +31,11 @@ def http_api(application: Application, settings: Settings, *, port: int, mode: s
             sso_groups_header=settings.sso_groups_header,
             refuses_foreign_hosts=not needs_keys,
             host_names=frozenset({settings.host, f"{settings.host}:{port}"}),
+            cors_origins=tuple(settings.cors_origins),
+            max_body_bytes=settings.max_body_mib * MEBIBYTE,
+            max_upload_bytes=settings.max_upload_mib * MEBIBYTE,
+            piece_seconds=settings.body_timeout_seconds,
+            answer_seconds=settings.answer_timeout_seconds,
             facts=setting_facts(settings),
         ),
     )

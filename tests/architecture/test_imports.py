@@ -33,6 +33,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "structlog": ("entrypoints",),
     "tokenizers": ("adapters.models",),
     "toon_format": ("adapters.http",),
+    "backports": ("adapters.http",),
     "uvicorn": ("entrypoints",),
     "yaml": ("adapters.yaml",),
     "yarl": (

@@ -195,5 +195,6 @@ class ConfigsController(Controller):
 
 
 def etag(checked: CheckedConfig) -> str:
-    """The entity tag of a config: its version."""
-    return f'"{checked.config.version}"'
+    """The entity tag of a config: its version, and whether it is out of use."""
+    mark = "" if checked.config.is_active else "-inactive"
+    return f'"{checked.config.version}{mark}"'

@@ -1,0 +1,69 @@
+"""How long a request may take: to arrive piece by piece, and until its answer begins."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Send
+
+from adapters.http.errors import AnswerTooSlow, RequestTooSlow
+
+
+class Patience:
+    """Waits ``piece_seconds`` for each piece of a body, and ``answer_seconds`` after the last one for an answer to begin."""
+
+    def __init__(self, app: ASGIApp, *, piece_seconds: float, answer_seconds: float) -> None:
+        self._app = app
+        self._piece_seconds = piece_seconds
+        self._answer_seconds = answer_seconds
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer; raises AnswerTooSlow when nothing of the answer has been sent yet."""
+        limit = asyncio.timeout(self._answer_seconds)
+        waiting = _Waiting(receive, send, limit, self._piece_seconds, self._answer_seconds)
+        try:
+            async with limit:
+                await self._app(scope, waiting.receive, waiting.send)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise AnswerTooSlow from error
+
+
+class _Waiting:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        limit: asyncio.Timeout,
+        piece_seconds: float,
+        answer_seconds: float,
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._piece_seconds = piece_seconds
+        self._answer_seconds = answer_seconds
+        self._is_arriving = True
+        self._is_answering = False
+
+    async def receive(self) -> ReceiveMessage:
+        """The next piece; once the body is whole, a client that says nothing is only waiting for its answer."""
+        if not self._is_arriving:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._piece_seconds):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise RequestTooSlow from error
+        self._is_arriving = message["type"] == "http.request" and message["more_body"]
+        if not self._is_answering:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._answer_seconds)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; a begun answer may take as long as it takes."""
+        if message["type"] == "http.response.start":
+            self._is_answering = True
+            self._limit.reschedule(None)
+        await self._send(message)
