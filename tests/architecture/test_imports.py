@@ -34,6 +34,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "tokenizers": ("adapters.models",),
     "toon_format": ("adapters.http",),
     "backports": ("adapters.http",),
+    "compression": ("adapters.http",),
     "uvicorn": ("entrypoints",),
     "yaml": ("adapters.yaml",),
     "yarl": (
