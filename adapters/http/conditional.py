@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from litestar.types import HTTPScope, Message, Send
 
 from adapters.http.ranges import etag_matches
+
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags for which 304 will do.",
+    "schema": {"type": "string"},
+}
+NOT_MODIFIED: dict[str, Any] = {"304": {"description": "It has not changed."}}
+"""What the API's description says of an operation whose answer has an ETag."""
 
 _KEPT = {b"etag", b"cache-control", b"vary", b"content-location", b"expires"}
 

@@ -29,7 +29,12 @@ from domain.idempotency import (
 
 _REF = "#/components/schemas/{name}"
 _METHODS = ("get", "post", "put", "patch", "delete")
-_BODY_ERRORS = (errors.MalformedRequest, errors.BodyTooLarge, errors.MediaTypeNotSupported)
+_BODY_ERRORS = (
+    errors.MalformedRequest,
+    errors.RequestTooSlow,
+    errors.BodyTooLarge,
+    errors.MediaTypeNotSupported,
+)
 
 
 def openapi_document(app: Litestar, *, title: str, version: str) -> dict[str, Any]:

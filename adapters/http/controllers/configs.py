@@ -9,6 +9,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter, SkipValidation
 
+from adapters.http.conditional import IF_NONE_MATCH, NOT_MODIFIED
 from adapters.http.errors import PreconditionFailed
 from adapters.http.ranges import expected_version
 from adapters.http.wire.configs import (
@@ -104,7 +105,7 @@ class ConfigsController(Controller):
         "/{config_id:uuid}",
         operation_id="get_config",
         summary="Read a pipeline config",
-        opt={"errors": (ConfigNotFound,)},
+        opt={"errors": (ConfigNotFound,), "parameters": (IF_NONE_MATCH,), "answers": NOT_MODIFIED},
     )
     async def read(
         self,

@@ -9,6 +9,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter, SkipValidation
 
+from adapters.http.conditional import IF_NONE_MATCH, NOT_MODIFIED
 from adapters.http.errors import PreconditionFailed
 from adapters.http.ranges import expected_version
 from adapters.http.wire.pages import Limit, Offset
@@ -105,7 +106,7 @@ class WebhooksController(Controller):
         "/{webhook_id:uuid}",
         operation_id="get_webhook",
         summary="Read a webhook subscription",
-        opt={"errors": (SubscriptionNotFound,)},
+        opt={"errors": (SubscriptionNotFound,), "parameters": (IF_NONE_MATCH,), "answers": NOT_MODIFIED},
     )
     async def read(
         self, webhook_subscriptions: UseCase, webhook_id: WebhookId
