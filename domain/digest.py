@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from json.encoder import c_make_encoder, encode_basestring_ascii
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,13 @@ def digest(value: object) -> Digest:
     What passes only from adapter to adapter in memory may hold vectors: anything with a buffer counts by its bytes,
     anything else that is not JSON by its type.
     """
-    text = _LENIENT.encode(value)
+    text = _lenient(value)
     return Digest(_hash(text), len(text))
 
 
 def encode(value: object) -> Encoded:
     """A value as canonical JSON; raises TypeError, ValueError or RecursionError for what JSON cannot hold."""
-    text = _STRICT.encode(value)
+    text = _strict(value)
     return Encoded(text, _hash(text))
 
 
@@ -55,6 +57,22 @@ def _stand_in(value: object) -> str:
         return f"<{type(value).__qualname__}>"
 
 
-_LENIENT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_stand_in)
-# What holds itself is refused for its depth, so nobody need keep account of what was seen.
-_STRICT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)
+def _encoder(default: Callable[[object], object], *, allow_nan: bool) -> Callable[[object], str]:
+    """As ``json.JSONEncoder`` with sorted keys and no white space, which makes its inner encoder anew for every value.
+
+    What holds itself is refused for its depth, so nobody need keep account of what was seen.
+    """
+    if c_make_encoder is None:  # pragma: no cover (another Python than CPython)
+        return json.JSONEncoder(
+            sort_keys=True, separators=(",", ":"), default=default, allow_nan=allow_nan, check_circular=False
+        ).encode
+    parts = c_make_encoder(None, default, encode_basestring_ascii, None, ":", ",", True, False, allow_nan)  # noqa: FBT003
+    return lambda value: "".join(parts(value, 0))
+
+
+def _refused(value: object) -> object:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_lenient = _encoder(_stand_in, allow_nan=True)
+_strict = _encoder(_refused, allow_nan=False)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.errors import NotFound
 from domain.json import JsonObject
+from domain.values import quickly_made
 
 
 class LineageEntryNotFound(NotFound):
@@ -72,6 +73,7 @@ _FINAL = frozenset({StageStatus.COMPLETED, StageStatus.FAILED, StageStatus.CANCE
 _RANK = {status: 3 if status in _FINAL else rank for rank, status in enumerate(StageStatus)}
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageEntry:
     """One message at one pipeline adapter in one attempt.

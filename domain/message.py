@@ -14,6 +14,7 @@ from domain.errors import Conflict, Invalid
 from domain.identity import derived_id, hashed_id, length_prefixed, masked_id
 from domain.json import JsonObject
 from domain.storage import StageObject
+from domain.values import quickly_made
 
 
 class MessageTooLarge(Invalid):
@@ -50,6 +51,7 @@ class MessageState(StrEnum):
         return self not in {MessageState.QUEUED, MessageState.CLAIMED}
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message of one execution, addressed to one route.
@@ -69,6 +71,7 @@ class Message:
     encoded: Encoded | None = field(default=None, compare=False, repr=False)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to process a message once: it ends when the token no longer matches.
@@ -93,6 +96,7 @@ class Outcome(StrEnum):
     HAND_BACK = "hand_back"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """What is to become of a claimed message, with the children that come into being with it.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -68,17 +68,29 @@ def _asked(settlements: Sequence[Settlement]) -> dict[str, object]:
 
 
 def _moved(settlements: Sequence[Settlement]) -> dict[str, object]:
-    done: Counter[UUID] = Counter()
-    skipped: Counter[UUID] = Counter()
-    born: Counter[UUID] = Counter()
+    moved: dict[UUID, _Moved] = {}
+    latest: UUID | None = None
     for one in settlements:
-        (done if one.outcome is Outcome.DONE else skipped)[one.execution_id] += 1
-        if one.children:
-            born[one.execution_id] += len(one.children)
-    executions = sorted(done.keys() | skipped.keys())
+        # Mostly they are all of one run, and the same object tells so without comparing.
+        if one.execution_id is not latest:
+            latest = one.execution_id
+            counts = moved.setdefault(latest, _Moved())
+        if one.outcome is Outcome.DONE:
+            counts.done += 1
+        else:
+            counts.skipped += 1
+        counts.born += len(one.children)
+    executions = sorted(moved)
     return {
         "executions": Uuids.of(executions),
-        "done": [done[one] for one in executions],
-        "skipped": [skipped[one] for one in executions],
-        "born": [born[one] for one in executions],
+        "done": [moved[one].done for one in executions],
+        "skipped": [moved[one].skipped for one in executions],
+        "born": [moved[one].born for one in executions],
     }
+
+
+@dataclass(slots=True)
+class _Moved:
+    done: int = 0
+    skipped: int = 0
+    born: int = 0

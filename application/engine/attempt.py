@@ -79,7 +79,7 @@ class Attempt:
 
     def say(self, claim: Claim, settled: Settled) -> None:
         """Say on topics what a settled message had to say, unless its execution was stopped meanwhile."""
-        unsaid = self._unsaid.pop(claim.message.id, ())
+        unsaid = self._unsaid.pop(claim.message.id, ()) if self._unsaid else ()
         if unsaid and settled.accepted and settled.finished in {None, ExecutionStatus.COMPLETED}:
             self.broadcasts.say(unsaid)
 

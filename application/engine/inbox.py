@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 from application.ports.message_queue import Delivery
@@ -14,19 +15,28 @@ from domain.message import Claim, Message, Outcome, Settlement
 WINDOW = 1024
 WINDOW_CHARACTERS = 4 << 20
 
+Key: TypeAlias = tuple[int, int]
+
+
+def key_of(message_id: UUID, token: UUID) -> Key:
+    """By which work is held. Of numbers, which a dict looks up in a fraction of the time that it takes for UUIDs."""
+    return message_id.int, token.int
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Work:
-    """A claimed message in this process; ``delivery`` is what it came with unless it was handed over at birth."""
+    """A claimed message in this process; ``delivery`` is what it came with unless it was handed over at birth.
+
+    ``key`` is of the message and the token: what was born claimed shares its token with its siblings.
+    """
 
     claim: Claim
     delivery: Delivery | None = None
     has_begun: bool = False
+    key: Key = field(init=False)
 
-    @property
-    def key(self) -> tuple[UUID, UUID]:
-        """The message and the token: what was born claimed shares its token with its siblings."""
-        return self.claim.message.id, self.claim.token
+    def __post_init__(self) -> None:
+        self.key = key_of(self.claim.message.id, self.claim.token)
 
     def given_up(self) -> Settlement:
         """The settlement that puts the message back."""
@@ -42,7 +52,7 @@ class Inbox:
     ``held`` is everything claimed here by its key, whether it waits, is worked on or is being settled.
     """
 
-    held: dict[tuple[UUID, UUID], Work] = field(default_factory=dict)
+    held: dict[Key, Work] = field(default_factory=dict)
     is_closed: bool = False
     _waiting: deque[Work] = field(default_factory=deque)
     _reserved: int = 0

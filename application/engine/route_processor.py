@@ -14,7 +14,7 @@ from application.engine.dead_letter_copies import DeadLetterCopies
 from application.engine.failures import described
 from application.engine.follow_up import FollowUp
 from application.engine.group_commit import GroupClosed, GroupCommit
-from application.engine.inbox import WINDOW, Inbox, Work, handed_back
+from application.engine.inbox import WINDOW, Inbox, Work, handed_back, key_of
 from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_feed import RouteFeed
@@ -81,7 +81,7 @@ class RouteProcessor:
 
     def put_back(self, message_id: UUID, execution_id: UUID, token: UUID) -> None:
         """Put back a message that was claimed as it was born, if it was, unless it has been taken over."""
-        if (message_id, token) not in self.inbox.held:
+        if key_of(message_id, token) not in self.inbox.held:
             self.settlements.hand_in(handed_back(message_id, execution_id, token, has_begun=False), _ignore)
 
     async def run(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.engine.availability import until_available
 from application.engine.deadlines import Deadlines
@@ -17,6 +17,72 @@ from domain.broadcast import Broadcast
 from domain.message import Claim, Message
 
 CHUNK = 256
+LONGEST_WAIT_SECONDS = 0.25
+"""After which a chunk is committed that is not full, so that a slow fan-out keeps nothing to itself."""
+
+
+@dataclass(slots=True, kw_only=True)
+class GrowingChunk:
+    """The emissions that wait to be committed, numbered by position: one side appends, the other takes them all."""
+
+    sleep: Callable[[float], Awaitable[None]]
+    _position: int = 0
+    _emissions: list[tuple[int, Emission]] = field(default_factory=list)
+    _is_over: bool = False
+    _change: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to take it, and nothing more should be appended until then."""
+        return len(self._emissions) >= CHUNK
+
+    def append(self, emission: Emission) -> None:
+        """Take one emission in."""
+        self._emissions.append((self._position, emission))
+        self._position += 1
+        if len(self._emissions) in {1, CHUNK}:
+            self._stir()
+
+    def take(self) -> Sequence[tuple[int, Emission]]:
+        """All of them."""
+        emissions, self._emissions = self._emissions, []
+        self._stir()
+        return emissions
+
+    def end(self) -> None:
+        """Nothing more comes, or nobody takes any more."""
+        self._is_over = True
+        self._stir()
+
+    async def taken(self) -> None:
+        """Return when it is not full any more, or over."""
+        while self.is_full and not self._is_over:
+            await self._change.wait()
+
+    async def is_due(self) -> bool:
+        """Return True when it is full or has waited long enough; False when it is over."""
+        while not self._emissions and not self._is_over:
+            await self._change.wait()
+        if not self.is_full and not self._is_over:
+            await self._filled_or_late()
+        return not self._is_over
+
+    async def _filled_or_late(self) -> None:
+        late = asyncio.ensure_future(self.sleep(LONGEST_WAIT_SECONDS))
+        try:
+            while not (self.is_full or self._is_over or late.done()):
+                change = asyncio.ensure_future(self._change.wait())
+                try:
+                    await asyncio.wait([late, change], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    change.cancel()
+        finally:
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+
+    def _stir(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
 
 
 class ClaimLost(Exception):
@@ -39,19 +105,44 @@ class StreamingFanOut:
     async def last_chunk(self, emissions: AsyncIterator[Emission]) -> Sequence[tuple[int, Emission]]:
         """Commit all chunks but the last, which is to go with the settlement. Raises ClaimLost.
 
+        The next chunk is read while one is committed, and one that does not fill up is committed before long.
         The time limit of a pipeline adapter holds for each emission, not for all of them together.
         """
-        chunk: list[tuple[int, Emission]] = []
-        position = 0
+        chunk = GrowingChunk(sleep=self.ports.clock.sleep)
         async with aclosing(_closable(emissions)) as iterator:
-            while (emission := await self.deadlines.keep(anext(iterator, None))) is not None:
-                if len(chunk) == CHUNK:
-                    await self._commit(self.emitter.children(chunk))
-                    self.say(self.emitter.broadcasts(chunk))
-                    chunk = []
-                chunk.append((position, emission))
-                position += 1
-        return chunk
+            committing = asyncio.create_task(self._commit_chunks(chunk), name="streaming fan-out")
+            try:
+                await self._read(iterator, chunk, committing)
+            except asyncio.CancelledError:
+                committing.cancel()
+                raise
+            except Exception:
+                # What is being committed may end in peace; the rest of a failed attempt comes with the next one.
+                chunk.take()
+                raise
+            finally:
+                chunk.end()
+                await committing
+        return chunk.take()
+
+    async def _read(
+        self, iterator: AsyncIterator[Emission], chunk: GrowingChunk, committing: asyncio.Task[None]
+    ) -> None:
+        while (emission := await self.deadlines.keep(anext(iterator, None))) is not None:
+            if chunk.is_full:
+                await chunk.taken()
+            if committing.done():
+                return
+            chunk.append(emission)
+
+    async def _commit_chunks(self, chunk: GrowingChunk) -> None:
+        try:
+            while await chunk.is_due():
+                numbered = chunk.take()
+                await self._commit(self.emitter.children(numbered))
+                self.say(self.emitter.broadcasts(numbered))
+        finally:
+            chunk.end()
 
     async def _commit(self, children: Sequence[Message]) -> None:
         await self.wait_for_room(len(children))

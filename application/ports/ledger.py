@@ -11,8 +11,10 @@ from uuid import UUID
 
 from domain.execution import ExecutionStatus
 from domain.message import Claim, Message, Settlement
+from domain.values import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
     """A wish to process one message, under a token that nobody else has.
@@ -37,6 +39,7 @@ class Handover:
     message_ids: AbstractSet[UUID]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What became of one settlement, or of one chunk of a fan-out.

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.findings import ConfigProblem
 from domain.json import JsonObject
+from domain.values import quickly_made
 
 
 class Stage(Protocol):
@@ -31,6 +32,7 @@ class Stage(Protocol):
         ...
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineContext:
     """What a pipeline adapter is given: the message so far and where it stands.
@@ -50,6 +52,7 @@ class PipelineContext:
     adapter_type: str = ""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emission:
     """One message to be sent on. ``key`` must be the same for the same output in every attempt;
@@ -61,6 +64,7 @@ class Emission:
     key: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterResult:
     """What a pipeline adapter made of a message.
