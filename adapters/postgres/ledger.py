@@ -11,7 +11,7 @@ from uuid import UUID
 from adapters.postgres import ledger_settling as settling
 from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import SHORT_SECONDS, Connection, Database
-from adapters.postgres.ledger_plain import are_plain, settle_plainly
+from adapters.postgres.ledger_plain import are_plain, extend_plainly, settle_plainly
 from adapters.postgres.messages import Newborn, insert_messages, message_of
 from adapters.postgres.webhook_rows import object_events
 from application.ports.ledger import ClaimRequest, Handover, Settled
@@ -156,6 +156,9 @@ class PostgresLedger:
         del now
         newborn = Newborn(((child, token) for child in children), handover)
         with settling.naming_rejected_payloads():
+            async with self._database.connection(within=SHORT_SECONDS) as connection:
+                if await extend_plainly(connection, message_id, token, newborn):
+                    return _accepted(message_id, children, newborn.claimed)
             async with self._by_index() as connection:
                 row = await (await connection.execute(_HELD_PARENT, (message_id, token))).fetchone()
                 if row is None or not await settling.is_running(connection, row[0]):

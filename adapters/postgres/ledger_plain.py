@@ -1,4 +1,4 @@
-"""The settlement of a group in which nothing is out of the ordinary: one statement, and one answer to wait for."""
+"""Settlements and chunks in which nothing is out of the ordinary: one statement, and one answer to wait for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import Connection
@@ -19,8 +20,8 @@ from domain.message import Outcome, Settlement
 
 Ended: TypeAlias = Mapping[UUID, ExecutionStatus]
 
-NOT_PLAIN = "FF001"
-"""What ``settle_plainly`` (migrations 9 and 12) raises when something is out of the ordinary; then it has done nothing."""
+NOT_PLAIN = frozenset({"FF001", "23505"})
+"""What the functions of migration 13 raise when something is out of the ordinary; then they have done nothing."""
 
 _SETTLE = """
     SELECT * FROM settle_plainly(
@@ -32,6 +33,8 @@ _SETTLE = """
 _SETTLE_WITH_OBJECTS = _SETTLE.replace("settle_plainly(", "settle_plainly_with_objects(").replace(
     "%(now)s\n", "%(now)s, %(events)s\n"
 )
+
+_EXTEND = "SELECT extend_plainly(%(id)s, %(token)s, %(rows)s::json, %(count)s, %(owner)s::uuid)"
 
 _PLAIN = frozenset({Outcome.DONE, Outcome.SKIPPED})
 
@@ -49,13 +52,27 @@ async def settle_plainly(
     query = _SETTLE
     if events := object_events(settlements, now):
         query, values["events"] = _SETTLE_WITH_OBJECTS, events
+    rows = await _answer(connection, query, values)
+    if rows is None:
+        return None
+    return {row[0]: status for row in rows if (status := ExecutionStatus(row[1])).is_terminal}
+
+
+async def extend_plainly(connection: Connection, parent_id: UUID, token: UUID, newborn: Newborn) -> bool:
+    """Whether the children have come into being; False, and nothing is done, when it takes more than this."""
+    values = newborn.values | {"id": parent_id, "token": token, "count": newborn.count}
+    return await _answer(connection, _EXTEND, values) is not None
+
+
+async def _answer(
+    connection: Connection, statement: str, values: Mapping[str, object]
+) -> Sequence[TupleRow] | None:
     try:
-        rows = await (await connection.execute(query.encode(), values)).fetchall()
+        return await (await connection.execute(statement.encode(), values)).fetchall()
     except psycopg.Error as error:
-        if error.sqlstate == NOT_PLAIN:
+        if error.sqlstate in NOT_PLAIN:
             return None
         raise
-    return {row[0]: status for row in rows if (status := ExecutionStatus(row[1])).is_terminal}
 
 
 def _asked(settlements: Sequence[Settlement]) -> dict[str, object]:
