@@ -11,7 +11,9 @@ from datetime import datetime
 from application.call_limiter import call_statuses
 from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
+from application.engine.route_pauses import RoutePauses
 from application.engine.route_status import BreakerStatus, RouteStatus
+from application.engine.standing_down import REPLACED
 from application.ports.clock import Clock
 from application.ports.readiness import ComponentHealth, Health, Readiness
 from domain.circuit_breaker import BreakerState
@@ -88,11 +90,13 @@ def _worst(answers: Sequence[ComponentHealth]) -> Health:
 class OrchestratorReadiness:
     """The engine's own answer: how many executions have their processors here, and how often its loop was blocked.
 
-    Degraded while a circuit breaker is open. Details: the breakers that are not closed, and the calls to providers.
+    Unhealthy from the moment at which another server has taken the database, because nothing is worked on here any more;
+    degraded while a circuit breaker is open. Details: the breakers that are not closed, and the calls to providers.
     """
 
     engine: Engine
     loop: LoopWatch | None = None
+    route_pauses: RoutePauses | None = None
     component: str = "orchestrator"
 
     async def check(self) -> ComponentHealth:
@@ -111,6 +115,10 @@ class OrchestratorReadiness:
             "circuit_breakers": [_told(route, breaker) for route, breaker in breakers[:MOST_TOLD]],
             "calls": [asdict(status) for status in call_statuses()],
         }
+        if self.route_pauses is not None and REPLACED in self.route_pauses.for_good:
+            return ComponentHealth(
+                name=self.component, health=Health.UNHEALTHY, message=_REPLACED, details=details
+            )
         opened = [(route, breaker) for route, breaker in breakers if breaker.state is BreakerState.OPEN]
         return ComponentHealth(
             name=self.component,
@@ -118,6 +126,9 @@ class OrchestratorReadiness:
             message=_open_breakers(opened) if opened else None,
             details=details,
         )
+
+
+_REPLACED = "this server takes no more messages: another one works on the database; stop this one"
 
 
 def _open_breakers(opened: Sequence[tuple[RouteStatus, BreakerStatus]]) -> str:

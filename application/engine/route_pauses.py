@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -24,6 +25,11 @@ class RoutePauses:
     gates: RouteGates
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _for_good: set[str] = field(default_factory=set)
+
+    @property
+    def for_good(self) -> AbstractSet[str]:
+        """For which reasons every gate of this process is closed and stays so."""
+        return self._for_good
 
     def close_all(self, reason: str) -> None:
         """Close every gate for a reason that is never lifted, those of runs to come too."""

@@ -215,7 +215,9 @@ def _application(
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         diagnostics=_diagnostics(adapters, engine),
         **access.use_cases,
-        health=_health(adapters, engine, loop, catalogue),
+        health=_health(
+            adapters, OrchestratorReadiness(engine=engine, loop=loop, route_pauses=route_pauses), catalogue
+        ),
     )
 
 
@@ -277,9 +279,9 @@ def _pausing(adapters: Adapters, executions: Executions, route_pauses: RoutePaus
     )
 
 
-def _health(adapters: Adapters, engine: Engine, loop: LoopWatch, catalogue: Catalogue) -> SystemHealth:
+def _health(adapters: Adapters, orchestrator: Readiness, catalogue: Catalogue) -> SystemHealth:
     parts: list[Readiness] = [getattr(adapters, slot)() for slot in HEALTHY]
-    parts += [OrchestratorReadiness(engine=engine, loop=loop), CatalogueReadiness(catalogue=catalogue)]
+    parts += [orchestrator, CatalogueReadiness(catalogue=catalogue)]
     return SystemHealth(
         components=parts,
         clock=adapters.clock(),

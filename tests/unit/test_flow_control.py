@@ -210,3 +210,27 @@ async def test_a_stream_waits_for_the_route_that_it_feeds() -> None:
         gate.resume("a test")
         assert ended_well(await on.ended(started.id, within=30))
     assert record.numbers.total() == 2_000
+
+
+async def test_a_slow_stream_keeps_nothing_to_itself() -> None:
+    """What it has emitted is worked on although it emits no more for now, and all of it just once."""
+    record, go = Recorder(), asyncio.Event()
+
+    async def halting(context: PipelineContext) -> AdapterResult:
+        async def emissions() -> AsyncIterator[Emission]:
+            for number in range(3):
+                yield Emission(payload={"number": number})
+            await go.wait()
+            yield Emission(payload={"number": 3})
+
+        return AdapterResult(message=context.message, emitted=emissions())
+
+    async with bench({"stream": halting, "record": record}) as on:
+        started = await on.start(route("a", "stream", to="b"), route("b", "record"))
+        async with asyncio.timeout(5):
+            while len(record.numbers) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert (await on.seen(started.id)).counts.outstanding >= 1
+        go.set()
+        assert ended_well(await on.ended(started.id))
+    assert record.numbers == dict.fromkeys(range(4), 1)

@@ -21,8 +21,10 @@ from application.engine.recovery import Recovery
 from application.engine.route_pauses import RoutePauses
 from application.engine.standing_down import StandingDown
 from application.executions import Executions
+from application.health import OrchestratorReadiness
 from application.pauses import Pausing
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.readiness import Health
 from domain.execution import ExecutionNotFound, ExecutionStatus
 from domain.pause import PauseNotAllowed, PauseScope, RouteNotFound
 from tests.unit.engines import Act, Bench, bench, ended_well
@@ -265,7 +267,7 @@ async def test_names_that_are_not_known_are_not_paused() -> None:
 
 
 async def test_who_is_replaced_takes_no_more_messages() -> None:
-    """Neither of the runs it has nor of one that begins later."""
+    """Neither of the runs it has nor of one that begins later, and its health says so."""
     act, lost = Gated(), asyncio.Event()
     async with process(World(), act) as given:
         execution_id = await given.started()
@@ -283,3 +285,7 @@ async def test_who_is_replaced_takes_no_more_messages() -> None:
             assert (await given.counts(execution_id))[1] == 4
             later = await given.started()
             assert await given.counts(later) == (0, 1)
+            health = await OrchestratorReadiness(engine=given.on.engine, route_pauses=given.route_pauses).check()
+            assert health.health is Health.UNHEALTHY
+            assert health.message
+            assert "another one works on the database" in health.message
