@@ -13,7 +13,7 @@ from uuid import UUID
 from adapters.memory.models import MemoryEmbeddingModel
 from application.contents import Application
 from application.ports.message_queue import MessageQueue
-from benchmarks.messages import Course, registry
+from benchmarks.messages import Beside, Course, registry
 from benchmarks.outcome import NotMeasurable
 from benchmarks.pass_through import NotingLedger, SwitchedSink
 from benchmarks.stack import Cost, PostgresProcesses, settings
@@ -100,8 +100,8 @@ async def message_stack(
     adapters = EmbeddedAdapters(settings=chosen)
     if not has_model:
         adapters.model.override(MemoryEmbeddingModel())
-    # The shipped pipelines name pipeline adapters that are not in this registry; they are left out with a warning.
-    adapters.registry.override(registry(course))
+    # The shipped pipelines are taken in at the start, so what they name must be there too.
+    adapters.registry.override(Beside(registry(course), adapters.registry()))
     sink = SwitchedSink(adapters.lineage())
     adapters.lineage.override(sink)
     if queue is not None:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import msgspec
 
 from adapters.pipeline.registry import PipelineAdapters, Registration
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.ports.pipeline_adapter import (
+    AdapterResult,
+    DescribedAdapter,
+    Emission,
+    PipelineAdapter,
+    PipelineAdapterRegistry,
+    PipelineContext,
+    UnusableAdapter,
+)
+from domain.findings import ConfigProblem
 from domain.json import JsonObject
 
 BYTES = 512
@@ -109,6 +118,41 @@ class Arrive:
         if self.course.rate:
             self.course.arriving[context.message_id] = _number(context)
         return AdapterResult(message=context.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The pipeline adapters of the benchmark, and of the server those that they do not stand in for."""
+
+    own: PipelineAdapters
+    others: PipelineAdapterRegistry
+
+    def types(self) -> Mapping[str, str]:
+        """Of both."""
+        return {**self.others.types(), **self.own.types()}
+
+    def check(self, type: str, config: JsonObject) -> Sequence[ConfigProblem]:
+        """As the one says who has it."""
+        return self._of(type).check(type, config)
+
+    def version(self, type: str) -> str:
+        """As the one says who has it."""
+        return self._of(type).version(type)
+
+    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+        """By the one who has it."""
+        return self._of(type).build(type, config)
+
+    def described(self) -> Sequence[DescribedAdapter]:
+        """Of the benchmark alone."""
+        return self.own.described()
+
+    def unusable(self) -> Sequence[UnusableAdapter]:
+        """Of the benchmark alone."""
+        return self.own.unusable()
+
+    def _of(self, type: str) -> PipelineAdapterRegistry:
+        return self.own if type in self.own.types() else self.others
 
 
 def registry(course: Course) -> PipelineAdapters:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from json.encoder import c_make_encoder, encode_basestring_ascii
+from json import encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,12 @@ def _encoder(default: Callable[[object], object], *, allow_nan: bool) -> Callabl
 
     What holds itself is refused for its depth, so nobody need keep account of what was seen.
     """
-    if c_make_encoder is None:  # pragma: no cover (another Python than CPython)
+    make = getattr(encoder, "c_make_encoder", None)
+    if make is None:  # pragma: no cover (another Python than CPython)
         return json.JSONEncoder(
             sort_keys=True, separators=(",", ":"), default=default, allow_nan=allow_nan, check_circular=False
         ).encode
-    parts = c_make_encoder(None, default, encode_basestring_ascii, None, ":", ",", True, False, allow_nan)  # noqa: FBT003
+    parts = make(None, default, encoder.encode_basestring_ascii, None, ":", ",", True, False, allow_nan)  # noqa: FBT003
     return lambda value: "".join(parts(value, 0))
 
 

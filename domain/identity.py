@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from uuid import SafeUUID, UUID
+from uuid import UUID, SafeUUID
 
 _VARIANT = 0b10 << 62
 _VERSION_8 = 0x8 << 76 | 0b10 << 62

@@ -27,7 +27,7 @@ def quickly_made(cls: type[Value]) -> type[Value]:
     exec(_constructor(own), names)  # noqa: S102 (as dataclasses make theirs, of names that are our own)
     init = names["__init__"]
     init.__qualname__, init.__annotations__ = cls.__init__.__qualname__, cls.__init__.__annotations__
-    cls.__init__ = init  # type: ignore[misc]  # that is what this is for
+    cls.__init__ = init  # type: ignore[method-assign]  # that is what this is for
     return cls
 
 

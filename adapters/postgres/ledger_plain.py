@@ -86,7 +86,7 @@ def _asked(settlements: Sequence[Settlement]) -> dict[str, object]:
 
 def _moved(settlements: Sequence[Settlement]) -> dict[str, object]:
     moved: dict[UUID, _Moved] = {}
-    latest: UUID | None = None
+    latest, counts = None, _Moved()
     for one in settlements:
         # Mostly they are all of one run, and the same object tells so without comparing.
         if one.execution_id is not latest:

@@ -285,7 +285,9 @@ async def test_who_is_replaced_takes_no_more_messages() -> None:
             assert (await given.counts(execution_id))[1] == 4
             later = await given.started()
             assert await given.counts(later) == (0, 1)
-            health = await OrchestratorReadiness(engine=given.on.engine, route_pauses=given.route_pauses).check()
+            health = await OrchestratorReadiness(
+                engine=given.on.engine, route_pauses=given.route_pauses
+            ).check()
             assert health.health is Health.UNHEALTHY
             assert health.message
             assert "another one works on the database" in health.message

@@ -46,7 +46,7 @@ def test_a_quickly_made_value_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         one.name = "b"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
-        del one.name  # type: ignore[misc]
+        del one.name
     assert one.name == "a"
 
 
@@ -55,7 +55,7 @@ def test_a_quickly_made_value_compares_and_copies_as_usual() -> None:
     one = Quick(name="a", items=[1])
     assert one == Quick(name="a", items=[1])
     assert one != Quick(name="b", items=[1])
-    assert copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == replace(one) == one
+    assert copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == replace(one) == one  # noqa: S301 (our own)
     assert replace(one, count=5).count == 5
     assert repr(one) == "Quick(name='a', count=3, items=[1])"
 
@@ -84,4 +84,4 @@ def test_only_a_class_of_keyword_only_fields_can_be_quickly_made() -> None:
 
     for kind in (Checked, Positional, str):
         with pytest.raises(TypeError):
-            quickly_made(kind)  # type: ignore[type-var]
+            quickly_made(kind)
