@@ -100,7 +100,8 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
                 StandingDown(lost=sole_use.lost, recovery=recovery, route_pauses=route_pauses)
             )
         webhooks, access = _webhooks(adapters, settings), make_access(adapters, settings)
-        application = _application(adapters, engine, settings, route_pauses, loop, webhooks, access)
+        orchestrator = OrchestratorReadiness(engine=engine, loop=loop, route_pauses=route_pauses)
+        application = _application(adapters, engine, settings, route_pauses, orchestrator, webhooks, access)
         await stack.enter_async_context(application.redrives)
         await stack.enter_async_context(application.chat_runs)
         await stack.enter_async_context(application.archiving.worker)
@@ -172,7 +173,7 @@ def _application(
     engine: Engine,
     settings: Settings,
     route_pauses: RoutePauses,
-    loop: LoopWatch,
+    orchestrator: OrchestratorReadiness,
     webhooks: Webhooks,
     access: AccessParts,
 ) -> Application:
@@ -215,9 +216,7 @@ def _application(
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         diagnostics=_diagnostics(adapters, engine),
         **access.use_cases,
-        health=_health(
-            adapters, OrchestratorReadiness(engine=engine, loop=loop, route_pauses=route_pauses), catalogue
-        ),
+        health=_health(adapters, orchestrator, catalogue),
     )
 
 
