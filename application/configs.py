@@ -104,10 +104,15 @@ class Configs:
                 await repositories.configs.replace(config, expected_version=latest.version)
         return await self._check.config(config)
 
-    async def deactivate(self, config_id: UUID) -> None:
-        """Take a config out of use, keeping every version; twice is as good as once. Raises ConfigNotFound."""
+    async def deactivate(self, config_id: UUID, *, expected_version: int | None = None) -> None:
+        """Take a config out of use, keeping every version; twice is as good as once.
+
+        Raises ConfigNotFound, ConfigChanged when another version than the expected one is the latest.
+        """
         async with self.work.begin() as repositories:
             latest = await repositories.configs.get(config_id)
+            if expected_version is not None and latest.version != expected_version:
+                raise ConfigChanged
             if latest.is_active:
                 inactive = latest.deactivated(at=self.clock.now())
                 await repositories.configs.replace(inactive, expected_version=latest.version)

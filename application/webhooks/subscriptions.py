@@ -134,8 +134,15 @@ class Subscriptions:
         self.changed()
         return after
 
-    async def remove(self, subscription_id: UUID) -> None:
-        """Forget a subscription with all its deliveries; raises SubscriptionNotFound."""
+    async def remove(self, subscription_id: UUID, *, expected_version: int | None = None) -> None:
+        """Forget a subscription with all its deliveries.
+
+        Raises SubscriptionNotFound, SubscriptionChanged when it is found in another version than the expected one.
+        """
+        if expected_version is not None:
+            found = await self.subscriptions.get(subscription_id)
+            if found.version != expected_version:
+                raise SubscriptionChanged
         await self.subscriptions.remove(subscription_id)
         self.changed()
 

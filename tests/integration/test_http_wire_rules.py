@@ -109,6 +109,19 @@ async def test_who_has_the_present_subscription_is_told_so(api: Api) -> None:
     assert (await api.ask("GET", path, headers={"If-None-Match": '"1"'}))[0] == 200
 
 
+async def test_nobody_removes_a_version_that_they_have_not_seen(api: Api) -> None:
+    config = f"/api/v1/configs/{await api.config()}"
+    body = {"url": "https://example.org/hook", "event_types": ["execution.completed"]}
+    _, made = await api.ask("POST", "/api/v1/webhooks", json=body)
+    webhook = f"/api/v1/webhooks/{made['id']}"
+    for path in (config, webhook):
+        status, problem = await api.ask("DELETE", path, headers={"If-Match": '"7"'})
+        assert (status, problem["error_code"]) == (412, "precondition_failed")
+        assert (await api.ask("GET", path))[0] == 200
+        assert (await api.ask("DELETE", path, headers={"If-Match": "seven"}))[0] == 400
+        assert (await api.ask("DELETE", path, headers={"If-Match": '"1"'}))[0] == 204
+
+
 async def asked_by(api: Api, origin: str, method: str = "GET", **headers: str) -> Any:
     path = api.url + "/api/v1/configs"
     async with api.session.request(method, path, headers={"Origin": origin, **headers}) as answer:

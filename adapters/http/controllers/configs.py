@@ -164,11 +164,24 @@ class ConfigsController(Controller):
         "/{config_id:uuid}",
         operation_id="deactivate_config",
         summary="Deactivate a pipeline config",
-        opt={"errors": (ConfigNotFound, ConfigChanged)},
+        opt={"errors": (ConfigNotFound, ConfigChanged, PreconditionFailed)},
     )
-    async def deactivate(self, configs: UseCase, config_id: ConfigId) -> None:
+    async def deactivate(
+        self,
+        configs: UseCase,
+        config_id: ConfigId,
+        if_match: Annotated[
+            str | None, HeaderParameter(name="If-Match", description="The ETag of the version to remove.")
+        ] = None,
+    ) -> None:
         """Takes it out of use and keeps every version. Doing it twice is no error."""
-        await configs.deactivate(config_id)
+        version = expected_version(if_match)
+        try:
+            await configs.deactivate(config_id, expected_version=version)
+        except ConfigChanged as error:
+            if version is None:
+                raise
+            raise PreconditionFailed(f"version {version} is not the latest") from error
 
     @post(
         "/{config_id:uuid}/run",

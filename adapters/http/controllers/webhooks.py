@@ -146,11 +146,22 @@ class WebhooksController(Controller):
         "/{webhook_id:uuid}",
         operation_id="delete_webhook",
         summary="Delete a webhook subscription",
-        opt={"errors": (SubscriptionNotFound,)},
+        opt={"errors": (SubscriptionNotFound, PreconditionFailed)},
     )
-    async def remove(self, webhook_subscriptions: UseCase, webhook_id: WebhookId) -> None:
+    async def remove(
+        self,
+        webhook_subscriptions: UseCase,
+        webhook_id: WebhookId,
+        if_match: Annotated[
+            str | None, HeaderParameter(name="If-Match", description="The ETag of the version to remove.")
+        ] = None,
+    ) -> None:
         """For good, with its deliveries and what is known of them."""
-        await webhook_subscriptions.remove(webhook_id)
+        version = expected_version(if_match)
+        try:
+            await webhook_subscriptions.remove(webhook_id, expected_version=version)
+        except SubscriptionChanged as error:
+            raise PreconditionFailed(f"version {version} is not the latest") from error
 
     @post(
         "/{webhook_id:uuid}/enable",
