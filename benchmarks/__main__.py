@@ -20,6 +20,7 @@ from benchmarks import (
     peers,
     search,
     startup,
+    streams,
     webhooks,
     workers,
 )
@@ -40,6 +41,7 @@ NAMES = (
     churn.NAME,
     workers.NAME,
     webhooks.NAME,
+    streams.NAME,
 )
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
@@ -56,6 +58,7 @@ NOT_MEASURED = 2
 @click.option(
     "--executions", type=click.IntRange(1), help="How many executions; unset, as many as the limits are for."
 )
+@click.option("--streams", "readers", type=click.IntRange(1), help="streams: how many at once; unset, 200.")
 @click.option(
     "--seconds",
     type=click.FloatRange(1),
@@ -77,6 +80,7 @@ def main(
     documents: int | None,
     messages: int | None,
     executions: int | None,
+    readers: int | None,
     seconds: float,
     rounds: int,
     environment: Path | None,
@@ -98,6 +102,7 @@ def main(
         lineage_locked.NAME: lambda: lineage_locked.measure(seconds=seconds),
         broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
         churn.NAME: lambda: churn.measure(executions=executions),
+        streams.NAME: lambda: streams.measure(streams=readers, rounds=rounds),
         workers.NAME: lambda: workers.measure(messages=messages, rounds=rounds),
         webhooks.NAME: lambda: webhooks.measure(messages=messages, rounds=rounds),
     }

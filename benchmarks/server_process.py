@@ -58,15 +58,19 @@ class ServerProcess:
 
 
 @contextmanager
-def server(data: Path, docs: Path) -> Iterator[ServerProcess]:
-    """Run ``serve --embedded`` over two folders, stopped by an interrupt at the end; raises NotMeasurable."""
+def server(data: Path, docs: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[ServerProcess]:
+    """Run ``serve --embedded`` over two folders, with variables set besides; stopped by an interrupt at the end.
+
+    Raises NotMeasurable.
+    """
     port = _free_port()
     log = data.parent / f"{data.name}.log"
     command = [sys.executable, "-m", "factflow_server", "serve", "--embedded", "--port", str(port)]
     command += ["--data-dir", str(data), "--docs", str(docs)]
     with log.open("wb") as output:
         started = time.perf_counter()
-        process = subprocess.Popen(command, env=environment(), stdout=output, stderr=output)  # noqa: S603 - our own
+        variables = {**environment(), **(settings or {})}
+        process = subprocess.Popen(command, env=variables, stdout=output, stderr=output)  # noqa: S603 - our own
     try:
         _wait_until_ready(process, port, log)
         yield ServerProcess(process=process, port=port, ready_after=time.perf_counter() - started)
