@@ -14,13 +14,14 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Failing:
-    """A reply that is none: a status with a body, a stall, or a connection that breaks."""
+    """A reply as it is told: a status with a body, chunks of a stream, a stall or a connection that breaks after them."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     stalls: bool = False
     breaks: bool = False
+    chunks: tuple[bytes, ...] = ()
 
 
 @dataclass
@@ -43,11 +44,21 @@ class ModelServer:
                 body=json.dumps(self.respond(self.asked[-1])).encode(), content_type="application/json"
             )
         reply = self.replies.pop(0)
+        response = await _begun(request, reply.chunks) if reply.chunks else None
         if reply.stalls:
             await self.stalling.wait()
         if reply.breaks and request.transport is not None:
             request.transport.abort()
-        return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+        return response or web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+
+
+async def _begun(request: web.Request, chunks: tuple[bytes, ...]) -> web.StreamResponse:
+    """A stream with its chunks sent."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for chunk in chunks:
+        await response.write(chunk)
+    return response
 
 
 @asynccontextmanager
