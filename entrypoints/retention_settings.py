@@ -27,6 +27,10 @@ class RetentionSettings(AccessSettings):
             _DAYS, "How many days lineage is kept, and never shorter than the execution that it is of."
         ),
     )
+    chat_retention_days: float = field(
+        default=365.0,
+        metadata=about(_DAYS, "How many days chat threads are kept after the last question in them."),
+    )
     webhook_retention_days: float = field(
         default=30.0,
         metadata=about(_DAYS, "How many days settled webhook deliveries are kept, with their events."),

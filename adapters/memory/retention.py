@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from adapters.memory.chat_threads import ChatStore
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from domain.execution import Execution
 
 
 class MemoryRetention:
-    """The ``Retention`` port over a ledger and lineage; pauses are fields of what is forgotten."""
+    """The ``Retention`` port over a ledger, lineage and threads; pauses are fields of what is forgotten."""
 
-    def __init__(self, ledger: MemoryLedger, lineage: MemoryLineage) -> None:
+    def __init__(self, ledger: MemoryLedger, lineage: MemoryLineage, chat: ChatStore) -> None:
         self._ledger = ledger
         self._lineage = lineage
+        self._chat = chat
 
     async def forget_executions(self, *, before: datetime, limit: int) -> int:
         """See the port."""
@@ -36,6 +38,13 @@ class MemoryRetention:
         old = [one for one in entries if one.execution_id not in known][:limit]
         for entry in old:
             self._lineage.forget(entry)
+        return len(old)
+
+    async def forget_threads(self, *, before: datetime, limit: int) -> int:
+        """See the port."""
+        old = [one.id for one in self._chat.threads.values() if one.updated_at < before][:limit]
+        for thread_id in old:
+            self._chat.forget(thread_id)
         return len(old)
 
 

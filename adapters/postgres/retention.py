@@ -39,6 +39,13 @@ _FORGET_LINEAGE = """
         LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
+# A thread may have two thousand messages, which go with it.
+_FORGET_THREADS = """
+    DELETE FROM chat_thread WHERE updated_at < %(before)s AND id = ANY (ARRAY(
+        SELECT id FROM chat_thread WHERE updated_at < %(before)s
+        LIMIT least(%(limit)s, 100) FOR UPDATE SKIP LOCKED))
+"""
+
 
 class PostgresRetention:
     """The ``Retention`` port over the tables of the ledger and of lineage."""
@@ -60,3 +67,8 @@ class PostgresRetention:
         """See the port."""
         async with self._database.transaction() as connection:
             return (await connection.execute(_FORGET_LINEAGE, {"before": before, "limit": limit})).rowcount
+
+    async def forget_threads(self, *, before: datetime, limit: int) -> int:
+        """See the port."""
+        async with self._database.transaction() as connection:
+            return (await connection.execute(_FORGET_THREADS, {"before": before, "limit": limit})).rowcount

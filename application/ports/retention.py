@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Retention(Protocol):
-    """Forgets executions and lineage in batches. Safe for several processes at once, each call one transaction.
+    """Forgets executions, lineage and chat threads in batches. Safe for several processes at once, each call one transaction.
 
     Raises Unavailable when the store cannot be reached.
     """
@@ -25,4 +25,8 @@ class Retention(Protocol):
 
         The lineage of an execution that is still known stays, for without it settled messages would count as a gap.
         """
+        ...
+
+    async def forget_threads(self, *, before: datetime, limit: int) -> int:
+        """Forget up to ``limit`` chat threads that nobody has written in since a moment; returns how many."""
         ...

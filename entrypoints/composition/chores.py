@@ -41,6 +41,11 @@ def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:
                 forget=lambda before, limit: retention.forget_lineage(before=before, limit=limit),
             ),
             Kept(
+                name="chat threads",
+                days=settings.chat_retention_days,
+                forget=lambda before, limit: retention.forget_threads(before=before, limit=limit),
+            ),
+            Kept(
                 name="webhook deliveries",
                 days=settings.webhook_retention_days,
                 forget=lambda before, limit: deliveries.forget(before=before, limit=limit),

@@ -9,16 +9,20 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.memory.chat_threads import ChatStore, MemoryChatThreads
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.retention import MemoryRetention
+from adapters.postgres.chat_threads import PostgresChatThreads
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_reader import PostgresLineageReader
 from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.retention import PostgresRetention
+from application.ports.chat_threads import ChatThreads
 from application.ports.lineage import LineageQuery, LineageReader, LineageSink
 from application.ports.retention import Retention
+from domain.chat.thread import Thread
 from domain.execution import Execution, ExecutionStatus
 from domain.message import Outcome
 from tests.contracts.ledgers import NOW, Ledgers, children
@@ -36,6 +40,7 @@ class Given:
     ledgers: Ledgers
     sink: LineageSink
     reader: LineageReader
+    threads: ChatThreads
 
     async def ended(self, outcome: Outcome = Outcome.DONE) -> Execution:
         """An execution of three messages that ended at the moment NOW."""
@@ -65,14 +70,22 @@ async def given(request: pytest.FixtureRequest) -> AsyncIterator[Given]:
     """Each implementation there is."""
     if request.param == "memory":
         ledger, lineage = MemoryLedger(), MemoryLineage()
-        yield Given(MemoryRetention(ledger, lineage), Ledgers(ledger, ledger), lineage, lineage)
+        store = ChatStore()
+        retention = MemoryRetention(ledger, lineage, store)
+        yield Given(retention, Ledgers(ledger, ledger), lineage, lineage, MemoryChatThreads(store))
         return
     async with (
         fresh_database(request.getfixturevalue("postgres_url")) as database,
         PostgresLineageSink(database) as sink,
     ):
         ledgers = Ledgers(PostgresLedger(database), PostgresExecutionLedger(database))
-        yield Given(PostgresRetention(database), ledgers, sink, PostgresLineageReader(database))
+        yield Given(
+            PostgresRetention(database),
+            ledgers,
+            sink,
+            PostgresLineageReader(database),
+            PostgresChatThreads(database),
+        )
 
 
 async def test_what_ended_long_ago_is_forgotten_with_its_messages(given: Given) -> None:
@@ -110,3 +123,16 @@ async def test_lineage_is_kept_as_long_as_its_execution(given: Given) -> None:
     assert await given.lineage() == 3
     await given.forgotten()
     assert await given.retention.forget_lineage(before=SOON, limit=10) == 3
+
+
+async def test_threads_that_rested_are_forgotten(given: Given) -> None:
+    """In batches, whoever they are of."""
+    moments = (NOW, NOW, NOW, SOON)
+    for number, moment in enumerate(moments):
+        thread = Thread(id=uuid4(), owner=f"owner {number % 2}", created_at=NOW, updated_at=moment)
+        await given.threads.add(thread)
+    assert await given.retention.forget_threads(before=NOW, limit=10) == 0
+    assert await given.retention.forget_threads(before=SOON, limit=2) == 2
+    assert await given.retention.forget_threads(before=SOON, limit=10) == 1
+    assert await given.retention.forget_threads(before=SOON, limit=10) == 0
+    assert (await given.threads.page(owner="owner 1", limit=9))[1] == 1
