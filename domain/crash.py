@@ -34,9 +34,13 @@ class Suspect:
         """
         return self.crashes > max(max_retries, SUSPECT_FROM)
 
+    def may_have_company(self, max_retries: int) -> bool:
+        """Whether it may run with other suspects: only once, and only if a death there would not convict it."""
+        return self.crashes == SUSPECT_FROM and self.crashes + 1 <= max(max_retries, SUSPECT_FROM)
+
     @property
     def verdict(self) -> WorkerDied:
         """What it is settled as dead with."""
         return WorkerDied(
-            f"the process died {self.crashes} times while it was at this message, the last times at nothing else"
+            f"the process died {self.crashes} times while it was at this message, the last time at nothing else"
         )

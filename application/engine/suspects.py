@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from uuid import UUID
 
 from application.engine.engine import Engine
 from application.engine.quarantine import QUARANTINE, NotQuiet
@@ -21,7 +23,11 @@ LONGEST_REST_SECONDS = 600.0
 
 @dataclass(slots=True, kw_only=True)
 class Suspects:
-    """Takes the suspects of the executions of this process, one at a time, while nothing else is at work in it.
+    """Takes the suspects of the executions of this process while nothing else is at work in it.
+
+    A process that is killed makes suspects of all that it had claimed, most of them innocent. So those of one route that
+    another death would not yet convict go together, as many as the route works on at once; a death then leaves so many
+    to be taken one at a time, and whoever is convicted was alone the last time.
 
     What is at work and does not come to an end keeps them waiting, and they keep the others waiting no longer than
     half of the time: the rests between two tries grow.
@@ -45,12 +51,31 @@ class Suspects:
         try:
             async with self.engine.quarantine.alone(is_wanted=self._are_there):
                 self._rest_seconds = FIRST_REST_SECONDS
-                for suspect in suspects:
-                    await self._deal_with(suspect)
+                for group in self._groups(suspects):
+                    dealt_with = [self._deal_with(suspect) for suspect in group]
+                    for outcome in await asyncio.gather(*dealt_with, return_exceptions=True):
+                        if isinstance(outcome, BaseException):
+                            raise outcome
         except NotQuiet as reason:
             self._put_off(len(suspects), reason)
             return 0
         return len(suspects)
+
+    def _groups(self, suspects: Sequence[Suspect]) -> Sequence[Sequence[Suspect]]:
+        groups: list[list[Suspect]] = []
+        open_groups: dict[tuple[UUID, str], list[Suspect]] = {}
+        for suspect in suspects:
+            processor = self._taker(suspect)
+            place = suspect.execution_id, suspect.route_id
+            if processor is None or not suspect.may_have_company(processor.route.error_handling.max_retries):
+                groups.append([suspect])
+                continue
+            group = open_groups.get(place)
+            if group is None or len(group) >= processor.route.inbound.concurrency:
+                group = open_groups[place] = []
+                groups.append(group)
+            group.append(suspect)
+        return groups
 
     async def _are_there(self) -> bool:
         return bool(await self._free())

@@ -142,9 +142,9 @@ async def crashed(on: Bench, times: int, *messages: UUID) -> None:
         await ports.executions.sweep(live_owners=[ports.owner], now=now)
 
 
-async def with_messages(on: Bench, numbers: int) -> tuple[UUID, list[UUID]]:
+async def with_messages(on: Bench, numbers: int, *, concurrency: int = 5) -> tuple[UUID, list[UUID]]:
     """A running execution whose route ``act`` has so many messages, none of which is taken yet."""
-    started = await on.start(route("first", "fan", to="act"), route("act", "act"))
+    started = await on.start(route("first", "fan", to="act"), route("act", "act", concurrency=concurrency))
     on.engine.gates.of(started.id)["act"].pause("test")
     ports = on.engine.ports
     async with asyncio.timeout(10):
@@ -155,28 +155,30 @@ async def with_messages(on: Bench, numbers: int) -> tuple[UUID, list[UUID]]:
     return started.id, list(waiting)
 
 
-async def test_suspects_run_alone_and_the_others_as_ever() -> None:
-    """One after another, each with nothing else at work, and everything completes."""
-    alone: dict[object, int] = {}
+@pytest.mark.parametrize(("crashes", "together"), [(2, 3), (3, 1)])
+async def test_suspects_run_apart_and_the_others_as_ever(crashes: int, together: int) -> None:
+    """At first with other suspects, as many as the route works on at once, and with one more crash alone."""
+    beside: dict[object, int] = {}
 
     async def act(context: PipelineContext) -> AdapterResult:
         await settled_loop()
-        alone[context.message["number"]] = on.engine.quarantine.at_work
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
+        beside[context.message["number"]] = on.engine.quarantine.at_work
+        await asyncio.sleep(0.02)
         return AdapterResult(message=context.message)
 
     async with bench({"fan": fanning(8), "act": act}) as on:
-        execution_id, messages = await with_messages(on, 8)
-        await crashed(on, 2, *messages[:3])
-        await crashed(on, 1, *messages[3:])
+        execution_id, messages = await with_messages(on, 8, concurrency=3)
+        await crashed(on, crashes, *messages[:5])
+        await crashed(on, 1, *messages[5:])
         on.engine.gates.of(execution_id)["act"].resume("test")
         on.engine.look_in_ledger(execution_id)
-        assert await Suspects(engine=on.engine).look() == 3
+        assert await Suspects(engine=on.engine).look() == 5
         ended = await on.ended(execution_id)
         assert await Suspects(engine=on.engine).look() == 0
     assert ended_well(ended)
-    assert {number for number, at_work in alone.items() if at_work == 1} >= {0, 1, 2}
-    assert len(alone) == 8
+    assert max(beside[number] for number in range(5)) == together
+    assert len(beside) == 8
 
 
 async def test_a_guilty_message_is_dead_and_its_neighbours_are_done() -> None:
@@ -281,6 +283,17 @@ async def test_a_run_that_begins_while_a_suspect_is_alone_waits_for_it() -> None
             assert (await on.seen(started.id)).counts.outstanding == 1
             assert on.engine.quarantine.at_work == 0
         assert ended_well(await on.ended(started.id))
+
+
+@pytest.mark.parametrize(
+    ("crashes", "max_retries", "may"), [(2, 3, True), (2, 2, False), (2, 0, False), (3, 9, False)]
+)
+def test_a_suspect_has_company_once_and_only_if_that_cannot_convict_it(
+    crashes: int, max_retries: int, may: bool
+) -> None:
+    """Whoever is convicted was alone the last time."""
+    suspect = Suspect(message_id=uuid4(), execution_id=uuid4(), route_id="act", crashes=crashes)
+    assert suspect.may_have_company(max_retries) is may
 
 
 @pytest.mark.parametrize(
