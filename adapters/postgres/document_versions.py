@@ -76,8 +76,8 @@ _ABOVE_ALL = 2**31 - 1
 
 async def lock_documents(connection: Connection, document_ids: Iterable[str]) -> None:
     """Hold the documents until the transaction ends; one that was never opened is passed over."""
-    await connection.execute(_PLAN_ONCE)
-    await connection.execute(_LOCK, (sorted(set(document_ids)),))
+    await connection.execute(_PLAN_ONCE, prepare=True)
+    await connection.execute(_LOCK, (sorted(set(document_ids)),), prepare=True)
 
 
 async def make_current(
@@ -90,7 +90,7 @@ async def make_current(
     ``postings`` are those of a version's every segment, where they are at hand, by document.
     """
     if versions:
-        await connection.execute(_FLIP, _flip(versions, postings or {}))
+        await connection.execute(_FLIP, _flip(versions, postings or {}), prepare=True)
 
 
 async def drop_document(connection: Connection, document_id: str) -> None:

@@ -179,7 +179,7 @@ class PostgresDocuments:
 
 async def _begin(connection: Connection, documents: Mapping[str, Document]) -> Mapping[str, Document]:
     """Open the documents, given by id, or find them open."""
-    rows = await (await connection.execute(_HOLD, (_json(documents.values()),))).fetchall()
+    rows = await (await connection.execute(_HOLD, (_json(documents.values()),), prepare=True)).fetchall()
     known = {row[0]: document_of(row[2:]) for row in rows if row[2] is not None}
     opened = {
         document_id: replace(documents[document_id], version=newest + 1, indexed_at=None)
@@ -187,7 +187,7 @@ async def _begin(connection: Connection, documents: Mapping[str, Document]) -> M
         if document_id not in known
     }
     if opened:
-        await connection.execute(_OPEN, (_json(opened.values()),))
+        await connection.execute(_OPEN, (_json(opened.values()),), prepare=True)
     empty = {document.document_id: document.version for document in opened.values() if not document.segments}
     if empty:
         await make_current(connection, empty)

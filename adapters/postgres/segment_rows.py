@@ -110,7 +110,7 @@ async def versions_of(
     """The versions that these segments belong to, as far as they still are."""
     keys = sorted({(segment.document_id, segment.version) for segment in segments})
     arrays = [document_id for document_id, _ in keys], [version for _, version in keys]
-    rows = await (await connection.execute(_OPEN_VERSIONS, arrays)).fetchall()
+    rows = await (await connection.execute(_OPEN_VERSIONS, arrays, prepare=True)).fetchall()
     found = (OpenVersion(*row) for row in rows)
     return {(version.document_id, version.version): version for version in found}
 
@@ -134,7 +134,7 @@ async def store(
         "vectors": Reals.of(segment.vector for segment in segments),
         "slots": _json(_slots(segments)),
     }
-    rows = await (await connection.execute(_STORE, parameters)).fetchall()
+    rows = await (await connection.execute(_STORE, parameters, prepare=True)).fetchall()
     keys = ((segment.id, segment.version) for segment, _ in fitting)
     return _completed([_New(*row) for row in rows], dict(zip(keys, lexed, strict=True)))
 
