@@ -32,6 +32,7 @@ class ModelServer:
     replies: list[Failing] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    traces: list[str | None] = field(default_factory=list)
     url: str = ""
     stalling: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -39,6 +40,7 @@ class ModelServer:
         """What the request gets."""
         self.asked.append(await request.json())
         self.keys.append(request.headers.get("Authorization"))
+        self.traces.append(request.headers.get("traceparent"))
         if not self.replies:
             return web.Response(
                 body=json.dumps(self.respond(self.asked[-1])).encode(), content_type="application/json"

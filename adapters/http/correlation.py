@@ -6,13 +6,15 @@ import logging
 import re
 from collections.abc import Iterable
 from contextvars import ContextVar
+from secrets import token_bytes
 from uuid import uuid4
+
+from domain.trace import SPAN_BYTES, TRACE_BYTES, Trace
 
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that this task answers, empty outside of one."""
 
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-_TRACE_PARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -21,10 +23,13 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
-def trace_parent(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """The ``traceparent`` header if it is one (W3C Trace Context, section 3.2), else None."""
+def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace:
+    """Our step in the trace that the client names with ``traceparent``, or in one that begins here."""
     given = next((value for name, value in headers if name == b"traceparent"), b"")
-    return given if _TRACE_PARENT.fullmatch(given) else None
+    trace = Trace.parse(given.decode("latin-1"))
+    if trace is None:
+        return Trace.begun(token_bytes(TRACE_BYTES + SPAN_BYTES))
+    return trace.step(token_bytes(SPAN_BYTES))
 
 
 class RequestIdFilter(logging.Filter):

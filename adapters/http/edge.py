@@ -16,13 +16,14 @@ from adapters.http.access.exchange import begin, exchange_of
 from adapters.http.access.recording import Recording
 from adapters.http.compression import Compressing
 from adapters.http.conditional import Conditional
-from adapters.http.correlation import REQUEST_ID, request_id, trace_parent
+from adapters.http.correlation import REQUEST_ID, request_id, trace_of
 from adapters.http.cors import Origins
 from adapters.http.object_paths import routed
 from adapters.http.patience import Patience
 from adapters.http.problems import MEDIA_TYPE, headers_of, problem
 from adapters.http.settings import HttpSettings
 from application.access.audit import Audit
+from application.tracing import TRACE, trace_headers
 from domain.errors import FactflowError
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,13 +47,15 @@ class Edge:
             await self._inside(scope, receive, send)
             return
         token = REQUEST_ID.set(request_id(scope["headers"]))
-        labelled = _labelled(send, trace_parent(scope["headers"]), self._origins.headers(scope))
+        trace = TRACE.set(trace_of(scope["headers"]))
+        labelled = _labelled(send, self._origins.headers(scope))
         recording = Recording(self._audit, begin(scope), scope, labelled)
         try:
             await self._answer(scope, receive, recording.send)
         finally:
             await recording.close()
             REQUEST_ID.reset(token)
+            TRACE.reset(trace)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         objection = self._objection(scope)
@@ -116,14 +119,13 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in headers if key == name), "")
 
 
-def _labelled(send: Send, trace: bytes | None, more: Sequence[tuple[bytes, bytes]]) -> Send:
+def _labelled(send: Send, more: Sequence[tuple[bytes, bytes]]) -> Send:
     labels = [
         (b"x-request-id", REQUEST_ID.get().encode("ascii")),
         (b"x-content-type-options", b"nosniff"),
         *more,
     ]
-    if trace is not None:
-        labels.append((b"traceparent", trace))
+    labels += [(name.encode(), value.encode()) for name, value in trace_headers().items()]
 
     async def labelled(message: Message) -> None:
         if message["type"] == "http.response.start":

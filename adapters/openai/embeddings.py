@@ -18,6 +18,7 @@ from adapters.openai.wire import failure_text
 from application.call_limiter import CallLimiter, call_limiter
 from application.calls import Calls
 from application.ports.readiness import ComponentHealth, Health
+from application.tracing import trace_headers
 from domain.call_failure import CallFailure, CallFailureKind, classify_call_error
 from domain.errors import Invalid
 from domain.json import JsonObject
@@ -147,7 +148,7 @@ class OpenAiEmbeddingModel:
     async def _post(self, body: bytes) -> bytes:
         if self._session is None:
             raise EmbeddingModelUnavailable("the embedding model is not open")
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **trace_headers()}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         # A redirect would carry the key to another server.

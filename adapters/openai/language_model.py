@@ -16,6 +16,7 @@ from adapters.openai.wire import DONE, failure_text, read_reply, request_body
 from application.call_limiter import CallLimiter, call_limiter
 from application.calls import Calls
 from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from application.tracing import trace_headers
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
 from domain.chat.usage import TokenUsage
 from domain.errors import Invalid
@@ -194,6 +195,7 @@ class OpenAiLanguageModel:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
+        headers |= trace_headers()
         return {**headers, "Authorization": f"Bearer {self._key}"} if self._key else headers
 
     def _opened(self) -> aiohttp.ClientSession:

@@ -59,7 +59,10 @@ async def test_a_request_id_comes_back_also_in_problems(api: Api) -> None:
     options: dict[str, Any] = {"headers": {"X-Request-Id": "mine-1", "traceparent": TRACE}}
     for path in (LIVE, "/nothing"):
         async with api.session.get(api.url + path, **options) as response:
-            assert (response.headers["X-Request-Id"], response.headers["traceparent"]) == ("mine-1", TRACE)
+            assert response.headers["X-Request-Id"] == "mine-1"
+            taken_up = response.headers["traceparent"]
+            assert (taken_up[:35], taken_up[-3:]) == (TRACE[:35], TRACE[-3:])
+            assert taken_up != TRACE
     _, problem = await api.ask("GET", "/nothing", **options)
     assert problem["correlation_id"] == "mine-1"
 

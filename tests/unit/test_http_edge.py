@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from adapters.http.correlation import request_id, trace_parent
+from adapters.http.correlation import request_id, trace_of
 from adapters.http.edge import is_local
 from adapters.http.errors import MalformedRequest
 from adapters.http.object_paths import key_of, routed
+from domain.trace import Trace
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,27 @@ def test_any_other_request_id_is_replaced(given: bytes) -> None:
     assert len(made) == 32
 
 
-def test_only_a_trace_parent_passes() -> None:
-    valid = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    assert trace_parent([(b"traceparent", valid)]) == valid
-    assert trace_parent([(b"traceparent", valid + b"\r\nx: y")]) is None
-    assert trace_parent([]) is None
+TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(("flags", "kept"), [("00", "00"), ("01", "01"), ("ff", "01")])
+def test_a_trace_goes_on_with_a_step_of_ours(flags: str, kept: str) -> None:
+    trace = trace_of([(b"traceparent", f"00-{TRACE_ID}-{SPAN_ID}-{flags}".encode())])
+    assert (trace.trace_id, str(trace)[-2:]) == (TRACE_ID, kept)
+    assert trace.span_id != SPAN_ID
+    assert Trace.parse(str(trace)) == trace
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "00", f"00-{TRACE_ID}-{SPAN_ID}-01\r\nx: y", f"ff-{TRACE_ID}-{SPAN_ID}-01", f"00-{'0' * 32}-{SPAN_ID}-01",
+     f"00-{TRACE_ID}-{'0' * 16}-01", f"00-{TRACE_ID.upper()}-{SPAN_ID}-01"],
+)  # fmt: skip
+def test_what_is_no_trace_begins_one(given: str) -> None:
+    headers = [(b"traceparent", given.encode())] if given else []
+    trace = trace_of(headers)
+    assert trace.trace_id != TRACE_ID
+    assert Trace.parse(str(trace)) == trace
 
 
 def scope(raw: bytes, path: str = "/decoded") -> Any:

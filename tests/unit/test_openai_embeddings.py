@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from adapters.openai.embeddings import OpenAiEmbeddingModel
+from application.tracing import TRACE
 from domain.errors import Invalid, Unavailable
 from domain.retrieval.errors import EmbeddingModelRefused, EmbeddingModelUnavailable
+from domain.trace import Trace
 from tests.model_servers import Failing, ModelServer, model_server
 
 KEY = "sk-very-secret"
@@ -47,6 +49,20 @@ async def test_texts_go_in_batches_with_the_key(server: ModelServer, model: Open
     assert {asked["model"] for asked in server.asked} == {"small"}
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert (model.model_name, model.identity, model.dimension) == ("small", "openai/small/2", 2)
+
+
+async def test_what_is_asked_belongs_to_the_trace_of_the_request(
+    server: ModelServer, model: OpenAiEmbeddingModel
+) -> None:
+    """And to none outside of one."""
+    await model.embed(["x"])
+    trace = Trace.begun(bytes(range(1, 25)))
+    token = TRACE.set(trace)
+    try:
+        await model.embed(["x"])
+    finally:
+        TRACE.reset(token)
+    assert server.traces == [None, str(trace)]
 
 
 @pytest.mark.parametrize(
