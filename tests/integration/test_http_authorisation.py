@@ -171,6 +171,20 @@ def test_every_exception_is_still_an_operation() -> None:
     assert paths >= PUBLIC_PATHS | BY_PATH.keys()
 
 
+async def test_an_open_server_describes_itself_without_keys(api: Api) -> None:
+    """What it says is what it does."""
+    _, keyed = await api.ask("GET", "/openapi.json")
+    async with serving() as unguarded:
+        _, described = await unguarded.ask("GET", "/openapi.json")
+    assert keyed["paths"].keys() == described["paths"].keys()
+    assert ("securitySchemes" in keyed["components"], "securitySchemes" in described["components"]) == (
+        True,
+        False,
+    )
+    operations = [one for path in described["paths"].values() for one in path.values()]
+    assert [one for one in operations if "security" in one or "401" in one["responses"]] == []
+
+
 def test_the_description_states_the_scopes() -> None:
     """Of every operation, and which errors come of them."""
     from tests.reference.http_api import description

@@ -48,3 +48,18 @@ def access_errors(handler: HTTPRouteHandler) -> tuple[type[FactflowError], ...]:
         return ()
     known = (NotAuthenticated, ApiKeyNotValid, ApiKeyExpired, ApiKeyRevoked, TooManyRequests)
     return known if operation.scope is None else (*known, ScopeMissing)
+
+
+def without_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """The description of a server that asks nobody who they are: it refuses no key, as it looks at none."""
+    components = {name: part for name, part in document["components"].items() if name != "securitySchemes"}
+    paths = {
+        path: {method: _open(operation) for method, operation in operations.items()}
+        for path, operations in document["paths"].items()
+    }
+    return document | {"paths": paths, "components": components}
+
+
+def _open(operation: dict[str, Any]) -> dict[str, Any]:
+    responses = {status: answer for status, answer in operation["responses"].items() if status != "401"}
+    return {name: part for name, part in operation.items() if name != "security"} | {"responses": responses}

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import Redirect
 
+from adapters.http.access.describing import without_keys
 from adapters.http.bodies import JsonRequest
 from adapters.http.metrics import MEDIA_TYPE as METRICS
 from adapters.http.metrics import exposition
@@ -81,5 +82,7 @@ def _described(request: JsonRequest, settings: HttpSettings) -> bytes:
     state = request.app.state
     if "openapi_json" not in state:
         document = openapi_document(request.app, title="factflow-server", version=settings.version)
+        if not settings.needs_keys:
+            document = without_keys(document)
         state["openapi_json"] = msgspec.json.encode(document)
     return bytes(state["openapi_json"])
