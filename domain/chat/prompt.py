@@ -100,13 +100,16 @@ def cut_to(source: Source, characters: int) -> Source:
 
 
 def recent(history: Sequence[Turn], tokens: int, offsets: Offsets) -> Sequence[Turn]:
-    """The latest turns that fit, in order."""
+    """The latest turns that fit, in order; the very latest is cut when it does not."""
     kept: list[Turn] = []
     for turn in reversed(history):
-        tokens -= len(offsets(turn.content))
-        if tokens < 0:
+        places = offsets(turn.content)
+        if len(places) > tokens:
+            if not kept and tokens > 0:
+                kept.append(replace(turn, content=f"{turn.content[: places[tokens][0]].rstrip()} …"))
             break
         kept.append(turn)
+        tokens -= len(places)
     return kept[::-1]
 
 

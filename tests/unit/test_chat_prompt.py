@@ -66,3 +66,10 @@ def test_the_latest_turns_are_kept() -> None:
     history = [Turn(role="user", content="a " * 50), Turn(role="assistant", content="b " * 50)]
     assert prompt.recent(history, 60, OFFSETS) == history[1:]
     assert prompt.recent(history, 100, OFFSETS) == history
+
+
+def test_of_a_latest_turn_that_is_too_long_its_beginning_is_kept() -> None:
+    history = [Turn(role="user", content="Tell me!"), Turn(role="assistant", content="word " * 50)]
+    (kept,) = prompt.recent(history, 10, OFFSETS)
+    assert (kept.role, kept.content) == ("assistant", "word " * 10 + "…")
+    assert prompt.recent(history, 0, OFFSETS) == []
