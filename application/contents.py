@@ -34,6 +34,7 @@ from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
+from application.templates import TemplateCatalogue
 from application.webhooks.deliveries import Deliveries
 from application.webhooks.redeliveries import Redeliveries
 from application.webhooks.subscriptions import Subscriptions
@@ -46,6 +47,7 @@ class Application:
 
     configs: Configs
     config_versions: ConfigVersions
+    templates: TemplateCatalogue
     executions: Executions
     pausing: Pausing
     dead_letters: DeadLetters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +42,7 @@ from adapters.memory.models import MemoryEmbeddingModel, MemoryTokenizer
 from adapters.memory.pauses import MemoryPauses
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
+from adapters.memory.templates import MemoryTemplates
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.memory.uploads import MemoryUploads
 from adapters.memory.webhook_sender import MemoryWebhookSender
@@ -102,6 +103,7 @@ from application.replays import Replays
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
+from application.templates import TemplateCatalogue
 from application.uploading import Uploading
 from application.webhooks.attempting import Attempting
 from application.webhooks.care import EndpointCare
@@ -113,6 +115,7 @@ from application.workers import Workers
 from domain.access.single_sign_on import SingleSignOn
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.errors import Invalid
+from domain.templates.template import Template
 from domain.webhooks.delivery import Answer
 from tests.kept_messages import kept_in
 
@@ -184,6 +187,8 @@ class World:
     component: Component = field(default_factory=Component)
     events: InProcessEventBus = field(default_factory=InProcessEventBus)
     lineage: MemoryLineage = field(default_factory=MemoryLineage)
+    templates: MemoryTemplates = field(default_factory=MemoryTemplates)
+    shipped_templates: Sequence[Template] = ()
     archives: MemoryArchives = field(default_factory=MemoryArchives)
     corpus: Corpus = field(default_factory=Corpus)
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
@@ -358,6 +363,12 @@ class World:
         )
         return Application(
             configs=configs,
+            templates=TemplateCatalogue(
+                templates=self.templates,
+                parser=YamlConfigParser(),
+                configs=configs,
+                shipped=self.shipped_templates,
+            ),
             config_versions=ConfigVersions(
                 work=work,
                 check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),

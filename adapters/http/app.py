@@ -37,6 +37,7 @@ from adapters.http.controllers.replays import ReplaysController
 from adapters.http.controllers.search import ChatSearchController, SearchController
 from adapters.http.controllers.storage import StorageController
 from adapters.http.controllers.system import SystemController
+from adapters.http.controllers.templates import TemplatesController
 from adapters.http.controllers.webhook_deliveries import WebhookDeliveriesController
 from adapters.http.controllers.webhooks import WebhooksController
 from adapters.http.dependencies import provided
@@ -67,6 +68,7 @@ CONTROLLERS = (
     StorageController,
     ContentController,
     DocumentsController,
+    TemplatesController,
     LineageController,
     LineageReportsController,
     MonitoringController,

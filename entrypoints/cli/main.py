@@ -22,6 +22,7 @@ from entrypoints.cli.commands.replay import execution_replay, execution_replays,
 from entrypoints.cli.commands.search import search
 from entrypoints.cli.commands.storage import storage
 from entrypoints.cli.commands.system import system
+from entrypoints.cli.commands.template import template
 from entrypoints.cli.commands.webhook import webhook
 from entrypoints.cli.session import Session, global_options
 from factflow_server import __version__
@@ -57,6 +58,7 @@ for _command in (
     dead_letter,
     storage,
     document,
+    template,
     lineage,
     embedding,
     index,

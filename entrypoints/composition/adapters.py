@@ -39,6 +39,7 @@ from adapters.postgres.schema import Schema
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.slot_holdings import PostgresEmbeddingSlots
 from adapters.postgres.sole_use import SoleUse
+from adapters.postgres.templates import PostgresTemplates
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from adapters.postgres.uploads import PostgresUploads
 from adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
@@ -80,6 +81,7 @@ from application.ports.reranker import Reranker
 from application.ports.retention import Retention
 from application.ports.sealer import Sealer
 from application.ports.segment_index import SegmentIndex
+from application.ports.templates import Templates
 from application.ports.tokenizer import Tokenizer
 from application.ports.unit_of_work import UnitOfWork
 from application.ports.uploads import Uploads
@@ -156,6 +158,7 @@ class Adapters(containers.DeclarativeContainer):
     api_keys: providers.Provider[ApiKeys] = providers.AbstractSingleton()
     audit_log: providers.Provider[AuditLog] = providers.AbstractSingleton()
     idempotency_records: providers.Provider[IdempotencyRecords] = providers.AbstractSingleton()
+    templates: providers.Provider[Templates] = providers.AbstractSingleton()
     documents: providers.Provider[Documents] = providers.AbstractSingleton()
     index: providers.Provider[SegmentIndex] = providers.AbstractSingleton()
     slots: providers.Provider[EmbeddingSlots] = providers.AbstractSingleton()
@@ -219,6 +222,7 @@ class EmbeddedAdapters(Adapters):
     api_keys = providers.Singleton(PostgresApiKeys, database)
     audit_log = providers.Singleton(PostgresAuditLog, database)
     idempotency_records = providers.Singleton(PostgresIdempotencyRecords, database)
+    templates = providers.Singleton(PostgresTemplates, database)
     documents = providers.Singleton(PostgresDocuments, database)
     index = providers.Singleton(PostgresSegmentIndex, database)
     slots = providers.Singleton(PostgresEmbeddingSlots, database)

@@ -10,7 +10,9 @@ from application.config_check import ConfigCheck
 from application.config_versions import ConfigVersions
 from application.documents import IndexedDocuments
 from application.executions import Executions
+from application.templates import TemplateCatalogue
 from entrypoints.composition.adapters import Adapters
+from entrypoints.composition.shipped_templates import shipped_templates
 
 
 class Kept(TypedDict):
@@ -19,6 +21,7 @@ class Kept(TypedDict):
     archiving: Archiving
     indexed_documents: IndexedDocuments
     config_versions: ConfigVersions
+    templates: TemplateCatalogue
 
 
 def make_kept(adapters: Adapters, executions: Executions) -> Kept:
@@ -27,6 +30,12 @@ def make_kept(adapters: Adapters, executions: Executions) -> Kept:
         archiving=make_archiving(adapters, executions),
         indexed_documents=IndexedDocuments(documents=adapters.documents(), storage=adapters.storage()),
         config_versions=make_config_versions(adapters),
+        templates=TemplateCatalogue(
+            templates=adapters.templates(),
+            parser=adapters.parser(),
+            configs=executions.configs,
+            shipped=shipped_templates(adapters.parser()),
+        ),
     )
 
 

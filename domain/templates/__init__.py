@@ -1,0 +1,1 @@
+"""Templates: texts with typed parameters, from which pipeline configs and prompts are made."""
