@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.access.key_text import key_text
 from tests.integration.served import ROOT, Served, serving
 
 pytestmark = pytest.mark.slow
@@ -40,11 +41,30 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 )
 def test_no_answer_is_other_than_described(served: Served, tmp_path: Path, seconds: int) -> None:
     """No defect, no status and no shape that the description does not have; what it forbids is refused."""
+    _require_described(served, tmp_path, seconds)
+
+
+@pytest.mark.soak
+def test_no_answer_is_other_than_described_where_keys_are_needed(tmp_path: Path) -> None:
+    """Nor does an operation that needs a key answer without one, or with a wrong one."""
+    key = key_text("test", bytes(range(32)))
+    (tmp_path / "docs").mkdir()
+    environment = {
+        "FACTFLOW_AUTHENTICATION": "keys",
+        "FACTFLOW_BOOTSTRAP_KEY": key,
+        "FACTFLOW_RATE_LIMIT_PER_MINUTE": "0",
+    }
+    with serving(tmp_path / "data", tmp_path / "docs", tmp_path / "log", **environment) as server:
+        server.wait_until_greeted()
+        _require_described(server, tmp_path, 60, "--header", f"Authorization: Bearer {key}")
+
+
+def _require_described(served: Served, tmp_path: Path, seconds: int, *more: str) -> None:
     asked = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(SETTINGS), "run"),
             *(f"{served.url}/openapi.json", "--max-time", str(seconds), "--request-timeout", "30"),
-            *("--continue-on-failure", "--warnings", "off", "--no-color"),
+            *("--continue-on-failure", "--warnings", "off", "--no-color", *more),
         ],
         capture_output=True,
         text=True,
