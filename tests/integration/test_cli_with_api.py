@@ -210,3 +210,13 @@ async def test_dead_letters_are_listed_redriven_and_purged(api: Api, tmp_path: P
     assert (code, "(dead_letter_purged)" in err) == (5, True)
     assert (await factflow(api, "dead-letter", "purge", "--all"))[:2] == (0, "1 purged\n")
     assert (await factflow(api, "dead-letter", "list"))[2] == "no dead letters\n"
+
+
+async def test_an_execution_is_shown_in_figures(api: Api) -> None:
+    """Its messages and its pace, then each route."""
+    await api.execution("echo", tag="good")
+    await api.ended("good")
+    code, out, err = await factflow(api, "execution", "stats", "good")
+    assert (code, err) == (0, ""), err
+    assert "completed            2\n" in out
+    assert "messages_per_second" in out

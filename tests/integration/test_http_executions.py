@@ -171,3 +171,19 @@ async def test_a_list_goes_on_where_a_page_ended(api: Api) -> None:
         cursor = f"&cursor={page['next_cursor']}"
         await api.execution(skip_init_message="true")
     assert seen == ids[::-1]
+
+
+async def test_an_execution_is_told_in_figures(api: Api) -> None:
+    await api.execution("echo", tag="good")
+    await api.ended("good")
+    status, stats = await api.ask("GET", "/api/v1/executions/good/stats")
+    assert (status, stats["status"]) == (200, "completed")
+    assert stats["metrics"] == {"total": 2, "completed": 2, "failed": 0, "processing": 0}
+    assert stats["duration_seconds"] > 0
+    assert stats["messages_per_second"] == pytest.approx(2 / stats["duration_seconds"])
+    await api.execution("wait", tag="going")
+    _, stats = await api.ask("GET", "/api/v1/executions/going/stats")
+    assert (stats["status"], stats["completed_at"], stats["metrics"]["processing"]) == ("running", None, 1)
+    api.world.gate.set()
+    status, problem = await api.ask("GET", "/api/v1/executions/nobody/stats")
+    assert (status, problem["error_code"]) == (404, "execution_not_found")

@@ -48,7 +48,7 @@ async def test_a_template_is_stored_read_and_listed_after_the_shipped_ones(api: 
     _, page = await api.ask("GET", TEMPLATES, params={"kind": "pipeline", "limit": 1, "offset": 3})
     assert ([one["name"] for one in page["templates"]], page["total"], page["has_more"]) == (
         ["mine"],
-        3,
+        4,
         False,
     )
     _, page = await api.ask("GET", TEMPLATES, params={"limit": 2, "offset": 4})

@@ -15,11 +15,13 @@ from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
 from adapters.http.wire.lineage import ExecutionLineageResponse, execution_lineage_response
 from adapters.http.wire.monitoring import (
     DagResponse,
+    ExecutionStatsResponse,
     MonitorResponse,
     RouteStatsResponse,
     dag_response,
     monitor_response,
     route_stats,
+    stats_response,
 )
 from adapters.http.wire.pages import Offset
 from application.engine.snapshot import SnapshotNotRunnable
@@ -71,6 +73,20 @@ class MonitoringController(Controller):
         with suppress(SnapshotNotRunnable):
             at_work = await pausing.routes(str(execution.id))
         return RouteStatsResponse(execution_id=execution.id, routes=route_stats(statistics, at_work))
+
+    @get(
+        "/stats",
+        operation_id="get_execution_stats",
+        summary="Read an execution in figures",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def stats(
+        self, executions: ExecutionsUseCase, lineage: LineageUseCase, execution_id: IdOrTag
+    ) -> ExecutionStatsResponse:
+        """Messages by how they fared, time and pace, and each route's share."""
+        execution = await executions.get(execution_id)
+        statistics = await lineage.route_statistics(str(execution.id))
+        return stats_response(execution, statistics, now=executions.engine.ports.clock.now())
 
     @get(
         "/lineage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -72,6 +73,23 @@ class MonitorMetrics(Struct, frozen=True, kw_only=True):
     processing: int
 
 
+class ExecutionStatsResponse(Struct, frozen=True, kw_only=True):
+    """An execution in figures: its messages, how long it runs or ran, and each route's share from lineage.
+
+    `messages_per_second` are settled ones over the whole time, null when that is none. While it runs,
+    `duration_seconds` are those until now.
+    """
+
+    execution_id: UUID
+    status: str
+    started_at: datetime
+    completed_at: datetime | None
+    duration_seconds: float
+    messages_per_second: float | None
+    metrics: MonitorMetrics
+    routes: list[RouteStats]
+
+
 class MonitorResponse(Struct, frozen=True, kw_only=True):
     """The execution, its graph, its routes and its figures."""
 
@@ -133,15 +151,38 @@ def monitor_response(
     routes: Sequence[RouteOfExecution],
 ) -> MonitorResponse:
     """Everything at once."""
-    counts = execution.counts
     return MonitorResponse(
         execution=execution_detail_response(execution),
         dag=dag_response(execution, pipeline),
         routes=route_stats(statistics, routes),
-        metrics=MonitorMetrics(
-            total=counts.total,
-            completed=counts.done + counts.skipped,
-            failed=counts.dead,
-            processing=counts.outstanding,
-        ),
+        metrics=_metrics(execution),
+    )
+
+
+def stats_response(
+    execution: Execution, statistics: Sequence[RouteStatistics], *, now: datetime
+) -> ExecutionStatsResponse:
+    """An execution's figures as they travel."""
+    seconds = max(0.0, ((execution.completed_at or now) - execution.started_at).total_seconds())
+    metrics = _metrics(execution)
+    settled = metrics.total - metrics.processing
+    return ExecutionStatsResponse(
+        execution_id=execution.id,
+        status=execution.status.value,
+        started_at=execution.started_at,
+        completed_at=execution.completed_at,
+        duration_seconds=seconds,
+        messages_per_second=settled / seconds if seconds else None,
+        metrics=metrics,
+        routes=route_stats(statistics),
+    )
+
+
+def _metrics(execution: Execution) -> MonitorMetrics:
+    counts = execution.counts
+    return MonitorMetrics(
+        total=counts.total,
+        completed=counts.done + counts.skipped,
+        failed=counts.dead,
+        processing=counts.outstanding,
     )

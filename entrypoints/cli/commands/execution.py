@@ -174,6 +174,24 @@ async def routes(server: Server, session: Session, name: str) -> None:
     session.show(reply, lambda: print_table(ROUTES, reply.items("routes"), empty="no routes"))
 
 
+@execution.command()
+@name_argument
+@asks_server
+async def stats(server: Server, session: Session, name: str) -> None:
+    """Show an execution in figures: messages, time, pace, and each route's share."""
+    reply = await server.get("executions", name, "stats")
+
+    def as_table() -> None:
+        value = reply.value()
+        figures = {**value, **(value.get("metrics") or {})}
+        names = ("status", "total", "completed", "failed", "processing", "duration_seconds")
+        print_record([(one, figures.get(one)) for one in (*names, "messages_per_second")])
+        click.echo("")
+        print_table(ROUTES, reply.items("routes"), empty="no routes")
+
+    session.show(reply, as_table)
+
+
 @execution.command("dead-letters")
 @name_argument
 @limit_option
