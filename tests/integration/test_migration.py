@@ -126,12 +126,15 @@ async def test_what_is_there_is_kept(postgres_url: str) -> None:
 
 
 def test_no_migration_takes_data_away() -> None:
-    """What a column or table is no longer used for stays until somebody has decided about it."""
+    """What a column or table is no longer used for stays until somebody has decided about it.
+
+    A trigger that keeps somebody from it names it too.
+    """
     taking = [
         f"{migration.number:04d} {migration.name}: {found[0]}"
         for migration in shipped_migrations()
         for found in TAKES_AWAY.finditer(
-            re.sub(r"--[^\n]*|AS \$\$.*?\$\$", "", migration.statements, flags=re.DOTALL)
+            re.sub(r"--[^\n]*|AS \$\$.*?\$\$|BEFORE [A-Z ]+ ON", "", migration.statements, flags=re.DOTALL)
         )
     ]
     assert taking == []
