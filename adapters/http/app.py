@@ -36,6 +36,7 @@ from adapters.http.controllers.pausing import ExecutionPausesController, Pipelin
 from adapters.http.controllers.replays import ReplaysController
 from adapters.http.controllers.search import ChatSearchController, SearchController
 from adapters.http.controllers.storage import StorageController
+from adapters.http.controllers.storage_usage import StorageUsageController
 from adapters.http.controllers.system import SystemController
 from adapters.http.controllers.templates import TemplatesController
 from adapters.http.controllers.webhook_deliveries import WebhookDeliveriesController
@@ -66,6 +67,7 @@ CONTROLLERS = (
     OpenAiController,
     ChatSearchController,
     StorageController,
+    StorageUsageController,
     ContentController,
     DocumentsController,
     TemplatesController,

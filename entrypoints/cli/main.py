@@ -21,6 +21,7 @@ from entrypoints.cli.commands.pipeline import pipeline
 from entrypoints.cli.commands.replay import execution_replay, execution_replays, replay
 from entrypoints.cli.commands.search import search
 from entrypoints.cli.commands.storage import storage
+from entrypoints.cli.commands.storage_usage import stages, usage
 from entrypoints.cli.commands.system import system
 from entrypoints.cli.commands.template import template
 from entrypoints.cli.commands.webhook import webhook
@@ -72,3 +73,5 @@ for _command in (
 execution.add_command(execution_replay)
 execution.add_command(execution_replays)
 storage.add_command(download)
+storage.add_command(usage)
+storage.add_command(stages)

@@ -13,6 +13,7 @@ from adapters.memory.documents import MemoryDocuments
 from adapters.memory.segment_index import MemorySegmentIndex
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from tests.http_server import Api, serving
+from tests.integration.test_cli_with_api import factflow
 
 CONTENT = "/api/v1/content"
 ARCHIVE = f"{CONTENT}/archive"
@@ -247,3 +248,27 @@ async def test_a_text_that_is_not_kept_is_told(api: Api) -> None:
     for name in ("whales", "ants"):
         status, problem = await api.ask("GET", f"{DOCUMENTS}/{name}/text")
         assert (status, problem["error_code"]) == (404, "document_text_not_kept")
+
+
+async def test_what_is_stored_is_told_by_stage_and_by_prefix(api: Api, execution_id: str) -> None:
+    _, answer = await api.ask("GET", "/api/v1/storage/executions/mine/stages")
+    assert [(one["route_id"], one["stage"], one["objects"]) for one in answer["stages"]] == [
+        ("cut", "segments", 1),
+        ("read", "markdown", 2),
+    ]
+    assert answer["stages"][1]["prefix"] == f"executions/{execution_id}/read/markdown/"
+    await api.world.storage.write("uploads/a/1.md", b"12345")
+    await api.world.storage.write("uploads/2.md", b"1")
+    _, answer = await api.ask("GET", "/api/v1/storage/usage", params={"prefix": "uploads/"})
+    assert (answer["objects"], answer["total_bytes"], answer["is_exact"]) == (2, 6, True)
+    assert [(one["prefix"], one["objects"]) for one in answer["groups"]] == [
+        ("uploads/", 1),
+        ("uploads/a/", 1),
+    ]
+    _, answer = await api.ask("GET", "/api/v1/storage/usage")
+    assert [one["prefix"] for one in answer["groups"]] == ["executions/", "uploads/"]
+    assert (await api.ask("GET", "/api/v1/storage/executions/nobody/stages"))[0] == 404
+    code, out, _ = await factflow(api, "storage", "stages", "mine")
+    assert (code, "markdown" in out) == (0, True)
+    code, out, _ = await factflow(api, "storage", "usage", "uploads/")
+    assert (code, "uploads/a/" in out) == (0, True)
