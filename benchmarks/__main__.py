@@ -18,6 +18,7 @@ from benchmarks import (
     lineage_cost,
     lineage_locked,
     peers,
+    retrieval,
     search,
     startup,
     streams,
@@ -30,6 +31,7 @@ from benchmarks.printing import as_json, progress, table
 NAMES = (
     startup.NAME,
     search.NAME,
+    retrieval.NAME,
     ingestion.NAME,
     peers.NAME,
     engine.NAME,
@@ -56,6 +58,9 @@ NOT_MEASURED = 2
     "--messages", type=click.IntRange(1), help="How many messages; unset, as many as the limits are for."
 )
 @click.option(
+    "--segments", type=click.IntRange(1), help="How many segments; unset, as many as the limits are for."
+)
+@click.option(
     "--executions", type=click.IntRange(1), help="How many executions; unset, as many as the limits are for."
 )
 @click.option("--streams", "readers", type=click.IntRange(1), help="streams: how many at once; unset, 200.")
@@ -79,6 +84,7 @@ def main(
     names: tuple[str, ...],
     documents: int | None,
     messages: int | None,
+    segments: int | None,
     executions: int | None,
     readers: int | None,
     seconds: float,
@@ -93,6 +99,7 @@ def main(
     benchmarks: Mapping[str, Callable[[], Outcome]] = {
         startup.NAME: lambda: startup.measure(installed=environment),
         search.NAME: lambda: search.measure(count=documents, rounds=rounds),
+        retrieval.NAME: lambda: retrieval.measure(segments=segments, rounds=rounds),
         ingestion.NAME: lambda: ingestion.measure(count=documents, rounds=rounds),
         peers.NAME: lambda: peers.measure(count=documents, rounds=rounds),
         engine.NAME: lambda: engine.measure(messages=messages, rounds=rounds),

@@ -63,7 +63,7 @@ def server(data: Path, docs: Path, *, settings: Mapping[str, str] | None = None)
 
     Raises NotMeasurable.
     """
-    port = _free_port()
+    port = free_port()
     log = data.parent / f"{data.name}.log"
     command = [sys.executable, "-m", "factflow_server", "serve", "--embedded", "--port", str(port)]
     command += ["--data-dir", str(data), "--docs", str(docs)]
@@ -115,7 +115,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
