@@ -18,7 +18,7 @@ MAX_DEPTH = 10_000
 
 # Chosen by measurement: docs/explanation/retrieval.md.
 DEFAULT_FUSION = Fusion.LINEAR
-DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 0.6, SearchMode.KEYWORD.value: 0.4}
+DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 0.68, SearchMode.KEYWORD.value: 0.32}
 DEFAULT_CANDIDATES = 200
 
 MAX_SLOTS = 10

@@ -35,7 +35,9 @@ async def main(data: Path, port: int) -> None:
     """Serve until the process is ended."""
     async with synthetic_stack(data) as (application, _, stated):
         app = http_api(application, replace(stated, port=port), port=port)
-        config = uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            app, port=port, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=600
+        )
         await uvicorn.Server(config).serve()
 
 

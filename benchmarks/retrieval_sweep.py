@@ -31,7 +31,7 @@ from domain.retrieval.fusion import linear_fusion, reciprocal_rank_fusion
 
 CANDIDATES = (100, 200)
 PARAMETERS = ((0.9, 0.4), (1.2, 0.75), (1.5, 0.75), (2.0, 0.75))
-WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8)
 RRF_KS = (10, 20, 60)
 EVERYTHING = SearchFilter()
 

@@ -17,7 +17,7 @@ MAX_QUERY_WORDS = 128
 class Bm25:
     """The two parameters: ``k1`` says how soon more of a word adds nothing, ``b`` how much long segments are marked down."""
 
-    k1: float = 1.5
+    k1: float = 1.2
     b: float = 0.75
 
     def term_score(

@@ -97,7 +97,7 @@ async def test_a_side_without_a_given_weight_keeps_its_default(search: Search) -
     (best, *_) = await search.find(
         SearchRequest(query="lions", fusion=Fusion.RRF, weights={"semantic": 2.0}, rrf_k=0)
     )
-    assert best.score == pytest.approx(2.0 + 0.4)
+    assert best.score == pytest.approx(2.0 + 0.32)
 
 
 @pytest.mark.parametrize("mode", SearchMode)

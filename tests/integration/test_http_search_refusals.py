@@ -1,0 +1,95 @@
+"""Searches that cannot be: each is a clear problem, at every path that searches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.http_server import Api, World, serving
+
+SEARCH = "/api/v1/search"
+PATHS = (SEARCH, f"{SEARCH}/keyword", f"{SEARCH}/hybrid", f"{SEARCH}/rrf", f"{SEARCH}/multi-model")
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """One document."""
+    world = World()
+    await world.index("bees", "Bees gather nectar.")
+    async with serving(world=world) as api:
+        yield api
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_search_that_cannot_be_is_a_problem(api: Api, path: str) -> None:
+    """Empty, too long, of an unknown field, of a limit that is none: told by the field that is wrong."""
+    asked: list[tuple[dict[str, Any], int, str]] = [
+        ({"query": ""}, 422, "validation_failed"),
+        ({"query": " \t "}, 400, "search_invalid"),
+        ({"query": "\x00"}, 422, "validation_failed"),
+        ({"query": "a" * 10_001}, 422, "validation_failed"),
+        ({"query": None}, 422, "validation_failed"),
+        ({"query": ["a"]}, 422, "validation_failed"),
+        ({}, 422, "validation_failed"),
+        ({"query": "bees", "limit": 0}, 422, "validation_failed"),
+        ({"query": "bees", "limit": 1_000_000}, 422, "validation_failed"),
+        ({"query": "bees", "limit": True}, 422, "validation_failed"),
+        ({"query": "bees", "offset": -1}, 422, "validation_failed"),
+        ({"query": "bees", "colour": "red"}, 422, "validation_failed"),
+        ({"query": "bees", "filters": {"colour": "red"}}, 422, "validation_failed"),
+        ({"query": "bees", "filters": {"title": {"almost": "a"}}}, 422, "validation_failed"),
+        ({"query": "bees", "filters": "all"}, 422, "validation_failed"),
+    ]
+    for body, status, code in asked:
+        told, problem = await api.ask("POST", path, json=body)
+        assert (told, problem["error_code"]) == (status, code), body
+        assert problem["detail"]
+        if told == 422:
+            assert problem["errors"], body
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_what_can_be_made_of_a_query_is_searched(api: Api, path: str) -> None:
+    """Signs and words of no language, and as many characters as are allowed."""
+    for query in ("bees\x07 %(words)s '; --", "bees " * 2000):
+        status, found = await api.ask("POST", path, json={"query": query})
+        assert (status, found["results"][0]["document_id"]) == (200, "bees")
+
+
+async def test_an_unknown_slot_is_not_found(api: Api) -> None:
+    """And the problem names those that there are."""
+    for path, body in (
+        (SEARCH, {"model_name": "wide"}),
+        (f"{SEARCH}/hybrid", {"model_name": "a\x00b"}),
+        (f"{SEARCH}/multi-model", {"models": ["words", "wide"]}),
+    ):
+        status, problem = await api.ask("POST", path, json={"query": "bees", **body})
+        assert problem["error_code"] in {"embedding_slot_not_found", "validation_failed"}
+        assert status in {404, 422}
+
+
+async def test_every_result_says_where_it_is_from_and_how_it_came_about(api: Api) -> None:
+    """Score, components and ranks of each side, text with highlights, place in the document, and lineage."""
+    _, found = await api.ask("POST", f"{SEARCH}/hybrid", json={"query": "bees"})
+    (match,) = found["results"]
+    assert match["components"].keys() == match["ranks"].keys() == {"semantic", "keyword"}
+    assert match["ranks"] == {"semantic": 1, "keyword": 1}
+    assert [match["text"][one["start"] : one["end"]] for one in match["highlights"]] == ["Bees"]
+    assert (match["document_id"], match["origin"], match["heading_path"]) == (
+        "bees",
+        "encyclopedia",
+        ["Nature"],
+    )
+    assert (match["start"], match["end"]) == (0, len("Bees gather nectar."))
+    assert {
+        "score",
+        "page",
+        "lineage_id",
+        "execution_id",
+        "segment_id",
+        "model_name",
+        "url",
+        "title",
+    } <= match.keys()
