@@ -38,7 +38,7 @@ UseCase = NamedDependency[SkipValidation[Archiving]]
 JobId = Annotated[UUID, PathParameter(description="The archive's id.")]
 _ZIP: dict[str, Any] = {
     "description": "The ZIP file.",
-    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}, "example": "PK"}},
 }
 
 
