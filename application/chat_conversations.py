@@ -91,6 +91,13 @@ class Conversations:
         _, store = await self.threads.get(thread_id, owner=owner)
         return (await store.messages.get(thread_id, message_id)).as_of(self.threads.clock.now())
 
+    async def answer(self, thread_id: UUID, message_id: UUID, *, owner: str) -> Message:
+        """One answer as it stands; raises ThreadNotFound, MessageNotFound, MessageNotAnAnswer."""
+        message = await self.message(thread_id, message_id, owner=owner)
+        if message.role is not Role.ASSISTANT:
+            raise MessageNotAnAnswer
+        return message
+
     async def messages(
         self, thread_id: UUID, *, owner: str, limit: int, leaf: UUID | None = None, from_depth: int = 0
     ) -> Sequence[Message]:
@@ -123,9 +130,7 @@ class Conversations:
         Raises ThreadNotFound, MessageNotFound, MessageNotAnAnswer, AnswerFailed, AnswerInterrupted, and what writing
         fails at.
         """
-        message = await self.message(thread_id, message_id, owner=owner)
-        if message.role is not Role.ASSISTANT:
-            raise MessageNotAnAnswer
+        message = await self.answer(thread_id, message_id, owner=owner)
         try:
             run = self.runs.get(message_id, owner=owner)
         except AnswerStreamNotFound:

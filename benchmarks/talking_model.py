@@ -16,7 +16,7 @@ from aiohttp import web
 
 FIRST_SECONDS = 0.3
 BETWEEN_SECONDS = 0.1
-WORDS = 30
+WORDS = 40
 
 
 async def answer(request: web.Request) -> web.StreamResponse:

@@ -54,7 +54,7 @@ class InvalidThread(Invalid):
 
 
 class MessageNotAnAnswer(Invalid):
-    """Only an answer can be written anew."""
+    """The message is no answer: only answers are streamed and written anew."""
 
     code = "message_not_an_answer"
 

@@ -123,6 +123,8 @@ async def test_an_answer_is_regenerated_and_a_thread_branched(api: Api) -> None:
     assert len(await texts(api, thread, all_branches="true")) == 3
     status, problem = await api.ask("POST", f"{messages}/{turn['question']['id']}/regenerate")
     assert (status, problem["error_code"]) == (400, "message_not_an_answer")
+    status, problem = await api.ask("GET", f"{messages}/{turn['question']['id']}/stream")
+    assert (status, problem["error_code"]) == (400, "message_not_an_answer")
     status, branch = await api.ask(
         "POST", f"{THREADS}/{thread}/branch", json={"message_id": turn["answer"]["id"]}
     )

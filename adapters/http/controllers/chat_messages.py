@@ -182,8 +182,8 @@ class MessagesController(Controller):
     ) -> EventStream:
         """While it is written, by whichever process, or again; from the event after `Last-Event-ID` on."""
         place = place_in(message_id, last_event_id)
-        message = await conversations.message(thread_id, message_id, owner=principal.owner)
-        events = conversations.read(thread_id, message.id, owner=principal.owner, after=place)
+        answer = await conversations.answer(thread_id, message_id, owner=principal.owner)
+        events = conversations.read(thread_id, answer.id, owner=principal.owner, after=place)
         return EventStream(told(message_id, events), heartbeat_seconds=settings.heartbeat_seconds)
 
     @post(
