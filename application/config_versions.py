@@ -31,11 +31,14 @@ class ConfigVersions:
         async with self.work.begin() as repositories:
             return await repositories.configs.versions(config_id, limit=limit, offset=offset)
 
-    async def compare(self, config_id: UUID, before: int, after: int | None = None) -> ConfigComparison:
-        """What changed from one version to another, the latest unless it is named."""
+    async def compare(
+        self, config_id: UUID, before: int | None = None, after: int | None = None
+    ) -> ConfigComparison:
+        """What changed to a version, the latest unless it is named, from another, the one before unless it is named."""
         async with self.work.begin() as repositories:
-            earlier = await repositories.configs.get(config_id, version=before)
             later = await repositories.configs.get(config_id, version=after)
+            version = max(1, later.version - 1) if before is None else before
+            earlier = await repositories.configs.get(config_id, version=version)
         return await asyncio.to_thread(compared, earlier, later)
 
     async def restore(

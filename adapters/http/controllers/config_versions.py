@@ -37,7 +37,10 @@ Version = Annotated[int, PathParameter(ge=1, le=MOST, description="The version."
 AnyVersion = Annotated[
     int | None, QueryParameter(ge=1, le=MOST, description="A version; the latest without.")
 ]
-FromVersion = Annotated[int, QueryParameter(name="from", ge=1, le=MOST, description="The earlier version.")]
+FromVersion = Annotated[
+    int | None,
+    QueryParameter(name="from", ge=1, le=MOST, description="The earlier version; the one before without."),
+]
 ToVersion = Annotated[
     int | None, QueryParameter(name="to", ge=1, le=MOST, description="The later version; the latest without.")
 ]
@@ -133,7 +136,7 @@ class ConfigVersionsController(Controller):
         self,
         config_versions: UseCase,
         config_id: ConfigId,
-        from_version: FromVersion,
+        from_version: FromVersion = None,
         to_version: ToVersion = None,
     ) -> ConfigComparisonResponse:
         """Which fields differ, and the YAML line by line."""

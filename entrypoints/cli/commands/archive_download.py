@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import stat
-import tempfile
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +18,9 @@ from entrypoints.cli.client import NoServer, Server
 from entrypoints.cli.exit_codes import OK
 from entrypoints.cli.session import ClientCommand, Session, asks_server
 from entrypoints.cli.streams import harmless, write_bytes
+
+if TYPE_CHECKING:
+    import zipfile
 
 WAIT_SECONDS = 3600.0
 POLL_SECONDS = 2.0
@@ -62,6 +62,9 @@ async def download(
     server: Server, session: Session, /, execution: str, output_dir: Path, **wanted: Any
 ) -> int:
     """Download everything that an execution kept, by id or tag, as files in folders."""
+    import asyncio
+    import tempfile
+
     seconds, body = session.seconds(WAIT_SECONDS), _body(execution, **wanted)
     job = (await server.post("content", "archive", "prepare", body=body)).value()
     place = ("content", "archive", str(job.get("job_id")))
@@ -92,6 +95,8 @@ def _body(
 
 
 async def _prepared(server: Server, place: tuple[str, ...], seconds: float) -> Any:
+    import asyncio
+
     deadline, pause = time.monotonic() + seconds, FIRST_POLL_SECONDS
     while True:
         reply = await server.get(*place, "status")
@@ -110,6 +115,8 @@ async def _prepared(server: Server, place: tuple[str, ...], seconds: float) -> A
 
 async def _fetch(server: Server, place: tuple[str, ...], file: IO[bytes]) -> None:
     """The whole archive; where the connection breaks off it goes on from there."""
+    import asyncio
+
     left = RESUMPTIONS
     while True:
         try:
@@ -130,6 +137,8 @@ def unpack(file: IO[bytes], folder: Path) -> int:
     Entries are ordinary files under valid storage keys: none leads out of the folder, neither by its name nor through a
     symbolic link that lies there already.
     """
+    import zipfile
+
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
