@@ -54,9 +54,15 @@ def test_a_citation_spans_a_statement_that_ends_with_its_marker(text: str) -> No
         assert citation.number in {1, 2, 3}
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="["), max_size=200))
+@given(st.text(alphabet=st.characters(exclude_characters="[\0"), max_size=200))
 def test_text_without_brackets_comes_back_as_it_was(text: str) -> None:
     assert written([text]).text == text
+
+
+def test_a_nul_is_left_out() -> None:
+    """No store holds one."""
+    writer = written(["a\0b [", "\x001]"])
+    assert (writer.text, [one.number for one in writer.citations]) == ("ab [1]", [1])
 
 
 def cited(text: str) -> list[tuple[str, int]]:
