@@ -92,7 +92,7 @@ class Executions:
         before: UUID | None = None,
     ) -> tuple[Sequence[Execution], int]:
         """A page of executions, the latest first, and how many there are in all; see the repository."""
-        async with self.work.begin() as repositories:
+        async with self.work.reading() as repositories:
             return await repositories.executions.list(
                 status=status,
                 config_id=config_id,

@@ -13,6 +13,7 @@ from benchmarks import (
     churn,
     engine,
     fan_out,
+    http_api,
     ingestion,
     lineage,
     lineage_cost,
@@ -44,6 +45,7 @@ NAMES = (
     workers.NAME,
     webhooks.NAME,
     streams.NAME,
+    http_api.NAME,
 )
 LIMIT_MISSED = 1
 NOT_MEASURED = 2
@@ -110,6 +112,7 @@ def main(
         broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
         churn.NAME: lambda: churn.measure(executions=executions),
         streams.NAME: lambda: streams.measure(streams=readers, rounds=rounds),
+        http_api.NAME: lambda: http_api.measure(rounds=rounds),
         workers.NAME: lambda: workers.measure(messages=messages, rounds=rounds),
         webhooks.NAME: lambda: webhooks.measure(messages=messages, rounds=rounds),
     }

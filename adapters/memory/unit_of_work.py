@@ -45,7 +45,7 @@ class MemoryExecutions:
     ) -> tuple[Sequence[Execution], int]:
         """See the port."""
         found = [
-            replace(execution, config_snapshot={})
+            replace(execution, config_snapshot={}, metadata={}, error_info=None)
             for execution in sorted(self._ledger.executions.values(), key=lambda one: one.id, reverse=True)
             if status in {None, execution.status}
             and config_id in {None, execution.config_id}
@@ -70,6 +70,11 @@ class MemoryUnitOfWork:
         yield Repositories(configs=MemoryPipelineConfigs(copy), executions=self._executions)
         # Only what this transaction changed, so that two of them do not undo each other.
         self._configs |= {key: value for key, value in copy.items() if before.get(key) is not value}
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Repositories]:
+        """See the port."""
+        yield Repositories(configs=MemoryPipelineConfigs(dict(self._configs)), executions=self._executions)
 
     async def is_reachable(self) -> bool:
         """See the port."""

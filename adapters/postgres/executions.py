@@ -39,8 +39,9 @@ _MATCHING = """
 
 _COUNT = f"SELECT count(*) {_MATCHING}"
 # The total comes with every row, so that a page takes one question; only an empty page has to ask for it.
+_LISTED = COLUMNS.replace("config_snapshot", "NULL").replace("metadata, error_info", "NULL, NULL")
 _LIST = f"""
-    SELECT {COLUMNS.replace("config_snapshot", "'{}'::json")}, ({_COUNT})
+    SELECT {_LISTED}, ({_COUNT})
     {_MATCHING} AND (%(before)s::uuid IS NULL OR id < %(before)s)
     ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
@@ -51,7 +52,7 @@ def execution_of(row: Sequence[Any]) -> Execution:
     return Execution(
         id=row[0],
         config_id=row[1],
-        config_snapshot=row[2],
+        config_snapshot=row[2] or {},
         started_at=row[3],
         status=ExecutionStatus(row[4]),
         completed_at=row[5],
@@ -59,7 +60,7 @@ def execution_of(row: Sequence[Any]) -> Execution:
         replay_source=row[7],
         tag=row[8],
         root_correlation_id=row[9],
-        metadata=row[10],
+        metadata=row[10] or {},
         error_info=row[11],
         generation=row[12],
         counts=MessageCounts(

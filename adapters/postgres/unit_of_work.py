@@ -26,6 +26,14 @@ class PostgresUnitOfWork:
                 configs=PostgresPipelineConfigs(connection), executions=PostgresExecutions(connection)
             )
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Repositories]:
+        """See the port."""
+        async with self._database.connection() as connection:
+            yield Repositories(
+                configs=PostgresPipelineConfigs(connection), executions=PostgresExecutions(connection)
+            )
+
     async def is_reachable(self) -> bool:
         """See the port."""
         return (await self._database.check()).health is Health.HEALTHY

@@ -75,7 +75,8 @@ class Executions(Protocol):
         """A page of executions, the latest first, and how many there are in all.
 
         With ``before`` the page begins behind that execution, whether or not it is there; the total remains that of
-        all pages. Their snapshots are left out: each is as large as all else about a hundred executions.
+        all pages. Their snapshots, metadata and error infos are left out: a snapshot is as
+        large as all else about a hundred executions.
         """
         ...
 
@@ -93,6 +94,10 @@ class UnitOfWork(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Repositories]:
         """One transaction: a clean exit commits, an exception rolls back all of it."""
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Repositories]:
+        """Repositories for reading one thing: what is asked twice may have changed in between, and nothing is written."""
         ...
 
     async def is_reachable(self) -> bool:

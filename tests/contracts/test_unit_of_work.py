@@ -120,10 +120,10 @@ async def test_a_list_of_executions_goes_on_behind_one_of_them(store: Store) -> 
 
 async def test_a_list_of_executions_leaves_their_snapshots_out(store: Store) -> None:
     """One by itself has it."""
-    started = await store.started(config_snapshot={"routes": {}})
-    async with store.work.begin() as repositories:
+    started = await store.started(config_snapshot={"routes": {}}, metadata={"a": 1})
+    async with store.work.reading() as repositories:
         (listed,), _ = await repositories.executions.list(limit=1)
-        assert listed.config_snapshot == {}
+        assert (listed.id, listed.config_snapshot, listed.metadata) == (started.id, {}, {})
         assert (await repositories.executions.get(started.id)).config_snapshot == {"routes": {}}
 
 
