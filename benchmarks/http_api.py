@@ -24,7 +24,7 @@ from benchmarks.stack import PostgresProcesses
 
 NAME = "http"
 EXECUTIONS = 150
-SECONDS = 2.0
+SECONDS = 4.0
 PEERS = Path(__file__).with_name("http_peers.txt")
 FASTAPI = Path(__file__).with_name("fastapi_peer.py")
 SHIPPED = Path(__file__).resolve().parent.parent / "entrypoints" / "pipelines" / "documents.yaml"
