@@ -6,19 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from litestar import Request
-from litestar.params import ParameterKwarg
+from litestar.params import ParameterKwarg, QueryParameter
 from litestar.typing import FieldDefinition
 
 from adapters.http.errors import FieldError, RequestNotValid
 
 
 async def require_plain_query(request: Request[Any, Any, Any]) -> None:
-    """Raise RequestNotValid for a parameter of one value that is given twice, and for `null`, which is none.
+    """Raise RequestNotValid for a parameter that is missing, that is given twice but has one value, or that is `null`.
 
-    The first would be taken as its last value, and the second as if the parameter were left out.
+    The second would be taken as its last value, and the third as if the parameter were left out.
     """
-    if request.scope.get("query_string") and (found := list(_errors(request))):
+    if found := [*_missing(request), *(_errors(request) if request.scope.get("query_string") else ())]:
         raise RequestNotValid(found)
+
+
+def _missing(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
+    for name, field in _parameters(request):
+        wire = _name(name, field)
+        is_asked = isinstance(field.kwarg_definition, QueryParameter) and field.is_required
+        if is_asked and wire not in request.query_params:
+            yield FieldError(location="query", path=wire, message="this parameter is required")
 
 
 def _errors(request: Request[Any, Any, Any]) -> Iterator[FieldError]:

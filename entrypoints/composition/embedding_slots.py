@@ -15,7 +15,7 @@ from adapters.rerankers.wire import Dialect
 from application.embedding_models import EmbeddingModels
 from application.ports.embedding_model import EmbeddingModel
 from entrypoints.data_folder import DataFolder
-from entrypoints.embedding_settings import BUILT_IN, EmbeddingSlot
+from entrypoints.embedding_slot import BUILT_IN, EmbeddingSlot
 from entrypoints.setting_problems import InvalidSettings, SettingProblem
 from entrypoints.settings import Settings, variable
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -48,6 +48,9 @@ class Work:
         copy = dict(self.stored)
         yield Repositories(configs=MemoryPipelineConfigs(copy), executions=None)  # type: ignore[arg-type]
         self.stored = copy
+
+    def reading(self) -> AbstractAsyncContextManager[Repositories]:
+        return self.begin()
 
     async def is_reachable(self) -> bool:
         return True
