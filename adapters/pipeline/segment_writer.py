@@ -20,6 +20,9 @@ from application.ports.segment_index import SegmentIndex
 from domain.document import EmbeddedSegment
 from domain.json import JsonObject
 
+# While segments keep coming it pays to write more of them in one transaction; a lone one is written at once.
+PAUSE_SECONDS = 0.1
+
 
 class SegmentWriterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``batch_size``: how many segments of messages in flight are written in one transaction at most."""
@@ -33,7 +36,9 @@ class SegmentWriter:
     def __init__(self, config: SegmentWriterConfig, index: SegmentIndex, models: EmbeddingModels) -> None:
         self._index = index
         self._models = models
-        self._batcher: Batcher[EmbeddedSegment, None] = Batcher(self._write, size=config.batch_size)
+        self._batcher: Batcher[EmbeddedSegment, None] = Batcher(
+            self._write, size=config.batch_size, pause=PAUSE_SECONDS
+        )
 
     async def process(self, context: PipelineContext) -> AdapterResult | None:
         """Index the message's segments. A vector of a slot that has a model here must have its dimension."""
