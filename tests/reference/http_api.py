@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,27 @@ The errors are those that an operation can answer beside these:
 `internal_error`, `unavailable` and `malformed_request` may come from every operation, `host_not_allowed` from every operation of a server without authentication, and `origin_not_allowed` from one that changes something.
 An operation that is a `POST` and changes something takes an `Idempotency-Key`, and may answer 400 `invalid_idempotency_key`, 409 `idempotency_in_flight` or `answer_not_kept`, and 422 `idempotency_key_reused`.
 On a server with authentication an operation needs a key with the scope that is named here: without one it answers 401 `not_authenticated`, `api_key_not_valid`, `api_key_expired` or `api_key_revoked`, 403 `scope_missing`, and 429 `too_many_requests`.
-Shapes and examples of requests and answers are in the server's own `/openapi.json`.
+Shapes and examples of requests and answers are in the server's own `/openapi.json`; [openapi.json](openapi.json) is the same without the shapes and examples of problems.
 """
 
 
 def description() -> dict[str, Any]:
     """The API's description of itself."""
     return openapi_document(create_app(World().bare_application()), title="", version="")
+
+
+def snapshot() -> str:
+    """The description as it is kept beside the pages, so that every change of the API is seen in a diff.
+
+    Of problems the codes alone are kept: their shape is one, and their examples would be half of it.
+    """
+    document = description()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                if "application/problem+json" in response.get("content", {}):
+                    del response["content"]
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def http_page(note: str, page: Path) -> str:
