@@ -20,16 +20,19 @@ class MemoryRetention:
 
     async def forget_executions(self, *, before: datetime, limit: int) -> int:
         """See the port."""
-        old = [one.id for one in self._ledger.executions.values() if _is_old(one, before)]
-        messages = [(one, message) for one in old for message in self._ledger._of.get(one, {})][:limit]  # noqa: SLF001 (one double in several files)
-        for execution_id, message_id in messages:
+        known, messages_of = self._ledger.executions, self._ledger._of  # noqa: SLF001 (one double in several files)
+        old = [one.id for one in known.values() if _is_old(one, before)][:limit]
+        for execution_id in old:
+            del known[execution_id]
+        if old:
+            return len(old)
+        left = [(one, message) for one in messages_of if one not in known for message in messages_of[one]][
+            :limit
+        ]
+        for execution_id, message_id in left:
             del self._ledger._rows[message_id]  # noqa: SLF001
-            del self._ledger._of[execution_id][message_id]  # noqa: SLF001
-        if messages:
-            return len(messages)
-        for execution_id in old[:limit]:
-            del self._ledger.executions[execution_id]
-        return len(old[:limit])
+            del messages_of[execution_id][message_id]
+        return len(left)
 
     async def forget_lineage(self, *, before: datetime, limit: int) -> int:
         """See the port."""

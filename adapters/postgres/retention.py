@@ -7,13 +7,12 @@ from datetime import datetime
 from adapters.postgres.database import Database
 
 # Settled messages are found by their moment; there is no index on the execution of a message, which every message would
-# have to pay for. One whose execution is gone settled after it had ended, and follows.
+# have to pay for.
 _FORGET_MESSAGES = """
     DELETE FROM message WHERE id = ANY (ARRAY(
         SELECT m.id FROM message m
-        WHERE m.settled_at < %(before)s AND NOT EXISTS (
-            SELECT FROM pipeline_execution e WHERE e.id = m.execution_id AND (
-                e.status IN ('running', 'interrupted') OR e.outstanding > 0 OR e.completed_at >= %(before)s))
+        WHERE m.settled_at < %(before)s
+            AND NOT EXISTS (SELECT FROM pipeline_execution e WHERE e.id = m.execution_id)
         LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
         AND settled_at < %(before)s
 """
@@ -57,11 +56,11 @@ class PostgresRetention:
         """See the port."""
         values = {"before": before, "limit": limit}
         async with self._database.transaction() as connection:
-            messages = (await connection.execute(_FORGET_MESSAGES, values)).rowcount
-            if messages:
-                return messages
+            # The execution goes first: from then on nobody can redrive what is left of its messages.
             row = await (await connection.execute(_FORGET_EXECUTIONS, values)).fetchone()
-        return row[0] if row else 0
+            if row and (executions := int(row[0])):
+                return executions
+            return (await connection.execute(_FORGET_MESSAGES, values)).rowcount
 
     async def forget_lineage(self, *, before: datetime, limit: int) -> int:
         """See the port."""

@@ -15,8 +15,9 @@ class Retention(Protocol):
     async def forget_executions(self, *, before: datetime, limit: int) -> int:
         """Forget executions that ended before a moment and have nothing outstanding, with their messages and pauses.
 
-        Dead letters and counters go with them; what they kept in storage stays. Up to ``limit`` messages and as many
-        executions whose messages are gone; returns how many rows it was in all, 0 when nothing is left to forget.
+        Dead letters and counters go with them; what they kept in storage stays. Up to ``limit`` executions, and when there
+        are none, up to ``limit`` messages of those forgotten, so that no execution is ever known without some of its
+        messages; returns how many rows it was, 0 when nothing is left to forget.
         """
         ...
 

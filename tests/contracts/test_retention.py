@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,20 +11,24 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.chat_threads import ChatStore, MemoryChatThreads
+from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.retention import MemoryRetention
 from adapters.postgres.chat_threads import PostgresChatThreads
+from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_reader import PostgresLineageReader
 from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.retention import PostgresRetention
 from application.ports.chat_threads import ChatThreads
+from application.ports.dead_letters import DeadLetters
 from application.ports.lineage import LineageQuery, LineageReader, LineageSink
 from application.ports.retention import Retention
 from domain.chat.thread import Thread
-from domain.execution import Execution, ExecutionStatus
+from domain.dead_letter import DeadLetterFilter
+from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
 from domain.message import Outcome
 from tests.contracts.ledgers import NOW, Ledgers, children
 from tests.contracts.lineages import entry
@@ -41,6 +46,7 @@ class Given:
     sink: LineageSink
     reader: LineageReader
     threads: ChatThreads
+    letters: DeadLetters
 
     async def ended(self, outcome: Outcome = Outcome.DONE) -> Execution:
         """An execution of three messages that ended at the moment NOW."""
@@ -72,7 +78,14 @@ async def given(request: pytest.FixtureRequest) -> AsyncIterator[Given]:
         ledger, lineage = MemoryLedger(), MemoryLineage()
         store = ChatStore()
         retention = MemoryRetention(ledger, lineage, store)
-        yield Given(retention, Ledgers(ledger, ledger), lineage, lineage, MemoryChatThreads(store))
+        yield Given(
+            retention,
+            Ledgers(ledger, ledger),
+            lineage,
+            lineage,
+            MemoryChatThreads(store),
+            MemoryDeadLetters(ledger),
+        )
         return
     async with (
         fresh_database(request.getfixturevalue("postgres_url")) as database,
@@ -85,6 +98,7 @@ async def given(request: pytest.FixtureRequest) -> AsyncIterator[Given]:
             sink,
             PostgresLineageReader(database),
             PostgresChatThreads(database),
+            PostgresDeadLetters(database),
         )
 
 
@@ -92,7 +106,7 @@ async def test_what_ended_long_ago_is_forgotten_with_its_messages(given: Given) 
     """In batches, dead letters too, and nothing twice."""
     old, dead = await given.ended(), await given.ended(Outcome.DEAD)
     assert await given.retention.forget_executions(before=NOW, limit=10) == 0
-    assert await given.forgotten(limit=4) == [4, 2, 2]
+    assert await given.forgotten(limit=4) == [2, 4, 2]
     assert (await given.ledgers.seen(old.id)).counts.done == 0  # started anew, under an id that is free again
     assert not [one for one in await given.ledgers.executions.unfinished() if one.id == dead.id]
 
@@ -107,6 +121,21 @@ async def test_what_still_goes_on_or_has_something_outstanding_is_kept(given: Gi
     assert await given.ledgers.claimed(children(claim, "a")[0].id)
     await given.ledgers.executions.discard_queued(cancelled.id, limit=10, now=NOW)
     assert sum(await given.forgotten()) == 2
+
+
+async def test_nothing_is_half_forgotten(given: Given) -> None:
+    """Who redrives while a run is being forgotten, or after that broke off, is told that it is gone."""
+    execution = await given.ledgers.started()
+    init = await given.ledgers.claimed_init(execution)
+    await given.ledgers.messages.extend(init.message.id, init.token, children(init, *"abcd"), now=NOW)
+    await given.ledgers.settled(init, Outcome.DEAD)
+    await given.ledgers.executions.discard_queued(execution.id, limit=9, now=NOW)
+    assert await given.retention.forget_executions(before=SOON, limit=1)
+    with pytest.raises(ExecutionNotFound):
+        async with asyncio.timeout(5):
+            await given.letters.redrive(execution.id, DeadLetterFilter(), limit=9, places=None)
+    await given.forgotten(limit=1)
+    assert await given.forgotten() == []
 
 
 async def test_lineage_is_kept_as_long_as_its_execution(given: Given) -> None:
