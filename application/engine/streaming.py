@@ -128,7 +128,11 @@ class StreamingFanOut:
     async def _read(
         self, iterator: AsyncIterator[Emission], chunk: GrowingChunk, committing: asyncio.Task[None]
     ) -> None:
-        while (emission := await self.deadlines.keep(anext(iterator, None))) is not None:
+        while True:
+            try:
+                emission = await self.deadlines.keep(anext(iterator))
+            except StopAsyncIteration:
+                return
             if chunk.is_full:
                 await chunk.taken()
             if committing.done():
