@@ -22,6 +22,7 @@ LIST_MARK = re.compile(r"^\s*(?:[-*>]|\d+\.) ")
 CALL = re.compile(
     r"(?<![\w/.-])(?:\.venv/bin/)?(factflow|python -m factflow_server)((?: --[\w-]+ \S+)*)((?: [a-z][a-z-]*){1,2})"
 )
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 CODE = re.compile(r"`([^`\n]+)`")
 TARGET = re.compile(r"\bmake ([a-z-]+)")
 FILE = re.compile(
@@ -153,3 +154,17 @@ def test_commands_and_targets_on_a_page_exist(page: Path) -> None:
 def test_files_of_the_project_on_a_page_exist(page: Path) -> None:
     named = (name for code in codes(page) for name in code.split() if FILE.fullmatch(name))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_tests_that_are_named_exist() -> None:
+    """A page that says what proves it must not outlive the proof."""
+    named = [
+        (page, *one) for page in PAGES_WRITTEN for one in NAMED_TEST.findall(page.read_text(encoding="utf-8"))
+    ]
+    missing = [
+        f"{relative(page)}: {file}::{test}"
+        for page, file, test in named
+        if not (ROOT / file).is_file() or f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+    assert named
+    assert not missing
