@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from yarl import URL
 
 from adapters.http.access.operations import (
     ANY_PRINCIPAL,
@@ -116,6 +117,41 @@ async def test_nothing_but_what_is_named_answers_without_a_key(api: Api) -> None
     assert open_ones == PUBLIC_PATHS | {"/api/v1/system/live", "/api/v1/system/ready"}
     assert {answer[1] for answer in answers.values()} == {"", "not_authenticated"}
     assert len(guarded()) > 90
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/metrics",
+            "/metrics/",
+            "//metrics",
+            "/METRICS",
+            "/%6detrics",
+            "/docs/../metrics",
+            "/docs/%2e%2e/metrics",
+        ),
+        *("/docs/x", "/schema", "/v1/models", "/v1/models/", "/v1//models", "/%76%31/models"),
+        *(
+            "/api/v1/keys",
+            "/api/v1/keys/",
+            "/api/v1//keys",
+            "/api/v1/system/live/../../keys",
+            "/api%2fv1%2fkeys",
+        ),
+        *(
+            "/api/v1/storage/objects/a%2Fb",
+            "/api/v1/storage/objects/a/metadata",
+            "/api/v1/storage/objects/%2e%2e/keys",
+        ),
+    ],
+)
+async def test_no_way_of_writing_a_path_leads_past_the_keys(api: Api, path: str) -> None:
+    """It is refused, or is not there; asking for the head alone is asking."""
+    url = URL(api.url + path, encoded=True)
+    for method in ("GET", "HEAD"):
+        async with api.session.request(method, url, allow_redirects=False) as answer:
+            assert answer.status in {400, 401, 404}, method
 
 
 async def test_a_key_without_the_scope_is_refused(api: Api) -> None:
