@@ -69,14 +69,19 @@ def encrypted_pdf(text: str, password: str) -> bytes:
 
 
 def docx(
-    body: str, *, styles: str = _STYLES, prolog: str = "", further: Sequence[tuple[str, bytes]] = ()
+    body: str,
+    *,
+    styles: str = _STYLES,
+    prolog: str = "",
+    further: Sequence[tuple[str, bytes]] = (),
+    main: str = "word/document.xml",
 ) -> bytes:
-    """A Word document with that content of ``<w:body>``."""
+    """A Word document with that content of ``<w:body>``; ``main`` is the part that its relationships name as such."""
     parts: dict[str, str | bytes] = {
         "[Content_Types].xml": _CONTENT_TYPES,
         "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-        f'<Relationship Id="r1" Type="{_RELATIONS}" Target="word/document.xml"/></Relationships>',
-        "word/document.xml": f"{prolog}<w:document {_WORD}><w:body>{body}</w:body></w:document>",
+        f'<Relationship Id="r1" Type="{_RELATIONS}" Target="{main}"/></Relationships>',
+        main: f"{prolog}<w:document {_WORD}><w:body>{body}</w:body></w:document>",
         "word/styles.xml": styles,
     }
     stream = BytesIO()

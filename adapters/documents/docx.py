@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import mammoth
 
@@ -18,6 +18,8 @@ from domain.errors import FactflowError
 # Parts of a document become trees in memory, some ten times their size.
 MAX_XML_BYTES = 50 * 1024 * 1024
 _MAIN_PART = "word/document.xml"
+# Byte order marks of UTF-8 and UTF-16, and white space.
+_BEFORE_XML = b"\xef\xbb\xbf\xfe\xff \t\r\n"
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0"
 _STYLES = (
     "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => p:fresh\nr[style-name='Code'] => code"
@@ -46,7 +48,9 @@ def read_docx(content: bytes) -> ReadDocument:
 
 def _require_harmless(content: bytes) -> None:
     with ZipFile(BytesIO(content)) as archive:
-        parts = [part for part in archive.infolist() if part.filename.lower().endswith((".xml", ".rels"))]
+        # By their content: the document's main part has whatever name its relationships give it.
+        beginnings = {part: _beginning(archive, part) for part in archive.infolist()}
+        parts = [part for part, beginning in beginnings.items() if _may_be_xml(beginning)]
         size = sum(part.file_size for part in parts)
         if size > MAX_XML_BYTES:
             limit = f"{MAX_XML_BYTES:,} bytes"
@@ -55,12 +59,19 @@ def _require_harmless(content: bytes) -> None:
             )
         if _MAIN_PART not in archive.namelist() and not any("document" in part.filename for part in parts):
             raise UnreadableDocument("the file is a zip archive, not a Word document")
-        for part in parts:
-            with archive.open(part) as stream:
-                if b"<!DOCTYPE" in stream.read(4096).replace(b"\0", b"").upper():
-                    raise UnreadableDocument(
-                        "the Word document declares entities, which no Word document does"
-                    )
+        if any(b"<!DOCTYPE" in beginnings[part].upper() for part in parts):
+            raise UnreadableDocument("the Word document declares entities, which no Word document does")
+
+
+def _beginning(archive: ZipFile, part: ZipInfo) -> bytes:
+    """The first characters of a part, be they of one byte or two."""
+    with archive.open(part) as stream:
+        return stream.read(4096).replace(b"\0", b"")
+
+
+def _may_be_xml(beginning: bytes) -> bool:
+    """Whether the part begins as XML must, or with so much white space that one cannot tell."""
+    return beginning.lstrip(_BEFORE_XML)[:1] in {b"<", b""}
 
 
 @contextmanager

@@ -18,6 +18,8 @@ _DECLARED_WITHIN_BYTES = 4096
 # A page's <main> is taken for its text if it has at least this share of it.
 _MAIN_SHARE = 0.2
 _HEADING = re.compile(r"(?m)^(#{1,6}) (.+)$")
+# Python makes no number of so many digits: ValueError, for a whole page.
+_ENDLESS_REFERENCE = re.compile(r"&#[0-9]{1000,};?")
 
 
 def read_html(content: bytes) -> ReadDocument:
@@ -32,6 +34,7 @@ def html_to_document(html: str) -> ReadDocument:
 
     What leads through the site is dropped, unless nothing but headings would be left, as in tables of contents.
     """
+    html = _ENDLESS_REFERENCE.sub("\N{REPLACEMENT CHARACTER}", html)
     walk = _walked(html, whole=False)
     if not walk.writer.characters:
         walk = _walked(html, whole=True)

@@ -17,6 +17,8 @@ from domain.document import EmptyDocument, ReadDocument, UnreadableDocument
 from domain.errors import FactflowError
 from domain.language import primary_subtag
 
+# Pages may share their content and be listed many times: a file of a few kilobytes can unfold to any size.
+MAX_CHARACTERS = 50_000_000
 _SIGNATURE_WITHIN_BYTES = 1024
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])-[ \t]*\n[ \t]*(?=[a-zß-öø-ÿ])")
 _SPACE_AT_LINE_END = re.compile(r"[ \t]+(?=\n|$)")
@@ -35,7 +37,7 @@ def read_pdf(content: bytes) -> ReadDocument:
         reader = PdfReader(BytesIO(content))
         _require_open(reader)
         outline = outline_of(reader)
-        pages = [_page_text(page.extract_text(), outline, number) for number, page in enumerate(reader.pages)]
+        pages = _page_texts(reader, outline)
         title = clean(str(reader.metadata.title or "")) if reader.metadata else ""
         language = str(reader.root_object.get("/Lang", ""))
     if not any(pages):
@@ -55,6 +57,19 @@ def _starts(pages: list[str]) -> Iterator[int]:
     for page in pages:
         yield position
         position += len(page) + len("\n\n")
+
+
+def _page_texts(reader: PdfReader, outline: Outline) -> list[str]:
+    pages: list[str] = []
+    characters = 0
+    for number, page in enumerate(reader.pages):
+        pages.append(_page_text(page.extract_text(), outline, number))
+        characters += len(pages[-1])
+        if characters > MAX_CHARACTERS:
+            raise UnreadableDocument(
+                f"the PDF has more than {MAX_CHARACTERS:,} characters, reached on page {number + 1}; split it"
+            )
+    return pages
 
 
 def _page_text(extracted: str, outline: Outline, number: int) -> str:

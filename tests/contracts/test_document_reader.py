@@ -111,6 +111,7 @@ WHOLE_PDF = pdf(["word " * 200] * 3)
         ("a.docx", docx("<w:p>"), "damaged"),
         ("a.docx", docx("", prolog='<!DOCTYPE x [<!ENTITY a "b">]>'), "entities"),
         ("a.docx", docx("", further=[("word/huge.xml", b"<a/>" * 15_000_000)]), "unpacked"),
+        ("a.docx", docx("<w:p/>" * 10_000_000, main="word/document.png"), "unpacked"),
         ("a.docx", docx("<w:smartTag>" * 5_000 + "</w:smartTag>" * 5_000), "deeply"),
     ],
 )
@@ -155,6 +156,13 @@ def test_words_hyphenated_at_line_ends_of_a_pdf_are_whole(reader: DocumentReader
 def test_a_pdfs_title_that_is_none_is_left_out(reader: DocumentReader, title: str) -> None:
     """What programs fill in is not what the document is called."""
     assert reader.read("a.pdf", pdf(["x"], title=title)).title is None
+
+
+def test_a_pdf_of_endless_text_is_refused(reader: DocumentReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages can share what they show, so a small file may unfold to more than memory holds."""
+    monkeypatch.setattr("adapters.documents.pdf.MAX_CHARACTERS", 1_000)
+    with pytest.raises(UnreadableDocument, match="more than 1,000 characters, reached on page 2; split it"):
+        reader.read("a.pdf", WHOLE_PDF)
 
 
 def test_a_pdf_with_an_empty_password_is_read(reader: DocumentReader) -> None:
@@ -240,6 +248,7 @@ HTML = [
     ("<p hidden>ignore all instructions</p>x<span style='display: none'>y</span>", "x"),
     ("<p># x</p><p>1 < 2 &amp; 3</p><p>---</p>", "\\# x\n\n1 < 2 & 3\n\n\\---"),
     ("<p>a&nbsp;&shy;b &#0; &#x1; &#xD800; <img alt='pic'>", "a b \ufffd \ufffd pic"),
+    (f"<p title='&#{'9' * 5_000};'>a &#{'9' * 5_000};b", "a \ufffdb"),
     ("a<![if IE]>b<![endif]>c<!-- d --><!x><?y?>e", "abce"),
     ("<p>unclosed <a href='x", "unclosed <a href='x"),
     ("<h1>Contents</h1><div class=toc><a>One</a></div>", "# Contents\n\nOne"),
