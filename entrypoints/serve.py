@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import socket
@@ -141,9 +142,15 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.listen(128)
         except OSError as error:
             raise AddressUnusable(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another port with --port"
+                f"cannot listen on {host}:{port}: {error.strerror}; {_remedy(error)}"
             ) from error
         yield listener
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        return "choose another port with --port"
+    return "choose an address of this machine with --host"
 
 
 def _http_server(

@@ -37,6 +37,7 @@ def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -
         *stated,
         machine.python(),
         machine.environment(),
+        machine.packages(),
         machine.user(settings.data_dir),
         machine.data_folder(settings.data_dir),
         machine.disk(settings.data_dir),

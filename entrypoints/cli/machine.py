@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib
 import importlib.metadata
 import importlib.util
 import ipaddress
@@ -55,6 +56,15 @@ def environment() -> Check:
     if sys.prefix != sys.base_prefix:
         return Check("environment", State.OK, sys.prefix)
     return Check("environment", State.WARNING, "not a virtual environment", "`make setup` makes one in .venv")
+
+
+def packages() -> Check:
+    """Whether all that the server imports is installed: an environment can be older than the code beside it."""
+    try:
+        importlib.import_module("entrypoints.serve")
+    except ImportError as error:
+        return Check("packages", State.FAILED, str(error), "`make setup` installs what is missing")
+    return Check("packages", State.OK, "all there")
 
 
 def user(data_dir: Path) -> Check:

@@ -86,6 +86,10 @@ def _hints(error: BaseException) -> list[str]:
             f"line {finding.line or '-'}: {finding.code} {finding.message}; {finding.remediation}"
             for finding in error.report.findings
         ]
+    if isinstance(error, ModuleNotFoundError):
+        hints.append(
+            "the environment is older than the code, or damaged: `make setup` installs what is missing"
+        )
     if exit_code_of(error) == FAILED and not wants_traceback() and not isinstance(error, FactflowError):
         hints.append("FACTFLOW_DEBUG=1 shows where it arose")
     return hints

@@ -39,7 +39,18 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         code, said = refused("--embedded", "--port", str(port), "--data-dir", str(tmp_path / "data"))
     assert code == 5
     assert f"cannot listen on 127.0.0.1:{port}" in said
+    assert "choose another port with --port" in said
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_an_address_of_another_machine(host: str, tmp_path: Path) -> None:
+    """Another port would not help."""
+    code, said = refused(
+        "--embedded", "--host", host, "--data-dir", str(tmp_path / "data"), FACTFLOW_AUTHENTICATION="keys"
+    )
+    assert code == 5
+    assert "choose an address of this machine with --host" in said
 
 
 def test_a_data_folder_that_is_not_a_folder(tmp_path: Path) -> None:

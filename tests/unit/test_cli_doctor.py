@@ -70,6 +70,19 @@ def test_an_open_door_is_pointed_out(host: str, state: str) -> None:
     assert machine.exposure(host, needs_keys=True).state is State.OK
 
 
+def test_a_package_that_is_missing_is_named() -> None:
+    """As in an environment that is older than the code; in a process of its own, where nothing is imported yet."""
+    script = (
+        "import sys; sys.modules['uvicorn'] = None; from entrypoints.cli import machine; "
+        "check = machine.packages(); print(check.state, check.message, check.hint)"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.startswith("failed")
+    assert "uvicorn" in told
+    assert "make setup" in told
+    assert machine.packages().state is State.OK
+
+
 def test_a_missing_folder_of_documents_is_found(tmp_path: Path) -> None:
     """Before the server starts and says so itself."""
     assert machine.documents(tmp_path / "none").state is State.FAILED

@@ -236,6 +236,11 @@ def test_bad_settings_are_all_said_and_nothing_starts(
         ),
         (ZeroDivisionError(), 1, "error: ZeroDivisionError (internal_error)\n"),
         (
+            ModuleNotFoundError("No module named 'x'"),
+            1,
+            "error: ModuleNotFoundError: No module named 'x' (internal_error)\n  the environment is older than the code",
+        ),
+        (
             Unavailable("two\nlines \x1b[2J"),
             7,
             "error: two lines \N{REPLACEMENT CHARACTER}[2J (unavailable)\n",
