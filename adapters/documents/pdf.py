@@ -26,10 +26,10 @@ _SPACE_AT_LINE_END = re.compile(r"[ \t]+(?=\n|$)")
 _NO_TITLE = re.compile(r"untitled.*|.*\.\w{2,5}|microsoft word - .*|\W*", re.IGNORECASE)
 
 
-def read_pdf(content: bytes) -> ReadDocument:
+def read_pdf(content: bytes, *, most_characters: int = MAX_CHARACTERS) -> ReadDocument:
     """A PDF's text with the beginnings of its pages; entries of its outline become headings where they stand.
 
-    Raises UnreadableDocument when it is encrypted, truncated or no PDF, EmptyDocument when its pages have no text.
+    Raises UnreadableDocument when it is encrypted, truncated, no PDF or too long, EmptyDocument when its pages have no text.
     """
     if b"%PDF-" not in content[:_SIGNATURE_WITHIN_BYTES]:
         raise UnreadableDocument("the file is not a PDF, whatever its name says")
@@ -37,7 +37,7 @@ def read_pdf(content: bytes) -> ReadDocument:
         reader = PdfReader(BytesIO(content))
         _require_open(reader)
         outline = outline_of(reader)
-        pages = _page_texts(reader, outline)
+        pages = _page_texts(reader, outline, most_characters)
         title = clean(str(reader.metadata.title or "")) if reader.metadata else ""
         language = str(reader.root_object.get("/Lang", ""))
     if not any(pages):
@@ -59,15 +59,15 @@ def _starts(pages: list[str]) -> Iterator[int]:
         position += len(page) + len("\n\n")
 
 
-def _page_texts(reader: PdfReader, outline: Outline) -> list[str]:
+def _page_texts(reader: PdfReader, outline: Outline, most_characters: int) -> list[str]:
     pages: list[str] = []
     characters = 0
     for number, page in enumerate(reader.pages):
         pages.append(_page_text(page.extract_text(), outline, number))
         characters += len(pages[-1])
-        if characters > MAX_CHARACTERS:
+        if characters > most_characters:
             raise UnreadableDocument(
-                f"the PDF has more than {MAX_CHARACTERS:,} characters, reached on page {number + 1}; split it"
+                f"the PDF has more than {most_characters:,} characters, reached on page {number + 1}; split it"
             )
     return pages
 

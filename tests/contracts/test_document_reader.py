@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.documents.format_reader import FormatDocumentReader
+from adapters.documents.pdf import read_pdf
 from application.ports.document_reader import DocumentReader
 from domain.document import EmptyDocument, ReadDocument, UnreadableDocument, UnsupportedDocument
 from tests.made_files import docx, encrypted_pdf, pdf, word_paragraph
@@ -158,11 +159,10 @@ def test_a_pdfs_title_that_is_none_is_left_out(reader: DocumentReader, title: st
     assert reader.read("a.pdf", pdf(["x"], title=title)).title is None
 
 
-def test_a_pdf_of_endless_text_is_refused(reader: DocumentReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pdf_of_endless_text_is_refused() -> None:
     """Pages can share what they show, so a small file may unfold to more than memory holds."""
-    monkeypatch.setattr("adapters.documents.pdf.MAX_CHARACTERS", 1_000)
     with pytest.raises(UnreadableDocument, match="more than 1,000 characters, reached on page 2; split it"):
-        reader.read("a.pdf", WHOLE_PDF)
+        read_pdf(WHOLE_PDF, most_characters=1_000)
 
 
 def test_a_pdf_with_an_empty_password_is_read(reader: DocumentReader) -> None:
