@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ CORPUS = "corpus.jsonl"
 QUERIES = "queries.jsonl"
 JUDGEMENTS = "qrels/test.tsv"
 
+# JSON can write half of a character, which no file and no database takes.
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF_CHARACTER_READ = re.compile("[\ud800-\udfff]")
 _HEADER = ["query-id", "corpus-id", "score"]
 
 
@@ -132,6 +136,10 @@ def _entries(lines: Iterable[str], name: str) -> Iterator[tuple[int, Mapping[str
             raise BrokenEvaluationSet(f"{name}, line {number}: not JSON: {error}") from error
         if not isinstance(entry, dict):
             raise BrokenEvaluationSet(f"{name}, line {number}: expected a JSON object")
+        if _HALF_CHARACTER.search(line) and _HALF_CHARACTER_READ.search("".join(map(str, entry.values()))):
+            raise BrokenEvaluationSet(
+                f"{name}, line {number}: half a character (a lone surrogate) is no text"
+            )
         yield number, entry
 
 

@@ -52,6 +52,7 @@ def test_a_documents_content_is_title_and_text() -> None:
         (['{"text": "x"}'], "corpus.jsonl, line 1: `_id` is missing or empty"),
         (['{"_id": " ", "text": "x"}'], "corpus.jsonl, line 1: `_id` is missing or empty"),
         (['{"_id": true, "text": "x"}'], "corpus.jsonl, line 1: `_id` is missing or empty"),
+        (['{"_id": "a", "text": "x \\ud800"}'], "corpus.jsonl, line 1: half a character (a lone surrogate)"),
         (['{"_id": "a"}'], "corpus.jsonl, line 1: `text` is missing or not text"),
         (['{"_id": "a", "text": "", "title": 3}'], "corpus.jsonl, line 1: `title` is missing or not text"),
         (
