@@ -25,7 +25,7 @@ class Batcher(Generic[Item, Result]):
     Where ``weigh`` says how heavy an item is, a batch is the one that has waited longest and those of the others that
     are next to it in weight: for work that takes as long as its heaviest item. Nobody is overtaken for ever.
     A lone item starts at once, and while ``lanes`` batches are at work the next one gathers; after a batch of several
-    items it gathers ``pause`` seconds longer.
+    items it gathers ``pause`` seconds longer, unless it is full.
     An item whose submitter was cancelled is left out, or its result dropped; its neighbours do not notice.
     When a batch fails it is halved until the culprits are alone, unless the failure is Unavailable, which is
     everyone's. So ``work`` may be given the same item again. Nothing needs closing once nobody waits.
@@ -77,7 +77,7 @@ class Batcher(Generic[Item, Result]):
         try:
             while batch := self._next():
                 await self._do(batch)
-                if self._pause and len(batch) > 1:
+                if self._pause and len(batch) > 1 and len(self._waiting) < self._size:
                     await asyncio.sleep(self._pause)
         finally:
             # Here and not in a callback, which comes a turn later: an item submitted in between would wait for ever.
