@@ -45,7 +45,7 @@ class MemoryExecutions:
     ) -> tuple[Sequence[Execution], int]:
         """See the port."""
         found = [
-            replace(execution, config_snapshot={}, metadata={}, error_info=None)
+            replace(execution, config_snapshot={})
             for execution in sorted(self._ledger.executions.values(), key=lambda one: one.id, reverse=True)
             if status in {None, execution.status}
             and config_id in {None, execution.config_id}

@@ -39,7 +39,7 @@ _MATCHING = """
 
 _COUNT = f"SELECT count(*) {_MATCHING}"
 # The total comes with every row, so that a page takes one question; only an empty page has to ask for it.
-_LISTED = COLUMNS.replace("config_snapshot", "NULL").replace("metadata, error_info", "NULL, NULL")
+_LISTED = COLUMNS.replace("config_snapshot", "NULL")
 _LIST = f"""
     SELECT {_LISTED}, ({_COUNT})
     {_MATCHING} AND (%(before)s::uuid IS NULL OR id < %(before)s)
@@ -60,7 +60,7 @@ def execution_of(row: Sequence[Any]) -> Execution:
         replay_source=row[7],
         tag=row[8],
         root_correlation_id=row[9],
-        metadata=row[10] or {},
+        metadata=row[10],
         error_info=row[11],
         generation=row[12],
         counts=MessageCounts(

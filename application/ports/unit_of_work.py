@@ -75,8 +75,7 @@ class Executions(Protocol):
         """A page of executions, the latest first, and how many there are in all.
 
         With ``before`` the page begins behind that execution, whether or not it is there; the total remains that of
-        all pages. Their snapshots, metadata and error infos are left out: a snapshot is as
-        large as all else about a hundred executions.
+        all pages. Their snapshots are left out: each is as large as all else about a hundred executions.
         """
         ...
 

@@ -123,7 +123,7 @@ async def test_a_list_of_executions_leaves_their_snapshots_out(store: Store) -> 
     started = await store.started(config_snapshot={"routes": {}}, metadata={"a": 1})
     async with store.work.reading() as repositories:
         (listed,), _ = await repositories.executions.list(limit=1)
-        assert (listed.id, listed.config_snapshot, listed.metadata) == (started.id, {}, {})
+        assert (listed.id, listed.config_snapshot, listed.metadata) == (started.id, {}, {"a": 1})
         assert (await repositories.executions.get(started.id)).config_snapshot == {"routes": {}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import product
@@ -72,10 +73,17 @@ def test_the_story_is_the_same(
         assert again.stop() == 0
 
 
+def is_well(server: Answering, within: float = 20) -> None:
+    """Every component is; one that other tests have just given trouble may take some seconds."""
+    until = time.monotonic() + within
+    while (health := server.ask("/system/health"))["status"] != "healthy":
+        assert time.monotonic() < until, [one for one in health["components"] if one["status"] != "healthy"]
+        time.sleep(0.2)
+
+
 def is_told(server: Answering, documents: Path) -> str:
     """Ingest, search, chat, replay; returns the replay's id."""
-    health = server.ask("/system/health")
-    assert health["status"] == "healthy", health
+    is_well(server)
     execution_id = server.take_in(documents)
     ended = server.ended(execution_id)
     assert (ended["status"], ended["messages"]["dead"]) == ("completed", 0), ended

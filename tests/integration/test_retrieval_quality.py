@@ -75,8 +75,8 @@ async def test_words_find_what_they_should_in_cranfield(
 ) -> None:
     """BM25 over 1,400 abstracts; Lucene's figure is 0.32."""
     found = await measured(database, MiniLmEmbeddingModel(tmp_path), cranfield, SearchMode.KEYWORD)
-    assert found[SearchMode.KEYWORD].ndcg >= 0.345
-    assert found[SearchMode.KEYWORD].recall >= 0.75
+    assert found[SearchMode.KEYWORD].ndcg >= 0.344
+    assert found[SearchMode.KEYWORD].recall >= 0.745
 
 
 @pytest.mark.slow

@@ -41,7 +41,9 @@ def put(served: Served, key: str) -> None:
 
 def ran(served: Served, docs: Path) -> str:
     """The id of a new execution of the shipped pipeline."""
-    (config,) = served.get("/configs")["configs"]
+    config = next(
+        one for one in served.get("/configs")["configs"] if one["source_path"] == "pipelines/documents.yaml"
+    )
     body = {"init_payload_overrides": {"folder": str(docs)}}
     return str(served.post(f"/configs/{config['id']}/run", body)["id"])
 

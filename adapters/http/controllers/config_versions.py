@@ -52,9 +52,7 @@ IfNoneMatch = Annotated[
 ]
 _YAML: dict[str, Any] = {
     "description": "The text as it was stored.",
-    "content": {
-        "application/yaml": {"schema": {"type": "string"}, "example": 'version: "1.0"\nroutes: {}\n'}
-    },
+    "content": {"application/yaml": {"example": 'version: "1.0"\nroutes: {}\n'}},
 }
 
 
