@@ -21,12 +21,12 @@ PAUSE_SECONDS = 0.05
 class Kept:
     """Something that is kept for so many days.
 
-    ``forget`` takes a moment and a number, forgets up to so many of what is older, and returns how many.
+    ``forget`` is a port's: it takes ``before`` and ``limit``, forgets up to so many of what is older, and returns how many.
     """
 
     name: str
     days: float
-    forget: Callable[[datetime, int], Awaitable[int]]
+    forget: Callable[..., Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Forgetting:
 
     async def _forget(self, one: Kept, before: datetime) -> int:
         total = 0
-        while count := await one.forget(before, AT_ONCE):
+        while count := await one.forget(before=before, limit=AT_ONCE):
             total += count
             await self.clock.sleep(PAUSE_SECONDS)
         return total

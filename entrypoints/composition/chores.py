@@ -33,32 +33,32 @@ def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:
             Kept(
                 name="messages and executions",
                 days=settings.execution_retention_days,
-                forget=lambda before, limit: retention.forget_executions(before=before, limit=limit),
+                forget=retention.forget_executions,
             ),
             Kept(
                 name="lineage entries",
                 days=settings.lineage_retention_days,
-                forget=lambda before, limit: retention.forget_lineage(before=before, limit=limit),
+                forget=retention.forget_lineage,
             ),
             Kept(
                 name="chat threads",
                 days=settings.chat_retention_days,
-                forget=lambda before, limit: retention.forget_threads(before=before, limit=limit),
+                forget=retention.forget_threads,
             ),
             Kept(
                 name="webhook deliveries",
                 days=settings.webhook_retention_days,
-                forget=lambda before, limit: deliveries.forget(before=before, limit=limit),
+                forget=deliveries.forget,
             ),
             Kept(
                 name="audit entries",
                 days=settings.audit_retention_days,
-                forget=lambda before, limit: audit_log.forget(before=before, limit=limit),
+                forget=audit_log.forget,
             ),
             Kept(
                 name="idempotency keys",
                 days=settings.idempotency_retention_hours / 24,
-                forget=lambda before, limit: records.forget(before=before, limit=limit),
+                forget=records.forget,
             ),
         ],
         clock=adapters.clock(),

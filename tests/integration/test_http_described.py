@@ -21,7 +21,6 @@ from domain.access.key_text import key_text
 from tests.integration.served import ROOT, Served, serving
 
 pytestmark = pytest.mark.slow
-LONG_SECONDS = 60
 SETTINGS = ROOT / "tests" / "schemathesis.toml"
 BODY = b'{"query": "tides", "limit": 3, "filters": {"origin": "a"}}'
 
@@ -66,8 +65,6 @@ def _require_described(served: Served, tmp_path: Path, seconds: int, *more: str)
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(SETTINGS), "run"),
             *(f"{served.url}/openapi.json", "--max-time", str(seconds), "--request-timeout", "30"),
             *("--continue-on-failure", "--warnings", "off", "--no-color", *more),
-            # A sample asks the same each time; a long run also asks what nobody has asked before, in chains too.
-            *(("--seed", "1", "--phases", "examples,coverage") if seconds < LONG_SECONDS else ()),
         ],
         capture_output=True,
         text=True,

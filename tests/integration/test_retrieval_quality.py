@@ -19,10 +19,13 @@ from application.search import Search
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.evaluation import Measures
 from domain.match import SearchMode
+from domain.retrieval.bm25 import Bm25
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "entrypoints" / "evaluation_set"
 CRANFIELD_VARIABLE = "FACTFLOW_EVAL_CRANFIELD"
+KEYWORD = 0.344
+"""What the default parameters reach on Cranfield; they were chosen over questions not seen, and 1.5 for k1 gives more here."""
 
 
 @pytest.fixture
@@ -37,10 +40,14 @@ def cranfield() -> Path:
 
 
 async def measured(
-    database: Database, model: EmbeddingModel, folder: Path, *modes: SearchMode
+    database: Database,
+    model: EmbeddingModel,
+    folder: Path,
+    *modes: SearchMode,
+    parameters: Bm25 | None = None,
 ) -> dict[SearchMode, Measures]:
     """The measures over a collection whose documents are one segment each; without meaning, vectors are left blank."""
-    documents, index = PostgresDocuments(database), PostgresSegmentIndex(database)
+    documents, index = PostgresDocuments(database), PostgresSegmentIndex(database, parameters=parameters)
     entries = [entry for entry in corpus_documents(folder) if entry.content]
     blank = [[1.0]] * len(entries)
     vectors = blank if modes == (SearchMode.KEYWORD,) else await model.embed([one.content for one in entries])
@@ -70,13 +77,21 @@ async def measured(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("parameters", "ndcg", "recall"),
+    [
+        pytest.param(None, KEYWORD, 0.745, id="as it is set"),
+        pytest.param(Bm25(k1=1.5, b=0.75), 0.345, 0.75, id="best for this collection"),
+    ],
+)
 async def test_words_find_what_they_should_in_cranfield(
-    database: Database, cranfield: Path, tmp_path: Path
+    database: Database, cranfield: Path, tmp_path: Path, parameters: Bm25 | None, ndcg: float, recall: float
 ) -> None:
     """BM25 over 1,400 abstracts; Lucene's figure is 0.32."""
-    found = await measured(database, MiniLmEmbeddingModel(tmp_path), cranfield, SearchMode.KEYWORD)
-    assert found[SearchMode.KEYWORD].ndcg >= 0.344
-    assert found[SearchMode.KEYWORD].recall >= 0.745
+    model = MiniLmEmbeddingModel(tmp_path)
+    found = await measured(database, model, cranfield, SearchMode.KEYWORD, parameters=parameters)
+    assert found[SearchMode.KEYWORD].ndcg >= ndcg
+    assert found[SearchMode.KEYWORD].recall >= recall
 
 
 @pytest.mark.slow
@@ -100,5 +115,5 @@ async def test_both_sides_find_what_they_should_in_cranfield(
     async with MiniLmEmbeddingModel(tmp_path) as model:
         found = await measured(database, model, cranfield, *SearchMode)
     assert found[SearchMode.SEMANTIC].ndcg >= 0.350
-    assert found[SearchMode.KEYWORD].ndcg >= 0.345
+    assert found[SearchMode.KEYWORD].ndcg >= KEYWORD
     assert found[SearchMode.HYBRID].ndcg >= 0.380

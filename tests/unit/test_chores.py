@@ -42,8 +42,8 @@ async def test_each_kind_is_forgotten_by_its_own_days_until_nothing_old_is_left(
     left = {"messages": AT_ONCE + 1, "deliveries": 3}
     asked: dict[str, datetime] = {}
 
-    def forgetting(name: str) -> Callable[[datetime, int], Awaitable[int]]:
-        async def forget(before: datetime, limit: int) -> int:
+    def forgetting(name: str) -> Callable[..., Awaitable[int]]:
+        async def forget(*, before: datetime, limit: int) -> int:
             asked[name] = before
             count = min(limit, left[name])
             left[name] -= count
@@ -51,7 +51,7 @@ async def test_each_kind_is_forgotten_by_its_own_days_until_nothing_old_is_left(
 
         return forget
 
-    async def failing(before: datetime, limit: int) -> int:
+    async def failing(*, before: datetime, limit: int) -> int:
         raise Unavailable
 
     kept = [
