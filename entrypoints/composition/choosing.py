@@ -9,7 +9,7 @@ from adapters.embedded_postgres.server import EmbeddedPostgres
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.message_queue import InProcessMessageQueue
-from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.model_servers.language_model import OpenAiLanguageModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.event_bus import PostgresEventBus

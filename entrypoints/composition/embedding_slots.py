@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from adapters.model_servers.embeddings import OpenAiEmbeddingModel
+from adapters.model_servers.reranker import HttpReranker
+from adapters.model_servers.reranker_wire import Dialect
 from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.models.tokenizer import MiniLmTokenizer
-from adapters.openai.embeddings import OpenAiEmbeddingModel
-from adapters.rerankers.http import HttpReranker
-from adapters.rerankers.wire import Dialect
 from application.embedding_models import EmbeddingModels
 from application.ports.embedding_model import EmbeddingModel
 from entrypoints.data_folder import DataFolder

@@ -8,7 +8,7 @@ STANDARD = frozenset(sys.stdlib_module_names)
 
 PLACES: dict[str, tuple[str, ...]] = {
     "aio_pika": ("adapters.rabbitmq",),
-    "aiohttp": ("adapters.openai", "adapters.rerankers", "adapters.http_client", "entrypoints.cli"),
+    "aiohttp": ("adapters.model_servers", "adapters.http_client", "entrypoints.cli"),
     "aiormq": ("adapters.rabbitmq",),
     "boto3": ("adapters.s3",),
     "botocore": ("adapters.s3",),
@@ -38,8 +38,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "uvicorn": ("entrypoints",),
     "yaml": ("adapters.yaml",),
     "yarl": (
-        "adapters.openai",
-        "adapters.rerankers",
+        "adapters.model_servers",
         "adapters.http_client",
         "adapters.rabbitmq",
         "entrypoints.cli",

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from adapters.memory.models import MemoryEmbeddingModel
+from adapters.model_servers.embeddings import OpenAiEmbeddingModel
 from adapters.models.minilm import MiniLmEmbeddingModel
-from adapters.openai.embeddings import OpenAiEmbeddingModel
 from application.ports.embedding_model import EmbeddingModel
 from tests.model_servers import model_server
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from adapters.memory.models import MemoryLanguageModel
-from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.model_servers.language_model import OpenAiLanguageModel
 from application.ports.language_model import ChatMessage, CompletionOptions, LanguageModel
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
 from domain.chat.usage import TokenUsage

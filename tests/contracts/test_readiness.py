@@ -10,8 +10,8 @@ import pytest
 
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.memory.message_queue import InProcessMessageQueue
+from adapters.model_servers.embeddings import OpenAiEmbeddingModel
 from adapters.models.minilm import MiniLmEmbeddingModel
-from adapters.openai.embeddings import OpenAiEmbeddingModel
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.lineage_sink import PostgresLineageSink

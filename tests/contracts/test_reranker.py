@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from adapters.memory.reranker import MemoryReranker
-from adapters.rerankers.http import HttpReranker
-from adapters.rerankers.wire import Dialect
+from adapters.model_servers.reranker import HttpReranker
+from adapters.model_servers.reranker_wire import Dialect
 from application.ports.reranker import Reranker
 from domain.errors import Invalid
 from domain.retrieval.errors import RerankerRefused, RerankerUnavailable

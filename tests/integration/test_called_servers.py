@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.model_servers.language_model import OpenAiLanguageModel
 from application.call_limiter import CallLimiter
 from application.ports.language_model import ChatMessage, CompletionOptions
 from domain.errors import Unavailable

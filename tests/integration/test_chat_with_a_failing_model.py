@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adapters.openai.language_model import OpenAiLanguageModel
+from adapters.model_servers.language_model import OpenAiLanguageModel
 from tests.http_server import Api, World, events_of, serving
 from tests.model_servers import Failing, ModelServer, model_server
 

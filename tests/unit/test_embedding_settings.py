@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from adapters.model_servers.embeddings import OpenAiEmbeddingModel
 from adapters.models.minilm import MiniLmEmbeddingModel
 from adapters.models.tokenizer import MiniLmTokenizer
-from adapters.openai.embeddings import OpenAiEmbeddingModel
 from entrypoints.composition import embedding_slots
 from entrypoints.data_folder import DataFolder
 from entrypoints.setting_facts import setting_facts

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.openai.embeddings import OpenAiEmbeddingModel
+from adapters.model_servers.embeddings import OpenAiEmbeddingModel
 from application.tracing import TRACE
 from domain.errors import Invalid, Unavailable
 from domain.retrieval.errors import EmbeddingModelRefused, EmbeddingModelUnavailable

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from adapters.model_servers.failure_wire import said
 from application.ports.language_model import ChatMessage, CompletionOptions
 from domain.chat.errors import LanguageModelUnavailable
 from domain.chat.usage import TokenUsage
@@ -73,17 +74,6 @@ class Reply(msgspec.Struct, frozen=True):
         return bool(self.choices) and self.choices[0].finish_reason is not None
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """The body of a response that reports an error."""
-
-    error: Any = None
-    message: str | None = None
-    detail: Any = None
-
-
-Body = TypeVar("Body", bound=msgspec.Struct)
-
-
 def request_body(
     messages: Sequence[ChatMessage],
     options: CompletionOptions,
@@ -124,19 +114,3 @@ def read_reply(content: bytes | str, hide: Callable[[str], str] = str) -> Reply:
     if reply.error:
         raise LanguageModelUnavailable(f"the language model failed: {hide(said(reply.error))}")
     return reply
-
-
-def failure_text(content: bytes) -> str:
-    """What a server says about its error, in one line of at most 300 characters."""
-    try:
-        failure = msgspec.json.decode(content, type=Failure)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return said(content.decode("utf-8", "replace"))
-    return said(failure.error or failure.message or failure.detail or "")
-
-
-def said(error: Any) -> str:
-    """The message of an error object, in one line of at most 300 characters."""
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("code") or error
-    return " ".join(str(error).split())[:300]

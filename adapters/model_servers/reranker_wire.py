@@ -68,8 +68,3 @@ def _score(scored: Scored) -> float:
     if score is None or not math.isfinite(score):
         raise RerankerUnavailable("the reranker answered without a score")
     return score
-
-
-def said(content: bytes) -> str:
-    """What a service says about its error, in one line of at most 300 characters."""
-    return " ".join(content.decode("utf-8", "replace").split())[:300]
