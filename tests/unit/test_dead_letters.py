@@ -14,12 +14,13 @@ import pytest
 
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.ledger import MemoryLedger
+from application.background_jobs import JobStatus
 from application.dead_letters import DeadLetters, NothingWanted
 from application.engine.snapshot import SnapshotNotRunnable
 from application.ports.dead_letters import Redriven
 from application.ports.ledger import Handover, Settled
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
-from application.redrives import Redrive, RedriveNotFound, Redrives, RedriveStatus, TooManyRedrives
+from application.redrives import Redrive, RedriveNotFound, Redrives, TooManyRedrives
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterPurged, MessageNotDead
 from domain.errors import Invalid, Unavailable
 from domain.event import Event
@@ -231,11 +232,11 @@ async def test_a_filter_redrives_what_it_means() -> None:
         first, second = await at.run(4), await at.run(4)
         at.fan.unwell = set()
         redrive = await at.redriven(DeadLetterFilter(execution_id=first.id))
-        assert (redrive.status, redrive.messages, redrive.executions) == (RedriveStatus.COMPLETED, 2, 1)
+        assert (redrive.status, redrive.messages, redrive.executions) == (JobStatus.COMPLETED, 2, 1)
         assert (await at.on.ended(first.id)).counts.dead == 0
         assert {letter.message.execution_id for letter in await at.dead()} == {second.id}
         again = await at.redriven(DeadLetterFilter(execution_id=first.id))
-        assert (again.status, again.messages, again.executions) == (RedriveStatus.COMPLETED, 0, 0)
+        assert (again.status, again.messages, again.executions) == (JobStatus.COMPLETED, 0, 0)
 
 
 @pytest.mark.slow
@@ -327,11 +328,11 @@ async def test_a_redrive_that_fails_says_how_far_it_came() -> None:
         letters = replace(at.letters, letters=Faltering(ledger))
         async with Redrives(dead_letters=letters) as redrives:
             failed = await redrives.ended(redrives.begin(ALL, is_all_meant=True).id)
-            assert (failed.status, failed.messages) == (RedriveStatus.FAILED, 1)
+            assert (failed.status, failed.messages) == (JobStatus.FAILED, 1)
             assert failed.error is not None
             assert failed.error["code"] == "unavailable"
             rest = await redrives.ended(redrives.begin(ALL, is_all_meant=True).id)
-            assert (rest.status, rest.messages) == (RedriveStatus.COMPLETED, 1)
+            assert (rest.status, rest.messages) == (JobStatus.COMPLETED, 1)
         assert [(await at.on.ended(run.id)).counts.dead for run in runs] == [0, 0]
 
 

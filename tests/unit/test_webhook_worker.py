@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from application.background_jobs import JobStatus
 from application.ports.webhook_sender import WebhookRequest
 from application.webhooks.delivery_worker import WorkerSettings
-from application.webhooks.redeliveries import NoDeliveriesNamed, RedeliveryNotFound, RedeliveryStatus
+from application.webhooks.redeliveries import NoDeliveriesNamed, RedeliveryNotFound
 from domain.outbound import DestinationRefused
 from domain.webhooks.delivery import Answer, DeliveryFilter, DeliveryPending, DeliveryState
 from domain.webhooks.endpoint_health import DisableRules
@@ -210,7 +211,7 @@ async def test_what_was_skipped_is_replayed() -> None:
         since = post.clock.now() - timedelta(hours=1)
         begun = await post.redeliveries.replay(subscription.id, since)
         ended = await post.redeliveries.ended(begun.id)
-        assert (ended.status, ended.deliveries) == (RedeliveryStatus.COMPLETED, 3)
+        assert (ended.status, ended.deliveries) == (JobStatus.COMPLETED, 3)
         await post.settle()
         assert len(post.sent()) == 5
         everything = await post.redeliveries.replay(subscription.id, since, with_delivered=True)
