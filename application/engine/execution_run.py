@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.engine.long_work import LongWork
 from application.engine.route_feed import RouteFeed
 from application.engine.route_processor import RouteProcessor
 from application.engine.shared_feed import SharedFeed
@@ -47,6 +48,8 @@ class ExecutionRun:
             self._begin(processor.run(), f"route {name}")
             self._begin(processor.follow_up.run(), f"follow-up {name}")
             self._begin(self.feeds[route_id].run(), f"feed {name}")
+            if isinstance(self.feeds[route_id], SharedFeed):
+                self._begin(self._long_work(processor).run(), f"long work {name}")
         for listener in self.listeners:
             self._begin(listener.run(), f"listener {self.execution_id} {listener.route_id}")
         for processor in self.processors.values():
@@ -75,6 +78,9 @@ class ExecutionRun:
             processor.is_ready.set()
         for listener in self.listeners:
             listener.is_listening.set()
+
+    def _long_work(self, processor: RouteProcessor) -> LongWork:
+        return LongWork(inbox=processor.inbox, follow_up=processor.follow_up, clock=processor.ports.clock)
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

@@ -10,18 +10,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_queue import InProcessMessageQueue
+from application.engine import long_work
 from application.engine.draining import drain
 from application.engine.recovery import Recovery
 from application.engine.redriving import take_up
 from application.engine.signals import SignalKind
 from application.ports.leases import WorkerFacts
 from application.ports.ledger import ClaimRequest
-from application.ports.message_queue import Envelope
+from application.ports.message_queue import Delivery, Envelope, Subscription
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.dead_letter import DeadLetterFilter
 from domain.event import Event
@@ -49,6 +52,36 @@ SNAPSHOT: JsonObject = {
 FAN = 12
 
 
+@dataclass(slots=True)
+class NotingDelivery:
+    """A delivery that notes when it is acknowledged."""
+
+    delivery: Delivery
+    acknowledged: set[UUID]
+
+    @property
+    def envelope(self) -> Envelope:
+        return self.delivery.envelope
+
+    async def acknowledge(self) -> None:
+        self.acknowledged.add(self.envelope.message_id)
+        await self.delivery.acknowledge()
+
+    async def release(self) -> None:
+        await self.delivery.release()
+
+
+@dataclass(slots=True)
+class NotingSubscription:
+    """A subscription whose deliveries note when they are acknowledged."""
+
+    subscription: Subscription
+    acknowledged: set[UUID]
+
+    async def receive(self) -> NotingDelivery:
+        return NotingDelivery(await self.subscription.receive(), self.acknowledged)
+
+
 class SharedQueue(InProcessMessageQueue):
     """A queue in memory that several engines consume; counts what is published and deleted."""
 
@@ -58,6 +91,14 @@ class SharedQueue(InProcessMessageQueue):
         super().__init__()
         self.published: Counter[UUID] = Counter()
         self.deleted: list[str] = []
+        self.acknowledged: set[UUID] = set()
+
+    @asynccontextmanager
+    async def subscribe(  # type: ignore[override]  # the port asks for no more
+        self, queue: str, *, prefetch: int
+    ) -> AsyncIterator[NotingSubscription]:
+        async with super().subscribe(queue, prefetch=prefetch) as subscription:
+            yield NotingSubscription(subscription, self.acknowledged)
 
     async def publish(self, queue: str, envelopes: Sequence[Envelope]) -> int:
         self.published.update(envelope.message_id for envelope in envelopes)
@@ -255,8 +296,13 @@ async def test_a_worker_that_drains_lets_its_work_end_and_leaves_the_rest_to_oth
     assert {(row.crashes, row.attempt) for row in rows} == {(0, 1)}
 
 
-async def test_what_is_at_work_for_too_long_is_handed_back_when_a_worker_drains() -> None:
-    """Within the bound, and another one goes on."""
+@pytest.mark.parametrize("is_acknowledged", [False, True])
+async def test_what_is_at_work_for_too_long_is_handed_back_when_a_worker_drains(
+    monkeypatch: pytest.MonkeyPatch, *, is_acknowledged: bool
+) -> None:
+    """Within the bound, and another one goes on, though the queue may know nothing of the messages any more."""
+    if is_acknowledged:
+        monkeypatch.setattr(long_work, "LOOK_SECONDS", 0.01)
     attempts = Counter[UUID]()
 
     async def hanging_at_first(context: PipelineContext) -> AdapterResult:
@@ -270,11 +316,39 @@ async def test_what_is_at_work_for_too_long_is_handed_back_when_a_worker_drains(
         started = await service.start(leaving)
         await service.until(lambda: len(attempts) == 4)
         service.acts["work"] = done
+        if is_acknowledged:
+            await service.until(lambda: service.queue.acknowledged >= attempts.keys())
         async with service.process() as staying:
             await drain(leaving.engine, 0.1)
             assert leaving.engine.running == []
             ended = await staying.ended(started.id)
     assert (ended.status, ended.counts.done) == (ExecutionStatus.COMPLETED, 1 + FAN)
+
+
+async def test_what_is_at_work_for_long_is_acknowledged_early_and_done_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A broker would cut off who holds a message for long; what has not begun stays with the queue."""
+    monkeypatch.setattr(long_work, "LOOK_SECONDS", 0.01)
+    release = asyncio.Event()
+    at_work = Counter[UUID]()
+
+    async def working(context: PipelineContext) -> AdapterResult:
+        at_work[context.message_id] += 1
+        await release.wait()
+        return await done(context)
+
+    service = Service({"fan": fan, "work": working})
+    async with service.process() as one:
+        started = await service.start(one)
+        await service.until(lambda: len(at_work) == 4)
+        await service.until(lambda: service.queue.acknowledged >= at_work.keys())
+        await asyncio.sleep(0.05)
+        assert len(service.queue.acknowledged) == len(at_work) + 1
+        release.set()
+        ended = await one.ended(started.id)
+    assert (ended.status, ended.counts.done) == (ExecutionStatus.COMPLETED, 1 + FAN)
+    assert set(at_work.values()) == {1}
 
 
 async def test_what_a_dead_worker_had_claimed_is_handed_out_when_its_lease_has_run_out() -> None:
