@@ -8,6 +8,7 @@ from application.access.audit import Audit
 from application.access.doorkeeper import Doorkeeper
 from application.access.keys import Keys
 from application.access.repeats import Repeats
+from application.adapter_configs import AdapterConfigs
 from application.archives.archiving import Archiving
 from application.chat import Chat
 from application.chat_conversations import Conversations
@@ -70,6 +71,7 @@ class Application:
     chat_threads: Threads
     conversations: Conversations
     catalogue: Catalogue
+    adapter_configs: AdapterConfigs
     webhook_subscriptions: Subscriptions
     webhook_deliveries: Deliveries
     webhook_redeliveries: Redeliveries

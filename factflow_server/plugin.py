@@ -24,6 +24,7 @@ each one does.
 from application.call_limiter import call_limiter
 from application.calls import Calls
 from application.ports.pipeline_adapter import (
+    AdapterExample,
     AdapterResult,
     Emission,
     PipelineAdapter,
@@ -38,6 +39,7 @@ from domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from domain.json import Json, JsonObject
 
 __all__ = [
+    "AdapterExample",
     "AdapterResult",
     "Calls",
     "Conflict",

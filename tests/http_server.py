@@ -60,6 +60,7 @@ from application.access.audit import Audit
 from application.access.doorkeeper import Doorkeeper
 from application.access.keys import Keys
 from application.access.repeats import Repeats
+from application.adapter_configs import AdapterConfigs
 from application.archives.archive_worker import ArchiveWorker
 from application.archives.archiving import Archiving
 from application.chat import Chat
@@ -417,7 +418,11 @@ class World:
             reembeddings=Reembeddings(executions=executions, slots=holdings.slots, models=models),
             indexes=Indexes(administration=MemoryIndexAdministration(self.corpus)),
             **self._chatting(search),
-            catalogue=Catalogue(adapters=self.registry()),
+            catalogue=(catalogue := Catalogue(adapters=self.registry())),
+            adapter_configs=AdapterConfigs(
+                catalogue=catalogue,
+                check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
+            ),
             webhook_subscriptions=self._webhook_subscriptions(),
             webhook_deliveries=(webhook_deliveries := self._webhook_deliveries()),
             webhook_redeliveries=Redeliveries(deliveries=webhook_deliveries),

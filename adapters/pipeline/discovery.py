@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
 
 from adapters.pipeline.configuration import fields_of, schema_of
-from application.ports.pipeline_adapter import Registration, UnusableAdapter
+from application.ports.pipeline_adapter import AdapterExample, Registration, UnusableAdapter
 
 GROUP = "factflow.pipeline_adapters"
 
@@ -75,6 +76,7 @@ def _registration(entry: EntryPoint) -> Registration:
     if not callable(found.build):
         raise WrongShape("its build cannot be called")
     _require_process(found)
+    _require_example(found.example)
     version = found.version or (entry.dist.version if entry.dist else None)
     if not isinstance(version, str) or not version:
         raise WrongShape("neither it nor its package has a version")
@@ -87,6 +89,16 @@ def _require_config(registration: Registration) -> None:
         schema_of(registration.config)
     except (TypeError, NameError) as error:
         raise WrongShape(f"its config is not a dataclass whose fields are JSON: {error}") from error
+
+
+def _require_example(example: AdapterExample) -> None:
+    try:
+        json.dumps([example.config, example.payload], allow_nan=False)
+        is_one = all(isinstance(step, str) for step in (*example.before, *example.after, *example.then))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WrongShape(f"its example is not an AdapterExample of JSON: {error}") from error
+    if not is_one:
+        raise WrongShape("its example names types that are no texts")
 
 
 def _require_process(registration: Registration) -> None:

@@ -16,7 +16,7 @@ from adapters.pipeline.registry import Registration
 from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
 from application.ports.object_storage import ObjectStorage
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, Emission, PipelineContext
 from domain.document import DocumentNotFound, document_id
 from domain.errors import Invalid, NotFound
 from domain.json import JsonObject
@@ -205,4 +205,7 @@ def registration(storage: ObjectStorage, reader: DocumentReader, documents: Docu
         version="1",
         config=DocumentEnumeratorConfig,
         build=build,
+        example=AdapterExample(
+            payload={"folder": "/srv/documents"}, then=("document_reader", "markdown_storage_writer")
+        ),
     )

@@ -17,6 +17,7 @@ from adapters.pipeline.document_payload import (
     name_as_title,
     read_payload,
 )
+from adapters.pipeline.example_payloads import A_FILE
 from adapters.pipeline.file_content import FileVanished, file_content, object_content
 from adapters.pipeline.offloading import SMALL
 from adapters.pipeline.registry import Registration
@@ -26,7 +27,7 @@ from application.ports.document_reader import DocumentReader as FileReader
 from application.ports.documents import Documents
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.object_storage import ObjectStorage
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext
 from domain.document import DocumentNotFound, EmptyDocument, ReadDocument, UnreadableDocument
 from domain.errors import FactflowError
 from domain.identity import derived_id
@@ -183,4 +184,5 @@ def registration(resources: Resources) -> Registration:
         version="1",
         config=DocumentReaderConfig,
         build=build,
+        example=AdapterExample(payload=A_FILE, after=("markdown_storage_writer",)),
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from adapters.pipeline.example_payloads import INDEXED_SEGMENTS
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.segment_payload import (
     DocumentPart,
@@ -19,7 +20,7 @@ from adapters.pipeline.segment_payload import (
 from application.batcher import Batcher
 from application.embedding_models import EmbeddingModels
 from application.ports.embedding_model import EmbeddingModel
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext
 from domain.json import JsonObject
 
 
@@ -117,4 +118,7 @@ def registration(models: EmbeddingModels) -> Registration:
         version="2",
         config=EmbeddingGeneratorConfig,
         build=build,
+        example=AdapterExample(
+            payload=INDEXED_SEGMENTS, before=("segment_retriever",), after=("segment_writer",)
+        ),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from adapters.pipeline.document_payload import MarkdownPayload, document_fields, read_payload
+from adapters.pipeline.example_payloads import A_FILE
 from adapters.pipeline.registry import Registration
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext, Stage
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext, Stage
 from domain.json import JsonObject
 
 MARKDOWN_STAGE = "markdown"
@@ -56,4 +57,5 @@ def registration() -> Registration:
         version="1",
         config=MarkdownStorageWriterConfig,
         build=lambda _config: MarkdownStorageWriter(),
+        example=AdapterExample(payload=A_FILE, before=("document_reader",)),
     )

@@ -97,6 +97,7 @@ class PipelineAdapters:
                 version=one.version or "",
                 package=one.package,
                 config_schema=schema_of(one.config),
+                example=one.example,
             )
             for one in (usable[name] for name in sorted(usable))
         ]

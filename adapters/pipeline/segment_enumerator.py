@@ -12,7 +12,7 @@ import msgspec
 from adapters.pipeline.registry import Registration
 from application.embedding_models import EmbeddingModels
 from application.ports.embedding_slots import EmbeddingSlots
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, Emission, PipelineContext
 from domain.embedding_slot import LackingDocument
 from domain.errors import Invalid
 
@@ -96,4 +96,8 @@ def registration(slots: EmbeddingSlots, models: EmbeddingModels) -> Registration
         version="1",
         config=SegmentEnumeratorConfig,
         build=build,
+        example=AdapterExample(
+            payload={"model_name": "all-MiniLM-L6-v2"},
+            then=("segment_retriever", "embedding_generator", "segment_writer"),
+        ),
     )

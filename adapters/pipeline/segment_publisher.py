@@ -9,9 +9,10 @@ from typing import Annotated
 import msgspec
 
 from adapters.pipeline.document_payload import SegmentedPayload, read_payload
+from adapters.pipeline.example_payloads import AN_OBJECT
 from adapters.pipeline.registry import Registration
 from application.ports.documents import Documents
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, Emission, PipelineContext
 from domain.document import Document, Segment, segment_id
 from domain.json import JsonObject
 
@@ -118,4 +119,9 @@ def registration(documents: Documents) -> Registration:
         version="1",
         config=SegmentPublisherConfig,
         build=build,
+        example=AdapterExample(
+            payload=AN_OBJECT,
+            before=("storage_retriever", "smart_segmenter"),
+            then=("embedding_generator", "segment_writer"),
+        ),
     )

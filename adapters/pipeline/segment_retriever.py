@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.pipeline.example_payloads import INDEXED_SEGMENTS
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.segment_payload import UnreadableSegmentMessage
 from application.batcher import Batcher
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext
 from application.ports.segment_index import SegmentIndex
 from domain.json import JsonObject
 from domain.match import IndexedSegment
@@ -93,4 +94,5 @@ def registration(index: SegmentIndex) -> Registration:
         version="1",
         config=SegmentRetrieverConfig,
         build=build,
+        example=AdapterExample(payload=INDEXED_SEGMENTS, after=("embedding_generator", "segment_writer")),
     )

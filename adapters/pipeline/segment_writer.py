@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from adapters.pipeline.example_payloads import INDEXED_SEGMENTS
 from adapters.pipeline.registry import Registration
 from adapters.pipeline.segment_payload import (
     EmbeddedSegmentsPayload,
@@ -15,7 +16,7 @@ from adapters.pipeline.segment_payload import (
 )
 from application.batcher import Batcher
 from application.embedding_models import EmbeddingModels
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext
 from application.ports.segment_index import SegmentIndex
 from domain.document import EmbeddedSegment
 from domain.json import JsonObject
@@ -84,4 +85,5 @@ def registration(index: SegmentIndex, models: EmbeddingModels) -> Registration:
         version="1",
         config=SegmentWriterConfig,
         build=build,
+        example=AdapterExample(payload=INDEXED_SEGMENTS, before=("segment_retriever", "embedding_generator")),
     )

@@ -8,9 +8,10 @@ from typing import Annotated
 import msgspec
 
 from adapters.pipeline.document_payload import MarkdownPayload, document_fields, read_payload
+from adapters.pipeline.example_payloads import AN_OBJECT
 from adapters.pipeline.offloading import offloaded
 from adapters.pipeline.registry import Registration
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext
 from application.ports.tokenizer import Tokenizer
 from domain.document import ReadDocument, Segment
 from domain.json import JsonObject
@@ -88,4 +89,10 @@ def registration(tokenizer: Tokenizer) -> Registration:
         version="1",
         config=SmartSegmenterConfig,
         build=build,
+        example=AdapterExample(
+            payload=AN_OBJECT,
+            before=("storage_retriever",),
+            after=("segment_publisher",),
+            then=("embedding_generator", "segment_writer"),
+        ),
     )

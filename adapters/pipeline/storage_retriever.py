@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from adapters.pipeline.document_payload import DocumentPayload, name_as_title, read_payload
+from adapters.pipeline.example_payloads import AN_OBJECT
 from adapters.pipeline.offloading import offloaded
 from adapters.pipeline.registry import Registration
 from application.ports.object_storage import ObjectStorage
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterExample, AdapterResult, PipelineContext
 from domain.document import UnreadableDocument, document_id
 from domain.json import Json, JsonObject
 from domain.storage import StoredObject
@@ -95,4 +96,9 @@ def registration(storage: ObjectStorage) -> Registration:
         version="1",
         config=StorageRetrieverConfig,
         build=lambda _config: StorageRetriever(storage),
+        example=AdapterExample(
+            payload=AN_OBJECT,
+            after=("smart_segmenter", "segment_publisher"),
+            then=("embedding_generator", "segment_writer"),
+        ),
     )

@@ -128,13 +128,29 @@ ConfigClass: TypeAlias = type[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterExample:
+    """What an example pipeline needs to know beside the config's schema.
+
+    ``config`` gives fields that stand for themselves, such as required ones; ``payload`` is a message for the route.
+    ``before`` and ``after`` name the pipeline adapters around it in its route, ``then`` those of the route that takes
+    what it emits.
+    """
+
+    config: JsonObject = field(default_factory=dict)
+    payload: JsonObject = field(default_factory=dict)
+    before: Sequence[str] = ()
+    after: Sequence[str] = ()
+    then: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """One pipeline adapter: the ``type`` that YAML names, one sentence on what it does, and how it is built.
 
     ``config`` is a dataclass, or another class that msgspec converts; its ``__post_init__`` may raise ValueError for
     what its fields' types do not say. ``build`` takes an instance of it and does no I/O. ``version`` changes whenever
     the same message may come out differently; None stands for the version of the package that it comes from.
-    ``package`` is that package, and is filled in by whoever finds it.
+    ``package`` is that package, and is filled in by whoever finds it. ``example`` is for people who want to see it used.
     """
 
     type: str
@@ -143,6 +159,7 @@ class Registration:
     build: Callable[[Any], PipelineAdapter]
     version: str | None = None
     package: str = SERVER_PACKAGE
+    example: AdapterExample = field(default_factory=AdapterExample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +171,7 @@ class DescribedAdapter:
     version: str
     package: str
     config_schema: JsonObject
+    example: AdapterExample = field(default_factory=AdapterExample)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ from domain.circuit_breaker import BreakerRules
 from domain.execution import Execution
 from entrypoints.composition.access import AccessParts, make_access
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
+from entrypoints.composition.cataloguing import make_catalogued
 from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
 from entrypoints.composition.content import make_kept
@@ -183,7 +184,7 @@ def _application(
     letters = adapters.dead_letters()
     dead_letters = DeadLetters(letters=letters, executions=executions, engine=engine, limit=limit)
     search = Search(index=adapters.index(), models=adapters.models(), reranker=adapters.reranker())
-    catalogue = Catalogue(adapters=adapters.catalogue())
+    catalogued = make_catalogued(adapters)
     chatting = make_chatting(adapters, search, settings)
     return Application(
         configs=configs,
@@ -209,14 +210,14 @@ def _application(
         chat_runs=chatting.runs,
         chat_threads=chatting.threads,
         conversations=chatting.conversations,
-        catalogue=catalogue,
+        **catalogued,
         webhook_subscriptions=webhooks.subscriptions,
         webhook_deliveries=webhooks.deliveries,
         webhook_redeliveries=webhooks.redeliveries,
         workers=Workers(leases=adapters.leases(), clock=adapters.clock(), owner=engine.ports.owner),
         diagnostics=_diagnostics(adapters, engine),
         **access.use_cases,
-        health=_health(adapters, orchestrator, catalogue),
+        health=_health(adapters, orchestrator, catalogued["catalogue"]),
     )
 
 

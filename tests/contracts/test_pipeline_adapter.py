@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
 import pytest
 
 from adapters.pipeline.registry import PipelineAdapters, PipelineAdapterTaken, Registration
-from application.ports.pipeline_adapter import AdapterResult, PipelineAdapterRegistry, PipelineContext
+from adapters.yaml.parser import YamlConfigParser
+from application.adapter_configs import AdapterConfigs
+from application.config_check import ConfigCheck
+from application.pipeline_adapters import Catalogue
+from application.ports.pipeline_adapter import (
+    AdapterExample,
+    AdapterResult,
+    PipelineAdapterRegistry,
+    PipelineContext,
+)
 from domain.errors import Invalid
 from domain.findings import InvalidAdapterConfig, UnknownPipelineAdapter
 from domain.json import JsonObject
@@ -153,3 +163,54 @@ async def test_a_message_that_does_not_fit_is_terminal(
     """It raises an error of kind Invalid, for no retry would mend it."""
     with pytest.raises(Invalid):
         await ground.run(name, message)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+async def test_the_example_of_every_shipped_pipeline_adapter_is_a_pipeline_without_findings(
+    ground: Ground, name: str
+) -> None:
+    """It names the pipeline adapter with every field of its config, and has nothing to fill in."""
+    configs = adapter_configs(ground.registry)
+    text = await configs.example(name)
+    checked = await configs.check.of(text)
+    assert checked.report.findings == ()
+    assert checked.pipeline is not None
+    assert name in {step.type for route in checked.pipeline.routes.values() for step in route.adapters}
+    fields = (await configs.catalogue.get(name)).config_schema["properties"]
+    assert isinstance(fields, Mapping)
+    assert [field for field in fields if f"{field}: " not in text] == []
+
+
+async def test_an_example_gives_required_fields_what_its_schema_allows() -> None:
+    """What it cannot know is told in a comment, and one that the registration has is taken."""
+    configs = adapter_configs(PipelineAdapters((SHOUT,)))
+    text = await configs.example("shout")
+    assert (await configs.check.of(text)).report.findings == ()
+    assert 'suffix: "text"' in text
+    assert "# at_most: null" in text
+    wrong = replace(SHOUT, example=AdapterExample(config={"suffix": "?", "times": 3, "at_most": 2}))
+    text = await adapter_configs(PipelineAdapters((wrong,))).example("shout")
+    assert text.startswith("# routes.example.adapters.0.config: at_most is below times\n# Shouts.\n")
+    assert 'suffix: "?"' in text
+
+
+async def test_a_config_is_validated_alone(registry: PipelineAdapterRegistry) -> None:
+    """With what a whole pipeline would be told, at paths of its own; an unknown type is an error."""
+    configs = adapter_configs(registry)
+    report = await configs.validate("shout", {"times": 0, "zzz": 1})
+    assert {(one.code, one.path) for one in report.findings} == {
+        ("E301", "zzz"),
+        ("E302", "suffix"),
+        ("E303", "times"),
+    }
+    assert (await configs.validate("shout", {"suffix": "!"})).is_valid
+    with pytest.raises(UnknownPipelineAdapter):
+        await configs.validate("whisper", {})
+    with pytest.raises(UnknownPipelineAdapter):
+        await configs.example("whisper")
+
+
+def adapter_configs(registry: PipelineAdapters | PipelineAdapterRegistry) -> AdapterConfigs:
+    assert isinstance(registry, PipelineAdapters)
+    check = ConfigCheck(parser=YamlConfigParser(), registry=registry)
+    return AdapterConfigs(catalogue=Catalogue(adapters=registry), check=check)

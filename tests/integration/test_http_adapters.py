@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,33 @@ async def test_one_pipeline_adapter_is_described(api: Api) -> None:
     assert (status, one["version"]) == (200, "1")
     status, problem = await api.ask("GET", "/api/v1/adapters/nothing")
     assert (status, problem["error_code"]) == (404, "pipeline_adapter_unknown")
+
+
+async def test_a_config_is_validated_alone_and_an_example_shows_how(api: Api, tmp_path: Path) -> None:
+    """Over HTTP and on the command line; an unknown type is a 404."""
+    path = "/api/v1/adapters/echo"
+    status, report = await api.ask("POST", f"{path}/validate", json={"config": {"loud": True}})
+    assert (status, report["is_valid"], report["error_count"]) == (200, False, 1)
+    assert (report["findings"][0]["code"], report["findings"][0]["path"]) == ("E301", "loud")
+    status, report = await api.ask("POST", f"{path}/validate", json={"config": {}})
+    assert (status, report["is_valid"], report["findings"]) == (200, True, [])
+    async with api.session.get(f"{api.url}{path}/example") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/yaml")
+        text = await answer.text()
+    status, report = await api.ask("POST", "/api/v1/configs/validate", json={"config_yaml": text})
+    assert (status, report["findings"]) == (200, [])
+    for method, what in (("GET", "example"), ("POST", "validate")):
+        status, problem = await api.ask(method, f"/api/v1/adapters/nothing/{what}", json={"config": {}})
+        assert (status, problem["error_code"]) == (404, "pipeline_adapter_unknown")
+    code, out, _ = await factflow(api, "adapter", "example", "echo")
+    assert (code, out) == (0, text)
+    file = tmp_path / "config.yaml"
+    file.write_text("loud: true\n", encoding="utf-8")
+    code, out, _ = await factflow(api, "adapter", "validate", "echo", "-f", str(file))
+    assert (code, "E301" in out) == (2, True)
+    file.write_text("{}\n", encoding="utf-8")
+    code, out, _ = await factflow(api, "adapter", "validate", "echo", "-f", str(file))
+    assert (code, out) == (0, "valid\n")
 
 
 async def test_the_command_line_shows_the_catalogue(api: Api) -> None:

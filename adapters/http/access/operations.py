@@ -31,6 +31,7 @@ READING = frozenset(
         "search_keyword",
         "search_multi_model",
         "search_rrf",
+        "validate_adapter_config",
         "validate_config",
     }
 )

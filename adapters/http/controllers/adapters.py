@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Controller, get
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, SkipValidation
+from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from adapters.http.wire.adapters import (
+    AdapterConfigRequest,
     AdapterListResponse,
     AdapterResponse,
     adapter_list_response,
     adapter_response,
 )
 from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.reports import ValidationReportResponse, report_response
+from application.adapter_configs import AdapterConfigs
 from application.pipeline_adapters import Catalogue
 from domain.findings import UnknownPipelineAdapter
 
 UseCase = NamedDependency[SkipValidation[Catalogue]]
+ConfigsUseCase = NamedDependency[SkipValidation[AdapterConfigs]]
 AdapterType = Annotated[str, PathParameter(description="The name under which YAML has it.")]
+_EXAMPLE: dict[str, Any] = {
+    "description": "A pipeline config.",
+    "content": {"application/yaml": {"example": 'version: "1.0"\nroutes: {}\n'}},
+}
 
 
 class AdaptersController(Controller):
@@ -44,3 +52,30 @@ class AdaptersController(Controller):
     async def read(self, catalogue: UseCase, adapter_type: AdapterType) -> AdapterResponse:
         """Its version, the package that it came with, and the JSON Schema of its config."""
         return adapter_response(await catalogue.get(adapter_type))
+
+    @get(
+        "/{adapter_type:str}/example",
+        operation_id="get_adapter_example",
+        summary="Read a pipeline that shows one pipeline adapter",
+        opt={"errors": (UnknownPipelineAdapter,), "answer": _EXAMPLE},
+    )
+    async def example(self, adapter_configs: ConfigsUseCase, adapter_type: AdapterType) -> Response[bytes]:
+        """A small config to edit and to store, with every field of the pipeline adapter's own config.
+
+        What must be filled in first, if anything, is told in comments on top.
+        """
+        text = await adapter_configs.example(adapter_type)
+        return Response(text.encode(), media_type="application/yaml")
+
+    @post(
+        "/{adapter_type:str}/validate",
+        status_code=200,
+        operation_id="validate_adapter_config",
+        summary="Validate the config of one pipeline adapter",
+        opt={"errors": (UnknownPipelineAdapter,)},
+    )
+    async def validate(
+        self, adapter_configs: ConfigsUseCase, adapter_type: AdapterType, data: JSONBody[AdapterConfigRequest]
+    ) -> ValidationReportResponse:
+        """Everything wrong with it, as the validation of a whole pipeline would say; paths are relative to it."""
+        return report_response(await adapter_configs.validate(adapter_type, data.config))

@@ -11,6 +11,12 @@ from adapters.http.wire.pages import page_numbers
 from application.ports.pipeline_adapter import DescribedAdapter, UnusableAdapter
 
 
+class AdapterConfigRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pipeline adapter's config, as a route's YAML would have it under `config:`; nothing is stored."""
+
+    config: dict[str, Any]
+
+
 class AdapterResponse(Struct, frozen=True, kw_only=True):
     """What a route's `adapters:` may name. `package` is what it was installed with; `config_schema` is JSON Schema."""
 
