@@ -23,6 +23,7 @@ from adapters.http.controllers.dead_letters import DeadLettersController
 from adapters.http.controllers.diagnostics import DiagnosticsController
 from adapters.http.controllers.documents import DocumentsController
 from adapters.http.controllers.embeddings import EmbeddingsController
+from adapters.http.controllers.execution_dead_letters import ExecutionDeadLettersController
 from adapters.http.controllers.execution_events import ExecutionEventsController
 from adapters.http.controllers.executions import ExecutionsController
 from adapters.http.controllers.indexes import IndexesController
@@ -57,6 +58,7 @@ CONTROLLERS = (
     ExecutionsController,
     ExecutionEventsController,
     DeadLettersController,
+    ExecutionDeadLettersController,
     ReplaysController,
     SearchController,
     EmbeddingsController,

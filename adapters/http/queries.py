@@ -9,13 +9,15 @@ from litestar import Request
 from litestar.params import ParameterKwarg, QueryParameter
 from litestar.typing import FieldDefinition
 
+from adapters.http.access.operations import operation_of
 from adapters.http.errors import FieldError, RequestNotValid
 
 
 async def require_plain_query(request: Request[Any, Any, Any]) -> None:
     """Raise RequestNotValid for a parameter that is missing, that is given twice but has one value, or that is `null`.
 
-    The second would be taken as its last value, and the third as if the parameter were left out.
+    The second would be taken as its last value, and the third as if the parameter were left out. Where something is
+    changed one that is not known is refused too: a filter that is misspelt would mean everything.
     """
     if found := [*_missing(request), *(_errors(request) if request.scope.get("query_string") else ())]:
         raise RequestNotValid(found)
@@ -33,6 +35,8 @@ def _errors(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
     fields = {_name(name, field): field for name, field in _parameters(request)}
     for name in dict.fromkeys(request.query_params):
         field = fields.get(name)
+        if field is None and operation_of(request.route_handler).changes:
+            yield FieldError(location="query", path=name, message="there is no such parameter")
         if field is None or field.is_non_string_sequence:
             continue
         values = request.query_params.getall(name)

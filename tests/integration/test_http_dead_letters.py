@@ -216,3 +216,37 @@ async def test_many_are_purged_by_a_filter(api: Api) -> None:
     )
     assert await api.ask("POST", f"{LETTERS}/purge", json={"all": True}) == (200, {"purged": 1})
     assert await api.ask("POST", f"{LETTERS}/purge", json={"all": True}) == (200, {"purged": 0})
+
+
+async def test_those_of_one_execution_are_redriven_by_its_id_or_tag(api: Api) -> None:
+    """All of them, or those that the query means; other executions stay as they are."""
+    execution_id, _ = await dead(api)
+    other, _ = await dead(api)
+    path = f"{EXECUTIONS}/{execution_id}/dead-letters/redrive"
+    for query, count in (("?error_code=timeout", 0), ("?error_code=invalid&route_id=first", 1), ("", 1)):
+        async with api.session.post(f"{api.url}{path}{query}") as response:
+            begun, location = await response.json(), response.headers["location"]
+            assert (response.status, location) == (202, f"{LETTERS}/redrives/{begun['id']}")
+        redrive = await ended(api, location)
+        assert (redrive["status"], redrive["messages"]) == ("completed", count)
+        await api.ended(execution_id)
+    generations = [
+        (await api.ask("GET", f"{EXECUTIONS}/{one}"))[1]["generation"] for one in (execution_id, other)
+    ]
+    assert generations == [3, 1]
+
+
+async def test_those_of_one_execution_are_purged(api: Api) -> None:
+    """A filter that is misspelt or nonsense purges nothing."""
+    execution_id, _ = await dead(api)
+    await dead(api)
+    path = f"{EXECUTIONS}/{execution_id}/dead-letters"
+    for query, status in (("?eror_code=a", 422), ("?error_code=%07", 400), ("?dead_before=soon", 422)):
+        for method, at in (("DELETE", path), ("POST", f"{path}/redrive")):
+            assert (await api.ask(method, at + query))[0] == status
+    assert await api.ask("DELETE", f"{path}?error_code=timeout") == (200, {"purged": 0})
+    assert await api.ask("DELETE", path) == (200, {"purged": 1})
+    assert (await api.ask("GET", LETTERS))[1]["total"] == 1
+    for method, at in (("DELETE", ""), ("POST", "/redrive")):
+        status, problem = await api.ask(method, f"{EXECUTIONS}/nobody/dead-letters{at}")
+        assert (status, problem["error_code"]) == (404, "execution_not_found")

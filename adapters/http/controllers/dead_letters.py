@@ -10,8 +10,6 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from adapters.http.controllers.executions import IdOrTag
-from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
 from adapters.http.controllers.lineage import in_utc
 from adapters.http.wire.dead_letters import (
     DeadLetterFilterRequest,
@@ -38,7 +36,7 @@ from domain.dead_letter import (
     InvalidDeadLetterFilter,
     MessageNotDead,
 )
-from domain.execution import ExecutionNotFound, RedriveNotAllowed, TooManyConcurrentExecutions
+from domain.execution import RedriveNotAllowed, TooManyConcurrentExecutions
 
 UseCase = NamedDependency[SkipValidation[DeadLetters]]
 RedrivesUseCase = NamedDependency[SkipValidation[Redrives]]
@@ -79,40 +77,6 @@ class DeadLettersController(Controller):
         """Of all executions, the earliest dead first, without the purged ones."""
         wanted = DeadLetterFilter(
             execution_id=execution_id,
-            route_id=route_id,
-            adapter_name=adapter_name,
-            stage_name=stage_name,
-            error_code=error_code,
-            dead_after=in_utc(dead_after),
-            dead_before=in_utc(dead_before),
-        )
-        page = await dead_letters.list(wanted, limit=limit, offset=offset, after=position_at(cursor))
-        return dead_letter_list_response(page, limit=limit, offset=offset)
-
-    @get(
-        "/executions/{execution_id:str}/dead-letters",
-        operation_id="list_execution_dead_letters",
-        summary="List an execution's dead letters",
-        opt={"errors": (ExecutionNotFound, *LIST_ERRORS)},
-    )
-    async def list_of_execution(
-        self,
-        dead_letters: UseCase,
-        executions: ExecutionsUseCase,
-        execution_id: IdOrTag,
-        route_id: Exact = None,
-        adapter_name: Exact = None,
-        stage_name: Exact = None,
-        error_code: Exact = None,
-        dead_after: Moment = None,
-        dead_before: Moment = None,
-        limit: Limit = 100,
-        offset: Offset = 0,
-        cursor: Cursor = None,
-    ) -> DeadLetterListResponse:
-        """The messages that could not be processed, with the reasons, the earliest dead first."""
-        wanted = DeadLetterFilter(
-            execution_id=(await executions.get(execution_id)).id,
             route_id=route_id,
             adapter_name=adapter_name,
             stage_name=stage_name,
