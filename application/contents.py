@@ -32,6 +32,7 @@ from application.pipeline_adapters import Catalogue
 from application.redrives import Redrives
 from application.reembedding import Reembeddings
 from application.replays import Replays
+from application.route_figures import RouteFigures
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
@@ -51,6 +52,7 @@ class Application:
     templates: TemplateCatalogue
     executions: Executions
     pausing: Pausing
+    route_figures: RouteFigures
     dead_letters: DeadLetters
     redrives: Redrives
     replays: Replays

@@ -101,6 +101,7 @@ from application.ports.reranker import Reranker
 from application.redrives import Redrives
 from application.reembedding import Reembeddings
 from application.replays import Replays
+from application.route_figures import RouteFigures
 from application.search import Search
 from application.search_indexes import Indexes
 from application.stored_objects import StoredObjects
@@ -376,12 +377,17 @@ class World:
                 clock=ports.clock,
             ),
             executions=executions,
-            pausing=Pausing(
-                executions=executions,
-                pauses=self.pauses,
-                route_pauses=self.route_pauses,
-                check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
-                work=work,
+            pausing=(
+                pausing := Pausing(
+                    executions=executions,
+                    pauses=self.pauses,
+                    route_pauses=self.route_pauses,
+                    check=ConfigCheck(parser=YamlConfigParser(), registry=ports.registry),
+                    work=work,
+                )
+            ),
+            route_figures=RouteFigures(
+                executions=executions, pausing=pausing, statistics=MemoryLineageStatistics(self.lineage)
             ),
             dead_letters=dead_letters,
             redrives=Redrives(dead_letters=dead_letters),

@@ -23,16 +23,17 @@ class MemoryLineageStatistics:
     def __init__(self, lineage: MemoryLineage) -> None:
         self._lineage = lineage
 
-    async def routes(self, execution_id: UUID) -> Sequence[RouteStatistics]:
+    async def routes(self, *execution_ids: UUID, route_id: str | None = None) -> Sequence[RouteStatistics]:
         """See the port."""
         attempts: defaultdict[tuple[str, UUID], defaultdict[int, list[LineageEntry]]]
         attempts = defaultdict(lambda: defaultdict(list))
-        for entry in self._lineage.of(execution_id):
+        for entry in (entry for one in set(execution_ids) for entry in self._lineage.of(one)):
             attempts[entry.route_id, entry.message_id][entry.attempt].append(entry)
         routes: defaultdict[str, list[list[LineageEntry]]] = defaultdict(list)
-        for (route_id, _), of_message in attempts.items():
-            routes[route_id].append(of_message[max(of_message)])
-        return [_of_route(route_id, routes[route_id]) for route_id in sorted(routes)]
+        for (name, _), of_message in attempts.items():
+            if route_id in {None, name}:
+                routes[name].append(of_message[max(of_message)])
+        return [_of_route(name, routes[name]) for name in sorted(routes)]
 
     async def adapters(self, execution_id: UUID) -> Sequence[AdapterStatistics]:
         """See the port."""

@@ -25,7 +25,8 @@ _ROUTES = f"""
             bool_or(status IN ('pending', 'initiated', 'processing')) AS open,
             CASE WHEN count(*) = count(completed_at) AND NOT bool_or(metadata ? '{REPAIRED}')
                 THEN (1000 * extract(epoch FROM max(completed_at) - min(started_at)))::float8 END AS ms
-        FROM lineage_entry WHERE execution_id = %s
+        FROM lineage_entry
+        WHERE execution_id = ANY(%(execution_ids)s) AND (%(route_id)s::text IS NULL OR route_id = %(route_id)s)
         GROUP BY route_id, message_id, attempt
     ), last_attempt AS (
         SELECT DISTINCT ON (route_id, message_id) * FROM attempt ORDER BY route_id, message_id, attempt DESC
@@ -93,13 +94,14 @@ class PostgresLineageStatistics:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def routes(self, execution_id: UUID) -> Sequence[RouteStatistics]:
+    async def routes(self, *execution_ids: UUID, route_id: str | None = None) -> Sequence[RouteStatistics]:
         """See the port."""
+        values = {"execution_ids": list(execution_ids), "route_id": route_id}
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_ROUTES, (execution_id,))).fetchall()
+            rows = await (await connection.execute(_ROUTES, values)).fetchall()
         return [
             RouteStatistics(
-                route_id=route_id,
+                route_id=name,
                 total_messages=total,
                 completed=completed,
                 failed=failed,
@@ -107,7 +109,7 @@ class PostgresLineageStatistics:
                 avg_duration_ms=duration,
                 durations=_percentiles(found),
             )
-            for route_id, total, completed, failed, in_progress, duration, found in rows
+            for name, total, completed, failed, in_progress, duration, found in rows
         ]
 
     async def adapters(self, execution_id: UUID) -> Sequence[AdapterStatistics]:

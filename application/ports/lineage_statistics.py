@@ -79,8 +79,8 @@ class FailureGroup:
 class LineageStatistics(Protocol):
     """Sums lineage up; what is asked of one execution reads that execution's entries."""
 
-    async def routes(self, execution_id: UUID) -> Sequence[RouteStatistics]:
-        """Per route of an execution, by route id; a route without lineage is not there."""
+    async def routes(self, *execution_ids: UUID, route_id: str | None = None) -> Sequence[RouteStatistics]:
+        """Per route of these executions together, or of the one route, by route id; one without lineage is not there."""
         ...
 
     async def adapters(self, execution_id: UUID) -> Sequence[AdapterStatistics]:

@@ -10,7 +10,6 @@ from functools import partial
 from uuid import UUID
 
 from adapters.pipeline.stored_inputs import NEEDING_CONTENT
-from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.contents import Application
 from application.dead_letters import DeadLetters
@@ -32,7 +31,6 @@ from application.lineage import Lineage
 from application.lineage_figures import LineageFigures
 from application.lineage_repair import LineageRepair
 from application.lineage_traces import LineageTraces
-from application.pauses import Pausing
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
 from application.ports.leases import WorkerFacts
 from application.ports.readiness import Readiness
@@ -55,6 +53,7 @@ from entrypoints.composition.chatting import make_chatting
 from entrypoints.composition.chores import make_chores, make_uploading
 from entrypoints.composition.content import make_kept
 from entrypoints.composition.embedding_holdings import make_holdings
+from entrypoints.composition.pausing import make_routed
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -189,7 +188,7 @@ def _application(
     return Application(
         configs=configs,
         executions=executions,
-        pausing=_pausing(adapters, executions, route_pauses),
+        **make_routed(adapters, executions, route_pauses),
         dead_letters=dead_letters,
         redrives=Redrives(dead_letters=dead_letters),
         replays=Replays(
@@ -266,16 +265,6 @@ def _lineage_repair(adapters: Adapters) -> LineageRepair:
         sink=adapters.lineage(),
         work=adapters.work(),
         registry=adapters.registry(),
-    )
-
-
-def _pausing(adapters: Adapters, executions: Executions, route_pauses: RoutePauses) -> Pausing:
-    return Pausing(
-        executions=executions,
-        pauses=adapters.pauses(),
-        route_pauses=route_pauses,
-        check=ConfigCheck(parser=adapters.parser(), registry=adapters.registry()),
-        work=adapters.work(),
     )
 
 

@@ -49,6 +49,24 @@ async def test_a_route_counts_each_message_by_its_last_attempt(lineage: Lineage)
     assert await lineage.statistics.routes(uuid4()) == []
 
 
+async def test_a_route_is_counted_over_several_executions(lineage: Lineage) -> None:
+    """Each execution once, however often it is named; one route alone where that is asked."""
+    other = uuid4()
+    await lineage.record(
+        lasting(10, message_id=uuid4()),
+        lasting(30, message_id=uuid4(), execution_id=other),
+        lasting(50, message_id=uuid4(), execution_id=other, route_id="read"),
+        lasting(70, message_id=uuid4(), execution_id=uuid4()),
+    )
+    ingest, read = await lineage.statistics.routes(EXECUTION, other, EXECUTION)
+    assert (ingest.total_messages, ingest.avg_duration_ms) == (2, 20)
+    assert ingest.durations is not None
+    assert ingest.durations.p50_ms == pytest.approx(20)
+    assert (read.route_id, read.total_messages) == ("read", 1)
+    assert await lineage.statistics.routes(EXECUTION, other, route_id="read") == [read]
+    assert await lineage.statistics.routes() == []
+
+
 async def test_a_route_tells_how_long_its_messages_take(lineage: Lineage) -> None:
     """Interpolated; none while nothing has ended."""
     await lineage.record(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.http_server import Api, serving
+from tests.integration.test_cli_with_api import factflow
 
 PIPELINES = "/api/v1/pipelines"
 EXECUTIONS = "/api/v1/executions"
@@ -38,6 +39,31 @@ async def test_a_route_is_paused_in_all_executions_and_resumed(api: Api) -> None
     status, resumed = await control(api, "first", "running")
     assert (status, resumed["status"], resumed["paused_at"]) == (200, "running", None)
     assert resumed["message"] == "route first in all executions is not paused any more"
+
+
+async def test_a_route_is_told_in_figures_over_executions(api: Api) -> None:
+    """Those that go on, and as many of the latest as are asked for."""
+    await api.ended(await api.execution("echo"))
+    failed = await api.execution("reject")
+    await api.ended(failed)
+    running = await api.execution("wait")
+    await control(api, "first", "paused", execution_id=running)
+    status, stats = await api.ask("GET", f"{PIPELINES}/first/stats")
+    assert status == 200
+    assert {name: stats[name] for name in ("route_id", "executions", "running", "paused")} == {
+        "route_id": "first", "executions": 3, "running": 1, "paused": 1,
+    }  # fmt: skip
+    assert (stats["completed"], stats["failed"]) == (1, 1)
+    assert stats["p99_ms"] >= stats["p50_ms"] >= 0
+    _, second = await api.ask("GET", f"{PIPELINES}/second/stats", params={"latest": 2})
+    assert (second["executions"], second["total_messages"], second["p50_ms"]) == (2, 0, None)
+    _, none = await api.ask("GET", f"{PIPELINES}/first/stats", params={"latest": 0})
+    assert (none["executions"], none["running"], none["failed"]) == (1, 1, 0)
+    status, problem = await api.ask("GET", f"{PIPELINES}/third/stats")
+    assert (status, problem["error_code"]) == (404, "route_not_found")
+    assert (await api.ask("GET", f"{PIPELINES}/first/stats", params={"latest": 101}))[0] == 422
+    code, out, _ = await factflow(api, "pipeline", "stats", "first", "--latest", "0")
+    assert (code, "running" in out) == (0, True)
 
 
 async def test_asking_for_what_is_so_already_succeeds_and_says_so(api: Api) -> None:

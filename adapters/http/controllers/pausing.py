@@ -16,17 +16,25 @@ from adapters.http.wire.pausing import (
     PipelineControlResponse,
     PipelineDetailResponse,
     PipelineListResponse,
+    PipelineStatsResponse,
     execution_pause_response,
     pipeline_control_response,
     pipeline_detail_response,
     pipeline_list_response,
+    pipeline_stats_response,
 )
 from application.engine.snapshot import SnapshotNotRunnable
 from application.pauses import Pausing
+from application.route_figures import RouteFigures
 from domain.execution import ExecutionNotFound
 from domain.pause import PauseNotAllowed, RouteNotFound
 
 UseCase = NamedDependency[SkipValidation[Pausing]]
+FiguresUseCase = NamedDependency[SkipValidation[RouteFigures]]
+Latest = Annotated[
+    int,
+    QueryParameter(ge=0, le=100, description="How many of the executions that began last to look at."),
+]
 RouteId = Annotated[str, PathParameter(description="The route's id in its pipeline config.")]
 OfExecution = Annotated[
     str | None,
@@ -60,6 +68,18 @@ class PipelinesController(Controller):
     async def read(self, pausing: UseCase, route_id: RouteId) -> PipelineDetailResponse:
         """Every execution that goes on and has a route of that id."""
         return pipeline_detail_response(await pausing.route(route_id))
+
+    @get(
+        "/{route_id:str}/stats",
+        operation_id="get_pipeline_stats",
+        summary="Read a route in figures, over executions",
+        opt={"errors": (RouteNotFound,)},
+    )
+    async def stats(
+        self, route_figures: FiguresUseCase, route_id: RouteId, latest: Latest = 10
+    ) -> PipelineStatsResponse:
+        """Over the executions that go on and those that began last; messages by their last attempt, from lineage."""
+        return pipeline_stats_response(await route_figures.of(route_id, latest=latest))
 
     @patch(
         "/{route_id:str}",

@@ -12,6 +12,7 @@ from msgspec import Struct
 from adapters.http.wire.pages import page_numbers
 from application.engine.route_status import BreakerStatus, RouteStatus
 from application.pauses import PauseChange, RouteEverywhere, RouteOfExecution
+from application.route_figures import RouteFigure
 from domain.execution import Execution
 from domain.pause import Pause, PauseScope
 
@@ -107,6 +108,53 @@ class PipelineDetailResponse(Struct, frozen=True, kw_only=True):
     state: str
     paused_at: datetime | None
     pipelines: list[PipelineResponse]
+
+
+class PipelineStatsResponse(Struct, frozen=True, kw_only=True):
+    """A route in figures over `executions`: those that go on, and as many of the latest as were asked for.
+
+    `running` of them go on and have the route, `paused` of those hold it back. Messages are counted by their last
+    attempt; durations are null while nothing has ended. `in_flight` and `concurrency` are those of the answering server.
+    """
+
+    route_id: str
+    executions: int
+    running: int
+    paused: int
+    total_messages: int
+    completed: int
+    failed: int
+    in_progress: int
+    avg_duration_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    in_flight: int
+    concurrency: int
+    open_breakers: int
+
+
+def pipeline_stats_response(figure: RouteFigure) -> PipelineStatsResponse:
+    """A route's figures as they travel."""
+    counted, routes = figure.statistics, figure.route.routes
+    durations, at_work = counted.durations, [one.status for one in routes if one.status is not None]
+    return PipelineStatsResponse(
+        route_id=counted.route_id,
+        executions=len(figure.executions),
+        running=len(routes),
+        paused=sum(one.paused_at is not None for one in routes),
+        total_messages=counted.total_messages,
+        completed=counted.completed,
+        failed=counted.failed,
+        in_progress=counted.in_progress,
+        avg_duration_ms=counted.avg_duration_ms,
+        p50_ms=None if durations is None else durations.p50_ms,
+        p95_ms=None if durations is None else durations.p95_ms,
+        p99_ms=None if durations is None else durations.p99_ms,
+        in_flight=sum(one.in_flight for one in at_work),
+        concurrency=sum(one.concurrency for one in at_work),
+        open_breakers=sum(len(one.open_breakers) for one in at_work),
+    )
 
 
 def pipeline_response(route: RouteOfExecution) -> PipelineResponse:

@@ -7,7 +7,7 @@ import click
 from entrypoints.cli.client import Server
 from entrypoints.cli.paging import limit_option, offset_option, print_page
 from entrypoints.cli.session import ClientGroup, Session, asks_server
-from entrypoints.cli.tables import Column, Row, moment
+from entrypoints.cli.tables import Column, Row, moment, print_record
 
 
 def _state(row: Row) -> object:
@@ -55,6 +55,22 @@ async def list_routes(
     """List the routes of executions that go on, and whether they are paused."""
     reply = await server.get("pipelines", query={"execution_id": execution, "limit": limit, "offset": offset})
     session.show(reply, lambda: print_page(ROUTES, reply, "pipelines", empty="no routes"))
+
+
+@pipeline.command()
+@route_argument
+@click.option(
+    "--latest",
+    type=click.IntRange(0, 100),
+    default=10,
+    show_default=True,
+    help="How many of the executions that began last to look at.",
+)
+@asks_server
+async def stats(server: Server, session: Session, route: str, latest: int) -> None:
+    """Show a route in figures, over the executions that go on and those that began last."""
+    reply = await server.get("pipelines", route, "stats", query={"latest": latest})
+    session.show(reply, lambda: print_record(list(reply.value().items())))
 
 
 @pipeline.command()
