@@ -8,7 +8,10 @@ PYTHON ?= python3
 DOCS ?=
 # More arguments for pytest: `make test ARGS="tests/unit -k ledger"`.
 ARGS ?=
+# How many processes run the tests; 0 is none beside pytest's own, as a debugger needs it.
+JOBS ?= auto
 
+IN_PARALLEL := --numprocesses $(JOBS) --dist loadfile
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -27,10 +30,10 @@ serve: $(VENV)/.runtime ## start the embedded server and ingest docs/ (or DOCS=f
 	@exec $(BIN)/python -m factflow_server serve --embedded $(if $(DOCS),--docs "$(DOCS)")
 
 test: $(VENV)/.test ## run the tests, those of minutes apart
-	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m "not soak" $(ARGS)
 
 test-fast: $(VENV)/.test ## run the tests that take milliseconds
-	@$(BIN)/python -m pytest -m "not slow and not soak" $(ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow and not soak" $(ARGS)
 
 test-soak: $(VENV)/.test ## run every test, those of minutes too
 	@$(BIN)/python -m pytest $(ARGS)

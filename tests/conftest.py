@@ -9,7 +9,15 @@ import pytest
 from tests.databases import database, embedded_postgres_url, external_postgres_url, postgres_url
 from tests.rabbitmq_service import rabbitmq_url
 from tests.services import WANT
-from tests.session import pytest_collection_finish, pytest_configure
+from tests.session import (
+    left_out,
+    pytest_collection_finish,
+    pytest_configure,
+    pytest_deselected,
+    pytest_sessionfinish,
+    pytest_testnodedown,
+    pytest_xdist_auto_num_workers,
+)
 
 __all__ = [
     "database",
@@ -18,6 +26,10 @@ __all__ = [
     "postgres_url",
     "pytest_collection_finish",
     "pytest_configure",
+    "pytest_deselected",
+    "pytest_sessionfinish",
+    "pytest_testnodedown",
+    "pytest_xdist_auto_num_workers",
     "rabbitmq_url",
 ]
 
@@ -48,10 +60,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, count in sorted(wanting.items()):
         terminalreporter.write_line(f"left out: {count} test(s) {reason}", yellow=True)
     expression = terminalreporter.config.getoption("markexpr")
-    if expression and (deselected := terminalreporter.stats.get("deselected")):
+    if expression and (count := left_out(terminalreporter.config)):
         how = "`make test-soak` runs everything"
         if "slow" in expression:
             how = "`make test` runs the slow ones, " + how
-        terminalreporter.write_line(
-            f"left out: {len(deselected)} test(s) by `{expression}`; {how}", yellow=True
-        )
+        terminalreporter.write_line(f"left out: {count} test(s) by `{expression}`; {how}", yellow=True)
