@@ -12,9 +12,17 @@ from application.executions import Executions
 from application.ports.message_history import MessageHistory
 from application.replay_plan import ReplayPlan, Target
 from application.replay_planning import ReplayPlanning
-from domain.execution import Execution
+from domain.execution import Execution, ExecutionStatus
 from domain.message import correlation_id
-from domain.replay import InvalidReplay, Replay, ReplayRequest
+from domain.replay import InvalidReplay, Replay, ReplayRequest, replay_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayBatch:
+    """A replay that was started: which messages of which execution went where, and the execution that they are in."""
+
+    replay: Replay
+    execution: Execution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +85,31 @@ class Replays:
         return await self.executions.list(
             parent_execution_id=execution.id, limit=limit, offset=offset, before=before
         )
+
+    async def batch(self, batch_id: UUID) -> ReplayBatch:
+        """One replay by the id that its lineage entries name; raises ReplayBatchNotFound."""
+        async with self.executions.work.reading() as repositories:
+            return _batch(await repositories.executions.by_replay_batch(batch_id))
+
+    async def batches(
+        self,
+        *,
+        parent: str | None = None,
+        status: ExecutionStatus | None = None,
+        limit: int = 100,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[ReplayBatch], int]:
+        """A page of replays, of one execution or of all, the latest first, and how many there are in all.
+
+        With ``before`` it begins behind the replay in that execution. Raises ExecutionNotFound.
+        """
+        parent_id = None if parent is None else (await self.executions.get(parent)).id
+        async with self.executions.work.reading() as repositories:
+            page, total = await repositories.executions.replays(
+                status=status, parent_execution_id=parent_id, limit=limit, before=before
+            )
+        return [_batch(execution) for execution in page], total
+
+
+def _batch(execution: Execution) -> ReplayBatch:
+    return ReplayBatch(replay=replay_of(execution.config_snapshot.get("replay")), execution=execution)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict, Invalid, NotFound
 from domain.json import Json, JsonObject
 from domain.storage import InvalidKey, require_valid_key
 
@@ -48,6 +48,12 @@ class ReplayRouteUnfit(Invalid):
     """The route's first pipeline adapter cannot begin with a stored object."""
 
     code = "replay_route_unfit"
+
+
+class ReplayBatchNotFound(NotFound):
+    """There is no replay batch with that id."""
+
+    code = "replay_batch_not_found"
 
 
 class ReplaySourceEmpty(Conflict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
@@ -11,6 +11,7 @@ from adapters.memory.configs import MemoryPipelineConfigs, Versions
 from adapters.memory.ledger import MemoryLedger
 from application.ports.unit_of_work import Repositories
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
+from domain.replay import ReplayBatchNotFound
 
 
 class MemoryExecutions:
@@ -53,6 +54,33 @@ class MemoryExecutions:
         ]
         behind = [execution for execution in found if before is None or execution.id < before]
         return behind[offset : offset + limit], len(found)
+
+    async def replays(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[Execution], int]:
+        """See the port."""
+        found = [
+            replace(execution, config_snapshot={"replay": execution.config_snapshot.get("replay")})
+            for execution in sorted(self._ledger.executions.values(), key=lambda one: one.id, reverse=True)
+            if execution.replay_source is not None
+            and status in {None, execution.status}
+            and parent_execution_id in {None, execution.parent_execution_id}
+        ]
+        behind = [execution for execution in found if before is None or execution.id < before]
+        return behind[:limit], len(found)
+
+    async def by_replay_batch(self, batch_id: UUID) -> Execution:
+        """See the port."""
+        for execution in self._ledger.executions.values():
+            replay = execution.config_snapshot.get("replay")
+            if isinstance(replay, Mapping) and replay.get("replay_batch_id") == str(batch_id):
+                return execution
+        raise ReplayBatchNotFound(f"there is no replay batch {batch_id}")
 
 
 class MemoryUnitOfWork:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import json_text
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, MessageCounts
+from domain.replay import ReplayBatchNotFound
 
 COLUMNS = """
     id, config_id, config_snapshot, started_at, status, completed_at, parent_execution_id, replay_source, tag,
@@ -45,6 +46,24 @@ _LIST = f"""
     {_MATCHING} AND (%(before)s::uuid IS NULL OR id < %(before)s)
     ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
+
+_REPLAYS = """
+    FROM pipeline_execution
+    WHERE replay_source IS NOT NULL
+        AND (%(status)s::text IS NULL OR status = %(status)s)
+        AND (%(parent)s::uuid IS NULL OR parent_execution_id = %(parent)s)
+"""
+_COUNT_REPLAYS = f"SELECT count(*) {_REPLAYS}"
+_REPLAY_ALONE = COLUMNS.replace("config_snapshot", "json_build_object('replay', config_snapshot->'replay')")
+_LIST_REPLAYS = f"""
+    SELECT {_REPLAY_ALONE}, ({_COUNT_REPLAYS})
+    {_REPLAYS} AND (%(before)s::uuid IS NULL OR id < %(before)s)
+    ORDER BY id DESC LIMIT %(limit)s
+"""
+_BY_REPLAY_BATCH = f"""
+    SELECT {COLUMNS} FROM pipeline_execution
+    WHERE replay_source IS NOT NULL AND config_snapshot->'replay'->>'replay_batch_id' = %s
+"""  # noqa: S608
 
 
 def execution_of(row: Sequence[Any]) -> Execution:
@@ -134,8 +153,32 @@ class PostgresExecutions:
             "offset": offset,
             "before": before,
         }
-        rows = await (await self._connection.execute(_LIST.encode(), values)).fetchall()
+        return await self._page(_LIST, _COUNT, values)
+
+    async def replays(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[Execution], int]:
+        """See the port."""
+        values = {"status": status, "parent": parent_execution_id, "limit": limit, "before": before}
+        return await self._page(_LIST_REPLAYS, _COUNT_REPLAYS, values)
+
+    async def by_replay_batch(self, batch_id: UUID) -> Execution:
+        """See the port."""
+        row = await (await self._connection.execute(_BY_REPLAY_BATCH.encode(), (str(batch_id),))).fetchone()
+        if row is None:
+            raise ReplayBatchNotFound(f"there is no replay batch {batch_id}")
+        return execution_of(row)
+
+    async def _page(
+        self, listing: str, counting: str, values: Mapping[str, Any]
+    ) -> tuple[Sequence[Execution], int]:
+        rows = await (await self._connection.execute(listing.encode(), values)).fetchall()
         if rows:
             return [execution_of(row) for row in rows], rows[0][-1]
-        total = await (await self._connection.execute(_COUNT, values)).fetchone()
+        total = await (await self._connection.execute(counting.encode(), values)).fetchone()
         return [], total[0] if total else 0

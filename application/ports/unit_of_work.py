@@ -79,6 +79,21 @@ class Executions(Protocol):
         """
         ...
 
+    async def replays(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[Execution], int]:
+        """A page of the executions that replay another, as ``list``; of their snapshots ``replay`` alone is there."""
+        ...
+
+    async def by_replay_batch(self, batch_id: UUID) -> Execution:
+        """The execution of that replay batch, with its whole snapshot; raises ReplayBatchNotFound."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repositories:

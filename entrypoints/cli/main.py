@@ -19,6 +19,7 @@ from entrypoints.cli.commands.key import key
 from entrypoints.cli.commands.lineage import lineage
 from entrypoints.cli.commands.pipeline import pipeline
 from entrypoints.cli.commands.replay import execution_replay, execution_replays, replay
+from entrypoints.cli.commands.replay_batch import replay_batch
 from entrypoints.cli.commands.search import search
 from entrypoints.cli.commands.storage import storage
 from entrypoints.cli.commands.storage_usage import stages, usage
@@ -55,6 +56,7 @@ for _command in (
     config,
     execution,
     replay,
+    replay_batch,
     pipeline,
     dead_letter,
     storage,

@@ -19,6 +19,7 @@ from application.ports.execution_ledger import ExecutionLedger
 from application.ports.unit_of_work import UnitOfWork
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
 from domain.pipeline_config import ConfigNotFound, PipelineConfig
+from domain.replay import ReplayBatchNotFound
 from tests.contracts.ledgers import NOW, init_message, new_execution
 from tests.databases import SERVERS, fresh_database
 
@@ -125,6 +126,32 @@ async def test_a_list_of_executions_leaves_their_snapshots_out(store: Store) -> 
         (listed,), _ = await repositories.executions.list(limit=1)
         assert (listed.id, listed.config_snapshot, listed.metadata) == (started.id, {}, {"a": 1})
         assert (await repositories.executions.get(started.id)).config_snapshot == {"routes": {}}
+
+
+async def test_replays_are_listed_and_found_by_their_batch(store: Store) -> None:
+    """From the latest, behind one of them, each with the `replay` of its snapshot; others are no replays."""
+    parent, batches = await store.started(id=UUID(int=1)), [uuid4() for _ in range(3)]
+    for number, batch in enumerate(batches, 2):
+        snapshot = {"routes": {"b": 1, "a": 2}, "replay": {"replay_batch_id": str(batch)}}
+        await store.started(
+            id=UUID(int=number),
+            config_snapshot=snapshot,
+            replay_source="storage",
+            parent_execution_id=parent.id if number > 2 else None,
+        )
+    async with store.work.reading() as repositories:
+        page, total = await repositories.executions.replays(limit=2)
+        assert ([one.id.int for one in page], total) == ([4, 3], 3)
+        assert page[0].config_snapshot == {"replay": {"replay_batch_id": str(batches[2])}}
+        page, total = await repositories.executions.replays(limit=2, before=page[1].id)
+        assert ([one.id.int for one in page], total) == ([2], 3)
+        page, total = await repositories.executions.replays(limit=5, parent_execution_id=parent.id)
+        assert ([one.id.int for one in page], total) == ([4, 3], 2)
+        assert await repositories.executions.replays(limit=5, status=ExecutionStatus.FAILED) == ([], 0)
+        found = await repositories.executions.by_replay_batch(batches[1])
+        assert (found.id.int, found.config_snapshot.get("routes")) == (3, {"b": 1, "a": 2})
+        with pytest.raises(ReplayBatchNotFound):
+            await repositories.executions.by_replay_batch(uuid4())
 
 
 async def test_executions_are_listed_by_status_config_and_parent(store: Store) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.http_server import Api, serving
+from tests.integration.test_cli_with_api import factflow
 
 
 @pytest.fixture
@@ -55,6 +56,41 @@ async def test_the_answer_tells_where_the_replay_is(api: Api) -> None:
     async with api.session.post(url, json={"from_stage": "kept"}) as response:
         started = await response.json()
         assert response.headers["Location"] == f"/api/v1/executions/{started['id']}"
+
+
+async def test_replays_are_listed_and_read_as_batches(api: Api) -> None:
+    execution_id = await parent(api)
+    path = "/api/v1/replay/batches"
+    body = {"from_execution_id": execution_id, "from_stage": "first/kept", "to_route": "second"}
+    started = [(await api.ask("POST", "/api/v1/replay", json=body))[1] for _ in range(3)]
+    for one in started:
+        await api.ended(one["execution_id"])
+    seen, query = [], "limit=2"
+    while query:
+        status, page = await api.ask("GET", f"{path}?{query}")
+        assert (status, page["total"]) == (200, 3)
+        seen += page["batches"]
+        query = f"limit=2&cursor={page['next_cursor']}" if page["has_more"] else ""
+    assert [one["replay_batch_id"] for one in seen] == [one["replay_batch_id"] for one in reversed(started)]
+    status, batch = await api.ask("GET", f"{path}/{started[0]['replay_batch_id']}")
+    assert (status, batch) == (200, seen[-1])
+    assert (batch["execution_id"], batch["from_execution_id"]) == (started[0]["execution_id"], execution_id)
+    assert (batch["from_route"], batch["from_stage"], batch["to_route"]) == ("first", "kept", "second")
+    assert (batch["objects_found"], batch["status"], batch["messages"]["done"]) == (3, "completed", 4)
+    _, page = await api.ask("GET", f"{path}?from_execution_id=parent&status=completed")
+    assert page["total"] == 3
+    _, page = await api.ask("GET", f"{path}?status=failed")
+    assert page["batches"] == []
+    for query, code in (
+        (f"/{uuid4()}", "replay_batch_not_found"),
+        ("?from_execution_id=no", "execution_not_found"),
+    ):
+        status, problem = await api.ask("GET", path + query)
+        assert (status, problem["error_code"]) == (404, code)
+    code_, out, _ = await factflow(api, "replay-batch", "list", "--execution", "parent", "--limit", "1")
+    assert (code_, started[2]["replay_batch_id"] in out) == (0, True)
+    code_, out, _ = await factflow(api, "replay-batch", "get", started[0]["replay_batch_id"])
+    assert (code_, "first" in out) == (0, True)
 
 
 async def test_the_graph_of_a_replay_begins_where_it_is_seeded(api: Api) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, SkipValidation
+from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
 from adapters.http.controllers.executions import IdOrTag
 from adapters.http.errors import UnknownConfig
@@ -22,7 +23,11 @@ from adapters.http.wire.replays import (
     DetachedReplayRequest,
     DetachedReplayResponse,
     ExecutionReplayRequest,
+    ReplayBatchListResponse,
+    ReplayBatchResponse,
     ReplayDryRunResponse,
+    batch_list_response,
+    batch_response,
     detached_request,
     detached_response,
     dry_run_response,
@@ -31,12 +36,20 @@ from adapters.http.wire.replays import (
 from application.engine.snapshot import SnapshotNotRunnable
 from application.replay_plan import ReplayPlan
 from application.replays import Replays
-from domain.execution import Execution, ExecutionNotFound, InvalidTag, TagTaken, TooManyConcurrentExecutions
+from domain.execution import (
+    Execution,
+    ExecutionNotFound,
+    ExecutionStatus,
+    InvalidTag,
+    TagTaken,
+    TooManyConcurrentExecutions,
+)
 from domain.findings import ConfigNotRunnable
 from domain.message import MessageTooLarge, PayloadRejected
 from domain.pipeline_config import ConfigInactive, ConfigNotFound
 from domain.replay import (
     InvalidReplay,
+    ReplayBatchNotFound,
     ReplayRequest,
     ReplayRouteNeeded,
     ReplayRouteUnfit,
@@ -48,6 +61,14 @@ from domain.replay import (
 )
 from domain.storage import InvalidKey
 
+BatchId = Annotated[UUID, PathParameter(description="The replay batch's id.")]
+FromExecution = Annotated[
+    str | None,
+    QueryParameter(name="from_execution_id", description="Only replays of this execution, by its id or tag."),
+]
+AnyStatus = Annotated[
+    ExecutionStatus | None, QueryParameter(description="Only those whose execution is of this status.")
+]
 UseCase = NamedDependency[SkipValidation[Replays]]
 ERRORS = (
     ExecutionNotFound,
@@ -119,6 +140,36 @@ class ReplaysController(Controller):
             return await _dry_run(replays, parent, request)
         execution, plan = await _started(replays, parent, request)
         return _created(execution, detached_response(execution, plan, data))
+
+    @get(
+        "/replay/batches",
+        operation_id="list_replay_batches",
+        summary="List replay batches",
+        opt={"errors": (ExecutionNotFound,)},
+    )
+    async def batches(
+        self,
+        replays: UseCase,
+        from_execution: FromExecution = None,
+        status: AnyStatus = None,
+        limit: Limit = 100,
+        cursor: ExecutionCursor = None,
+    ) -> ReplayBatchListResponse:
+        """The latest first, each with the execution that its messages are in."""
+        page, total = await replays.batches(
+            parent=from_execution, status=status, limit=limit + 1, before=cursor
+        )
+        return batch_list_response(page, total=total, limit=limit)
+
+    @get(
+        "/replay/batches/{batch_id:uuid}",
+        operation_id="get_replay_batch",
+        summary="Read a replay batch",
+        opt={"errors": (ReplayBatchNotFound,)},
+    )
+    async def batch(self, replays: UseCase, batch_id: BatchId) -> ReplayBatchResponse:
+        """By the id that lineage entries have as `replay_batch_id`; `GET /api/v1/lineage/batch/{batch_id}` has those."""
+        return batch_response(await replays.batch(batch_id))
 
     @get(
         "/executions/{execution_id:str}/replays",

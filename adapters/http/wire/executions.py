@@ -100,7 +100,7 @@ def execution_response(execution: Execution) -> ExecutionResponse:
         parent_execution_id=execution.parent_execution_id,
         replay_source=execution.replay_source,
         tag=execution.tag,
-        messages=_counts(execution.counts),
+        messages=counts_response(execution.counts),
         paused_at=execution.paused_at if execution.is_paused else None,
     )
 
@@ -144,7 +144,8 @@ def status_update_response(before: ExecutionStatus, execution: Execution) -> Exe
     )
 
 
-def _counts(counts: MessageCounts) -> MessageCountsResponse:
+def counts_response(counts: MessageCounts) -> MessageCountsResponse:
+    """How messages stand, as it travels."""
     return MessageCountsResponse(
         total=counts.total,
         outstanding=counts.outstanding,

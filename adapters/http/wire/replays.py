@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from adapters.http.wire.executions import Tag
+from adapters.http.wire.executions import MessageCountsResponse, Tag, counts_response
 from application.replay_plan import ReplayPlan
+from application.replays import ReplayBatch
 from domain.execution import Execution
 from domain.replay import ReplayRequest, ReplaySource
 
@@ -103,6 +106,76 @@ class ReplayDryRunResponse(Struct, frozen=True, kw_only=True):
     is_total_exact: bool
     total_bytes: int
     first_keys: list[str]
+
+
+class ReplayBatchResponse(Struct, frozen=True, kw_only=True):
+    """A replay that was started, under the id that its lineage entries name, and how its execution stands.
+
+    `from_route` and `from_stage` are null when its messages were given by hand.
+    """
+
+    replay_batch_id: UUID
+    execution_id: UUID
+    from_execution_id: UUID
+    replay_source: str
+    from_route: str | None
+    from_stage: str | None
+    from_path: str | None
+    to_route: str
+    enters_route: str
+    objects_found: int
+    status: str
+    started_at: datetime
+    completed_at: datetime | None
+    tag: str | None
+    messages: MessageCountsResponse
+
+
+class ReplayBatchListResponse(Struct, frozen=True, kw_only=True):
+    """A page of replays, the latest first."""
+
+    batches: list[ReplayBatchResponse]
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+def batch_response(batch: ReplayBatch) -> ReplayBatchResponse:
+    """A replay as it travels."""
+    replay, execution = batch.replay, batch.execution
+    return ReplayBatchResponse(
+        replay_batch_id=replay.batch_id,
+        execution_id=execution.id,
+        from_execution_id=replay.parent_id,
+        replay_source=replay.source.value,
+        from_route=None if replay.origin is None else replay.origin.route_id,
+        from_stage=None if replay.origin is None else replay.origin.stage,
+        from_path=replay.from_path or None,
+        to_route=replay.destination.to_route,
+        enters_route=replay.destination.enters,
+        objects_found=replay.found,
+        status=execution.status.value,
+        started_at=execution.started_at,
+        completed_at=execution.completed_at,
+        tag=execution.tag,
+        messages=counts_response(execution.counts),
+    )
+
+
+def batch_list_response(page: Sequence[ReplayBatch], *, total: int, limit: int) -> ReplayBatchListResponse:
+    """A page of replays as it travels; ``page`` has one more than the limit when there are more."""
+    batches = [batch_response(batch) for batch in page[:limit]]
+    has_more = len(page) > limit
+    return ReplayBatchListResponse(
+        batches=batches,
+        total=total,
+        limit=limit,
+        offset=0,
+        has_more=has_more,
+        next_cursor=str(batches[-1].execution_id) if has_more else None,
+    )
 
 
 def replay_request(data: ExecutionReplayRequest) -> ReplayRequest:
