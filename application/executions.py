@@ -19,6 +19,9 @@ from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
 from domain.message import Message, correlation_id, init_message_id
 from domain.pipeline import Pipeline
+from domain.webhooks.event_types import OBJECT_CREATED
+
+LATE_SECONDS = 0.25
 
 
 class NoInitMessage(Invalid):
@@ -125,10 +128,13 @@ class Executions:
         execution = await self.get(id_or_tag)
         return execution, readable_pipeline_of(execution, self.engine.ports.registry)
 
-    async def events(self, id_or_tag: str, *, timeout_seconds: float = 300.0) -> AsyncIterator[Event]:
+    async def events(
+        self, id_or_tag: str, *, timeout_seconds: float = 300.0, of_objects: bool = False
+    ) -> AsyncIterator[Event]:
         """What happens to an execution from now on, until it has ended or the time is up.
 
-        The last event tells the terminal status, also when it had ended before. Raises ExecutionNotFound.
+        Beside the execution itself it is of its messages, or else of the objects that it keeps. The last event tells the
+        terminal status, also when it had ended before. Raises ExecutionNotFound.
         """
         execution = await self.get(id_or_tag)
         loop = asyncio.get_running_loop()
@@ -140,8 +146,15 @@ class Executions:
                 yield self._status_event(execution)
                 return
             while (event := await _next(stream, deadline - loop.time())) is not None:
-                yield event
-                if event.type in _LAST:
+                is_last = event.type in _LAST
+                if is_last and of_objects:
+                    # What another process kept just before may still be on its way.
+                    while late := await _next(stream, LATE_SECONDS):
+                        if late.type == OBJECT_CREATED:
+                            yield late
+                if not event.is_of_message or (event.type == OBJECT_CREATED) is of_objects:
+                    yield event
+                if is_last:
                     return
 
     async def follow(self, execution_id: UUID, *, look_seconds: float) -> AsyncIterator[Execution]:

@@ -13,7 +13,7 @@ from domain.json import JsonObject
 class Event:
     """Something that happened to an execution or one of its messages.
 
-    ``type`` is ``message.initiated|processing|completed|failed`` or
+    ``type`` is ``message.initiated|processing|completed|failed``, ``storage.object_created`` or
     ``execution.started|completed|failed|cancelled|interrupted``.
     """
 
@@ -25,5 +25,8 @@ class Event:
 
     @property
     def is_of_message(self) -> bool:
-        """Whether it happened to one message rather than to the execution."""
-        return self.type.startswith("message.")
+        """Whether it happened to one message rather than to the execution; an object is kept for a message."""
+        return self.type.startswith(_OF_MESSAGES)
+
+
+_OF_MESSAGES = ("message.", "storage.")

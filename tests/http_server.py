@@ -164,6 +164,18 @@ class Waiting:
         return AdapterResult(message=context.message)
 
 
+@dataclass
+class Storing:
+    """Stores an object when the gate opens."""
+
+    gate: asyncio.Event
+
+    async def process(self, context: PipelineContext) -> AdapterResult:
+        await self.gate.wait()
+        await context.stage.keep("note", b"noted", extension=".txt")
+        return AdapterResult(message=context.message)
+
+
 def _registration(name: str, adapter: PipelineAdapter) -> Registration:
     return Registration(type=name, description=name, version="1", config=NoOptions, build=lambda _: adapter)
 
@@ -300,6 +312,7 @@ class World:
             "echo": Echo(),
             "reject": Rejecting(),
             "wait": Waiting(self.gate),
+            "store": Storing(self.gate),
         }
         own = [_registration(name, adapter) for name, adapter in acting.items()]
         return PipelineAdapters([*own, *self.further_adapters])
@@ -490,6 +503,12 @@ class Api:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError(f"execution {name} does not end")
+
+    async def heard_by(self, count: int) -> None:
+        """Wait until so many streams listen to events."""
+        async with asyncio.timeout(5):
+            while self.listeners() < count:  # noqa: ASYNC110  # a port says it no other way
+                await asyncio.sleep(0.01)
 
     def listeners(self) -> int:
         """How many streams listen to events now."""

@@ -37,6 +37,7 @@ from adapters.http.controllers.pausing import ExecutionPausesController, Pipelin
 from adapters.http.controllers.replays import ReplaysController
 from adapters.http.controllers.search import ChatSearchController, SearchController
 from adapters.http.controllers.storage import StorageController
+from adapters.http.controllers.storage_stream import StorageStreamController
 from adapters.http.controllers.storage_usage import StorageUsageController
 from adapters.http.controllers.system import SystemController
 from adapters.http.controllers.templates import TemplatesController
@@ -57,6 +58,7 @@ CONTROLLERS = (
     ConfigVersionsController,
     ExecutionsController,
     ExecutionEventsController,
+    StorageStreamController,
     DeadLettersController,
     ExecutionDeadLettersController,
     ReplaysController,

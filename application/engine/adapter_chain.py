@@ -77,7 +77,8 @@ class AdapterChain:
     """The pipeline adapters of one route in one execution.
 
     An adapter's lineage entry is recorded when it has ended; the last one's only by ``ended`` or ``failed``, when its
-    emissions have been read too. ``observe`` is told how each adapter fared, by its place.
+    emissions have been read too. ``observe`` is told how each adapter fared, by its place, ``announce`` of every object
+    that one has kept.
     """
 
     route_id: str
@@ -87,6 +88,7 @@ class AdapterChain:
     clock: Clock
     deadlines: Deadlines
     observe: Callable[[int, BaseException | None], None]
+    announce: Callable[[StageObject], None]
 
     async def run(self, claim: Claim) -> Progress:
         """Take one message through the adapters; raises AdapterFailed. A false condition skips its adapter alone."""
@@ -184,6 +186,7 @@ class AdapterChain:
                 at=handling.started_at,
                 provenance=before.metadata,
                 objects=before.objects,
+                announce=self.announce,
             ),
         )
 

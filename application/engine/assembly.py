@@ -9,6 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from application.engine.adapter_chain import AdapterChain
+from application.engine.announcing import announce_object
 from application.engine.attempt import Attempt
 from application.engine.deadlines import Deadlines
 from application.engine.emissions import Emitter, destinations_of, topics_of
@@ -115,6 +116,7 @@ class Assembly:
             clock=self.ports.clock,
             deadlines=self.deadlines,
             observe=gate.observe,
+            announce=partial(announce_object, self.ports),
         )
         return RouteProcessor(
             ports=self.ports,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +17,7 @@ class MessageStage:
     """The ``Stage`` of one message at one pipeline adapter.
 
     Objects are written if absent, so a second attempt of a costly or random adapter agrees with the first. ``objects``
-    gets each that was kept, for the settlement to tell of.
+    gets each that was kept, for the settlement to tell of; ``announce`` is told of it at once.
     """
 
     storage: ObjectStorage
@@ -29,6 +30,7 @@ class MessageStage:
     at: datetime
     provenance: JsonObject
     objects: list[StageObject] = field(default_factory=list)
+    announce: Callable[[StageObject], None] = lambda _: None
 
     async def keep(
         self,
@@ -62,17 +64,17 @@ class MessageStage:
         return content
 
     def _note(self, stage: str, stored: StoredObject) -> None:
-        self.objects.append(
-            StageObject(
-                stored=stored,
-                execution_id=self.execution_id,
-                route_id=self.route_id,
-                stage=stage,
-                message_id=self.message_id,
-                adapter_name=self.adapter_name,
-                correlation_id=self.correlation_id,
-            )
+        kept = StageObject(
+            stored=stored,
+            execution_id=self.execution_id,
+            route_id=self.route_id,
+            stage=stage,
+            message_id=self.message_id,
+            adapter_name=self.adapter_name,
+            correlation_id=self.correlation_id,
         )
+        self.objects.append(kept)
+        self.announce(kept)
 
     def _key(self, stage: str, extension: str) -> str:
         return stage_key(self.execution_id, self.route_id, stage, self.message_id, extension)

@@ -23,6 +23,7 @@ from entrypoints.cli.commands.replay_batch import replay_batch
 from entrypoints.cli.commands.search import search
 from entrypoints.cli.commands.storage import storage
 from entrypoints.cli.commands.storage_usage import stages, usage
+from entrypoints.cli.commands.storage_watch import watch
 from entrypoints.cli.commands.system import system
 from entrypoints.cli.commands.template import template
 from entrypoints.cli.commands.webhook import webhook
@@ -77,3 +78,4 @@ execution.add_command(execution_replays)
 storage.add_command(download)
 storage.add_command(usage)
 storage.add_command(stages)
+storage.add_command(watch)

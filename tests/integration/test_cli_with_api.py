@@ -96,6 +96,22 @@ async def test_a_run_that_is_cancelled_ends_the_waiting(api: Api, tmp_path: Path
     assert "(status_change_not_allowed)" in err
 
 
+async def test_what_a_run_stores_is_watched_until_it_is_over(api: Api, tmp_path: Path) -> None:
+    """A line for each object, the whole event for programs, and the exit code says how it ended."""
+    await stored(api, tmp_path, "store")
+    await factflow(api, "config", "run", "store", "--tag", "kept")
+    watching = asyncio.create_task(factflow(api, "storage", "watch", "--execution", "kept"))
+    await api.heard_by(1)
+    api.world.gate.set()
+    code, out, err = await watching
+    size, key = out.split()
+    assert (code, size, err) == (0, "5", "")
+    assert key.split("/")[2:4] == ["first", "note"]
+    code, out, _ = await factflow(api, "storage", "watch", "--execution", "kept", "--output", "json")
+    assert (code, out) == (0, "")
+    assert (await factflow(api, "storage", "watch", "--execution", "nobody"))[0] == 4
+
+
 async def test_a_broken_config_is_stored_and_does_not_run(api: Api, tmp_path: Path) -> None:
     """Every finding is told, when it is stored and when it is run."""
     file = tmp_path / "broken.yaml"

@@ -31,7 +31,7 @@ async def test_the_catalogue_is_listed_in_pages(api: Api) -> None:
     status, page = await api.ask("GET", "/api/v1/adapters", params={"limit": "2"})
     assert status == 200
     assert [one["type"] for one in page["adapters"]] == ["echo", "reject"]
-    assert (page["total"], page["has_more"], page["unusable"]) == (3, True, [])
+    assert (page["total"], page["has_more"], page["unusable"]) == (4, True, [])
     assert page["adapters"][0]["package"] == "factflow-server"
     assert page["adapters"][0]["config_schema"]["type"] == "object"
 

@@ -140,6 +140,38 @@ async def test_the_stream_of_events_ends_when_the_time_is_up(api: Api) -> None:
         await asyncio.wait_for(response.text(), 5)
 
 
+async def test_the_objects_of_a_run_are_told_as_they_are_stored(api: Api) -> None:
+    """Those of one route or of all, then how the run ended; and of messages nothing."""
+    execution_id = await api.execution("store")
+    path = f"{api.url}{EXECUTIONS}/{execution_id}/storage-stream"
+    async with (
+        api.session.get(path) as every,
+        api.session.get(f"{path}?route_id=first") as first,
+        api.session.get(f"{path}?route_id=second") as second,
+        api.session.get(f"{api.url}{EXECUTIONS}/{execution_id}/events") as messages,
+    ):
+        await api.heard_by(4)
+        api.world.gate.set()
+        streams = [events_of(await one.text()) for one in (every, first, second, messages)]
+    for told, names in zip(streams, (["object_created"], ["object_created"], []), strict=False):
+        assert [one.event for one in told] == ["status", *names, "status"]
+        assert told[-1].data["type"] == "execution.completed"
+    assert "object_created" not in {one.event for one in streams[3]}
+    (_, kept, _) = streams[0]
+    about = kept.data["data"]
+    assert (kept.id, kept.data["type"]) == (kept.data["id"], "storage.object_created")
+    assert about["key"] == f"executions/{execution_id}/first/note/{about['message_id']}.txt"
+    assert (about["size"], about["route_id"], about["adapter_name"]) == (5, "first", "store")
+
+
+async def test_a_stream_of_objects_needs_an_execution_and_a_route_of_it(api: Api) -> None:
+    status, problem = await api.ask("GET", f"{EXECUTIONS}/nobody/storage-stream")
+    assert (status, problem["error_code"]) == (404, "execution_not_found")
+    execution_id = await api.execution("wait")
+    status, problem = await api.ask("GET", f"{EXECUTIONS}/{execution_id}/storage-stream?route_id=third")
+    assert (status, problem["error_code"]) == (404, "route_not_found")
+
+
 async def test_an_unknown_execution_has_no_events(api: Api) -> None:
     status, problem = await api.ask("GET", f"{EXECUTIONS}/nobody/events")
     assert (status, problem["error_code"]) == (404, "execution_not_found")

@@ -111,9 +111,17 @@ def test_a_server_tells_what_its_workers_do(processes: Crowd, documents: Path) -
         )
         assert "id" in hook, hook
         execution_id = server.take_in(documents)
-        with urlopen(f"{server.url}/api/v1/executions/{execution_id}/events", timeout=60) as stream:
+        path = f"{server.url}/api/v1/executions/{execution_id}"
+        with (
+            urlopen(f"{path}/events", timeout=60) as stream,
+            urlopen(f"{path}/storage-stream?route_id=read", timeout=60) as stored,
+        ):
             processes.worker("worker")
-            events = [line.decode().split()[1] for line in stream if line.startswith(b"event:")]
+            events, objects = (
+                [line.decode().split()[1] for line in told if line.startswith(b"event:")]
+                for told in (stream, stored)
+            )
+        assert (objects.count("object_created"), objects[-1]) == (DOCUMENTS, "status")
         assert events[-1] == "status"
         assert events.count("completed") > DOCUMENTS
         (told,) = until(receiver.received, bool, 20)

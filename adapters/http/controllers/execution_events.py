@@ -23,7 +23,7 @@ _ANSWER: dict[str, Any] = {
 }
 
 
-_LAST_EVENT_ID: dict[str, Any] = {
+LAST_EVENT_ID: dict[str, Any] = {
     "name": "Last-Event-ID",
     "in": "header",
     "required": False,
@@ -43,7 +43,7 @@ class ExecutionEventsController(Controller):
     @get(
         operation_id="stream_execution_events",
         summary="Follow an execution's events",
-        opt={"errors": (ExecutionNotFound,), "answer": _ANSWER, "parameters": [_LAST_EVENT_ID]},
+        opt={"errors": (ExecutionNotFound,), "answer": _ANSWER, "parameters": [LAST_EVENT_ID]},
     )
     async def stream(
         self,

@@ -12,8 +12,6 @@ from adapters.http.streaming import ServerSentEvent
 from domain.event import Event
 from domain.execution import Execution
 
-_MESSAGE = "message."
-
 
 class ExecutionEventResponse(Struct, frozen=True, kw_only=True):
     """What happened: `type` as webhooks name it; the stream's event name is its short form."""
@@ -27,7 +25,10 @@ class ExecutionEventResponse(Struct, frozen=True, kw_only=True):
 
 
 def execution_event(event: Event) -> ServerSentEvent:
-    """Events of messages are named `initiated`, `processing`, `completed`, `failed`; the execution's own `status`."""
+    """Events of messages are named `initiated`, `processing`, `completed`, `failed`, those of objects `object_created`.
+
+    The execution's own are named `status`.
+    """
     short = event.type.rpartition(".")[2]
     response = ExecutionEventResponse(
         id=event.id,
@@ -37,7 +38,7 @@ def execution_event(event: Event) -> ServerSentEvent:
         status=short,
         data=dict(event.data),
     )
-    name = short if event.type.startswith(_MESSAGE) else "status"
+    name = short if event.is_of_message else "status"
     return ServerSentEvent(event=name, data=response, id=str(event.id))
 
 

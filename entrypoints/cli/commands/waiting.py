@@ -83,7 +83,7 @@ async def _last(
         while _status(reply) not in TERMINAL:
             progress.show(reply.value())
             if time.monotonic() > deadline:
-                raise _late(execution_id, _status(reply))
+                raise still_running(execution_id, _status(reply))
             await ear.wait()
             reply = await _asked(server, execution_id, reply, progress)
     progress.show(reply.value())
@@ -114,7 +114,8 @@ def _status(reply: Reply) -> str:
     return str(reply.value().get("status"))
 
 
-def _late(execution_id: str, status: str) -> StillRunning:
+def still_running(execution_id: str, status: str = "running") -> StillRunning:
+    """The execution was not over in time; says how to wait longer."""
     error = StillRunning(f"the execution was still {status} when the time was up; it goes on")
     error.add_note(f"factflow --timeout 4h execution wait {execution_id} waits longer")
     return error
