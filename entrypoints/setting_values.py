@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.outbound import networks
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
@@ -147,6 +149,7 @@ def _read_storage(text: str) -> str:
     return str(_read_path(text))
 
 
+NETWORKS = Kind(allowed="networks in CIDR notation by commas, such as 10.1.0.0/16", read=networks)
 SWITCH = Kind(allowed="1, true, yes, on or 0, false, no, off", read=_read_switch)
 HOST = Kind(allowed="a host name or an IP address, without a port", read=_read_host)
 PATH = Kind(allowed="a path", read=_read_path)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.outbound import networks
-from entrypoints.retention_settings import RetentionSettings
-from entrypoints.setting_values import SWITCH, Kind, about, number
+from entrypoints.crawl_settings import CrawlSettings
+from entrypoints.setting_values import NETWORKS, SWITCH, Kind, about, number
 
 LEAST_KEY_CHARACTERS = 32
 MOST_RETRIES = 20
@@ -29,12 +28,11 @@ def _read_delays(text: str) -> Sequence[float]:
 
 
 _KEYS = Kind(allowed="a random text of at least 32 characters, or several by commas", read=_read_keys)
-_NETWORKS = Kind(allowed="networks in CIDR notation by commas, such as 10.1.0.0/16", read=networks)
 _DELAYS = Kind(allowed="up to 20 numbers of seconds by commas, each from 1 to 604800", read=_read_delays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class WebhookSettings(RetentionSettings):
+class WebhookSettings(CrawlSettings):
     """How webhooks are kept and sent; on top of other settings, because slots allow one base alone."""
 
     webhook_key: Sequence[str] | None = field(
@@ -52,7 +50,7 @@ class WebhookSettings(RetentionSettings):
     webhook_allowed_networks: Sequence[str] = field(
         default=(),
         metadata=about(
-            _NETWORKS, "Networks that webhooks may be sent to besides public addresses.", shown="none"
+            NETWORKS, "Networks that webhooks may be sent to besides public addresses.", shown="none"
         ),
     )
     webhook_retry_seconds: Sequence[float] = field(

@@ -13,6 +13,7 @@ from adapters.documents.format_reader import FormatDocumentReader
 from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.embedding_slots import MemoryEmbeddingSlots
+from adapters.memory.fetcher import MemoryFetcher
 from adapters.memory.models import MemoryEmbeddingModel, MemoryTokenizer
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
@@ -40,6 +41,7 @@ class Ground:
     index: MemorySegmentIndex
     slots: MemoryEmbeddingSlots
     model: MemoryEmbeddingModel = field(default_factory=MemoryEmbeddingModel)
+    fetcher: MemoryFetcher = field(default_factory=MemoryFetcher)
     tokenizer: MemoryTokenizer = field(default_factory=lambda: MemoryTokenizer(limit=50))
 
     @property
@@ -55,6 +57,7 @@ class Ground:
                 index=self.index,
                 slots=self.slots,
                 clock=SystemClock(),
+                fetcher=self.fetcher,
             )
         )
 

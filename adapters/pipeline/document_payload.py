@@ -22,7 +22,8 @@ class UnreadableDocumentMessage(Invalid):
 class FilePayload(msgspec.Struct, frozen=True, kw_only=True):
     """A file to be read, in a folder (``path``) or in storage (``object_key``), or one that is gone (``removed``).
 
-    ``name`` is the path below the origin, ``size`` its bytes when it was found. ``problem`` says why it cannot be read, when that is known already.
+    ``name`` is the path below the origin, ``size`` its bytes when it was found. ``problem`` says why it cannot be read,
+    when that is known already. ``read_as`` is what a name of its format ends with, where the name does not tell.
     """
 
     document_id: str
@@ -33,6 +34,7 @@ class FilePayload(msgspec.Struct, frozen=True, kw_only=True):
     object_key: str | None = None
     removed: bool = False
     problem: str | None = None
+    read_as: str | None = None
 
 
 class DocumentPayload(msgspec.Struct, frozen=True, kw_only=True):

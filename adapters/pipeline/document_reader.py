@@ -111,7 +111,8 @@ class DocumentReader:
         if file.object_key is not None:
             async with self._objects:
                 content = await object_content(file.object_key, self._storage, self._config.max_file_bytes)
-                return await asyncio.to_thread(self._read, file.name, content, known)
+                name = f"page{file.read_as}" if file.read_as else file.name
+                return await asyncio.to_thread(self._read, name, content, known)
         raise UnreadableDocumentMessage('the message must have either "path" or "object_key"')
 
     async def _of_paths(self, asked: Sequence[_Asked]) -> Sequence[_Found | FactflowError | None]:

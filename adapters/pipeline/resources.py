@@ -9,6 +9,7 @@ from application.ports.clock import Clock
 from application.ports.document_reader import DocumentReader
 from application.ports.documents import Documents
 from application.ports.embedding_slots import EmbeddingSlots
+from application.ports.fetcher import Fetcher
 from application.ports.object_storage import ObjectStorage
 from application.ports.segment_index import SegmentIndex
 from application.ports.tokenizer import Tokenizer
@@ -26,3 +27,4 @@ class Resources:
     index: SegmentIndex
     slots: EmbeddingSlots
     clock: Clock
+    fetcher: Fetcher

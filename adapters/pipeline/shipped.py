@@ -15,6 +15,7 @@ from adapters.pipeline import (
     segment_writer,
     smart_segmenter,
     storage_retriever,
+    web_crawler,
 )
 from adapters.pipeline.discovery import Discovered
 from adapters.pipeline.registry import PipelineAdapters, Registration
@@ -25,6 +26,7 @@ def registrations(resources: Resources) -> tuple[Registration, ...]:
     """One registration per shipped pipeline adapter, in the order in which a document meets them; then those of re-embedding."""
     return (
         document_enumerator.registration(resources.storage, resources.reader, resources.documents),
+        web_crawler.registration(resources),
         document_reader.registration(resources),
         markdown_storage_writer.registration(),
         storage_retriever.registration(resources.storage),

@@ -5,6 +5,7 @@ from __future__ import annotations
 NEEDING_CONTENT = frozenset(
     {
         "document_enumerator",
+        "web_crawler",
         "markdown_storage_writer",
         "smart_segmenter",
         "segment_publisher",

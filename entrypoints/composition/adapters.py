@@ -62,6 +62,7 @@ from application.ports.embedding_model import EmbeddingModel
 from application.ports.embedding_slots import EmbeddingSlots
 from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
+from application.ports.fetcher import Fetcher
 from application.ports.id_source import IdSource
 from application.ports.idempotency_records import IdempotencyRecords
 from application.ports.index_administration import IndexAdministration
@@ -109,6 +110,7 @@ OPENED = (
     "language_model",
     "lineage",
     "webhook_sender",
+    "fetcher",
 )
 """The slots that may be async context managers, in the order in which they are opened."""
 
@@ -172,6 +174,7 @@ class Adapters(containers.DeclarativeContainer):
     models: providers.Provider[EmbeddingModels] = providers.AbstractSingleton()
     reranker: providers.Provider[Reranker | None] = providers.Object(None)
     language_model: providers.Provider[LanguageModel | None] = providers.AbstractSingleton()
+    fetcher: providers.Provider[Fetcher] = providers.AbstractSingleton()
     registry: providers.Provider[PipelineAdapterRegistry] = providers.AbstractSingleton()
     catalogue: providers.Provider[PipelineAdapterCatalogue] = providers.AbstractSingleton()
 
@@ -236,6 +239,7 @@ class EmbeddedAdapters(Adapters):
     models = providers.Singleton(embedding_slots.together, model, further_models)
     reranker = providers.Singleton(embedding_slots.reranker, settings)
     language_model = providers.Singleton(choosing.language_model, settings)
+    fetcher = providers.Singleton(choosing.fetcher, settings)
     registry = providers.Singleton(
         shipped,
         providers.Factory(
@@ -248,6 +252,7 @@ class EmbeddedAdapters(Adapters):
             index=index,
             slots=slots,
             clock=clock,
+            fetcher=fetcher,
         ),
         installed,
     )

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from adapters.embedded_postgres.server import EmbeddedPostgres
 from adapters.filesystem.storage import FilesystemObjectStorage
+from adapters.http_client.fetcher import HttpFetcher
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.model_servers.language_model import OpenAiLanguageModel
@@ -18,6 +19,7 @@ from application.call_limiter import call_limiter
 from application.ports.event_bus import EventBus
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
+from domain.outbound import OutboundPolicy, networks
 from entrypoints.data_folder import DataFolder
 from entrypoints.settings import Settings
 
@@ -97,3 +99,9 @@ def language_model(settings: Settings) -> OpenAiLanguageModel | None:
 def catalogue(registry: PipelineAdapters) -> PipelineAdapters:
     """The registry's other port."""
     return registry
+
+
+def fetcher(settings: Settings) -> HttpFetcher:
+    """Public websites, by http too, and the networks that the operator allows."""
+    allowed = networks(",".join(map(str, settings.crawl_allowed_networks)))
+    return HttpFetcher(OutboundPolicy(allowed_networks=allowed, is_http_allowed=True))

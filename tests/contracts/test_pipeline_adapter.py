@@ -38,6 +38,7 @@ SHIPPED = [
     "segment_writer",
     "smart_segmenter",
     "storage_retriever",
+    "web_crawler",
 ]
 
 

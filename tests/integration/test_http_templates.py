@@ -44,15 +44,15 @@ async def test_a_template_is_stored_read_and_listed_after_the_shipped_ones(api: 
         assert (await api.ask("GET", f"{TEMPLATES}/{name}")) == (200, template)
     _, page = await api.ask("GET", TEMPLATES)
     names = [one["name"] for one in page["templates"]]
-    assert names == ["cited-answer", "documents", "re-embed", "summary", "uploads", "mine"]
-    _, page = await api.ask("GET", TEMPLATES, params={"kind": "pipeline", "limit": 1, "offset": 3})
+    assert names == ["cited-answer", "documents", "re-embed", "summary", "uploads", "website", "mine"]
+    _, page = await api.ask("GET", TEMPLATES, params={"kind": "pipeline", "limit": 1, "offset": 4})
     assert ([one["name"] for one in page["templates"]], page["total"], page["has_more"]) == (
         ["mine"],
-        4,
+        5,
         False,
     )
-    _, page = await api.ask("GET", TEMPLATES, params={"limit": 2, "offset": 4})
-    assert [one["name"] for one in page["templates"]] == ["uploads", "mine"]
+    _, page = await api.ask("GET", TEMPLATES, params={"limit": 2, "offset": 5})
+    assert [one["name"] for one in page["templates"]] == ["website", "mine"]
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,8 @@ def test_every_shipped_template_renders_to_what_it_should(template: Template, is
 
 
 def test_shipped_templates_keep_their_ids() -> None:
-    assert {one.name for one in SHIPPED} == {"cited-answer", "documents", "re-embed", "summary", "uploads"}
+    assert {one.name for one in SHIPPED} == {
+        "cited-answer", "documents", "re-embed", "summary", "uploads", "website",
+    }  # fmt: skip
     assert all(one.is_shipped and one.id == derived_id("template", one.name) for one in SHIPPED)
     assert all(one.description and one.parameters for one in SHIPPED)

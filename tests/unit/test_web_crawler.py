@@ -1,0 +1,189 @@
+"""Crawling a website: which pages are visited, which are taken in, and what is told of those that are gone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.pipeline.page_links import links_of
+from adapters.pipeline.web_crawler import CrawlRefused, NothingToCrawl
+from application.ports.fetcher import Fetched, FetchFailed
+from domain.document import document_id
+from domain.json import JsonObject
+from domain.outbound import DestinationRefused
+from domain.replay import replay_of
+from domain.replayed_message import of_object
+from domain.website import page_address
+from tests.pipeline_contexts import EXECUTION, Ground, ground, payloads
+
+__all__ = ["ground"]
+
+SITE = "https://example.org"
+REPLAY: JsonObject = {
+    "source": "storage",
+    "parent_execution_id": str(EXECUTION),
+    "replay_batch_id": str(EXECUTION),
+    "from_route": "crawl",
+    "from_stage": "web_pages",
+    "from_path": "",
+    "to_route": "read",
+    "enters_route": "read",
+    "after_step": None,
+    "found": 1,
+}
+CONFIG: JsonObject = {"delay_seconds": 0}
+
+
+def page(*links: str, head: str = "", text: str = "Tides follow the moon.") -> Fetched:
+    anchors = "".join(f'<a href="{link}">{link}</a>' for link in links)
+    content = f"<html><head><title>T</title>{head}</head><body><h1>T</h1><p>{text}</p>{anchors}</body></html>"
+    return Fetched(status=200, content_type="text/html", content=content.encode())
+
+
+def site(ground: Ground, **pages: Fetched | None) -> None:
+    """A site whose pages are named by their paths, the first one `home`."""
+    for name, answer in pages.items():
+        ground.fetcher.pages[f"{SITE}/{'' if name == 'home' else name}"] = answer
+
+
+async def crawled(ground: Ground, config: JsonObject | None = None, **message: str) -> list[str]:
+    """The paths of the pages that are emitted, in order; `!` before one that could not be had, `-` before one gone."""
+    emitted = await ground.emitted("web_crawler", {"url": SITE, **message}, {**CONFIG, **(config or {})})
+    return [_told(payload) for payload in map(dict, payloads(emitted))]
+
+
+def _told(payload: dict[str, object]) -> str:
+    if payload.get("removed"):
+        return "-" + str(payload["document_id"])
+    return ("!" if "problem" in payload else "") + str(payload["name"]).removeprefix(SITE)
+
+
+async def test_the_pages_of_a_host_are_visited_nearest_first_and_each_once(ground: Ground) -> None:
+    """Fragments, schemes and other spellings make no other page; other hosts are left alone."""
+    site(
+        ground,
+        home=page(
+            "/b", "/a#part", "https://elsewhere.org/", "mailto:x@example.org", "HTTP://EXAMPLE.org:80/a"
+        ),
+        a=page("c", "/"),
+        b=page("/a"),
+        c=page(),
+    )
+    assert await crawled(ground) == ["/", "/b", "/a", "/c"]
+    assert sorted(ground.fetcher.asked) == sorted(
+        f"{SITE}/{path}" for path in ("robots.txt", "", "a", "b", "c")
+    )
+
+
+async def test_a_crawl_keeps_to_its_bounds(ground: Ground) -> None:
+    """Depth, number of pages, patterns (what they leave out is still followed) and exclusions."""
+    site(ground, home=page("/a"), a=page("/docs/b", "/x/c"))
+    ground.fetcher.pages[f"{SITE}/docs/b"] = page()
+    ground.fetcher.pages[f"{SITE}/x/c"] = page()
+    assert await crawled(ground, {"max_depth": 1}) == ["/", "/a"]
+    assert await crawled(ground, {"max_pages": 3}) == ["/", "/a", "/docs/b"]
+    assert await crawled(ground, {"patterns": ["/docs/*"]}) == ["/docs/b"]
+    ground.fetcher.asked.clear()
+    assert await crawled(ground, {"exclude": ["/x/*"]}) == ["/", "/a", "/docs/b"]
+    assert f"{SITE}/x/c" not in ground.fetcher.asked
+
+
+async def test_robots_are_heeded(ground: Ground) -> None:
+    """In robots.txt, in a page's head and at a link; without an answer nothing is fetched."""
+    site(
+        ground,
+        home=page("/private/a", "/hidden", "/closed"),
+        hidden=page("/b", head='<meta name="robots" content="NoIndex">'),
+        closed=page("/c", head='<meta name="robots" content="nofollow">'),
+        b=Fetched(status=200, content_type="text/html", content=b'<p>b <a rel="nofollow" href="/c">c</a>'),
+        c=page(),
+    )
+    site(ground, **{"robots.txt": Fetched(status=200, content=b"User-agent: *\nDisallow: /private\n")})
+    ground.fetcher.pages[f"{SITE}/private/a"] = page()
+    assert await crawled(ground) == ["/", "/closed", "/b"]
+    assert f"{SITE}/private/a" not in ground.fetcher.asked
+    site(ground, **{"robots.txt": Fetched(status=200, content=b"User-agent: factflow\nDisallow: /\n")})
+    with pytest.raises(CrawlRefused):
+        await crawled(ground)
+    for answer in (None, Fetched(status=503)):
+        site(ground, **{"robots.txt": answer})
+        with pytest.raises(FetchFailed):
+            await crawled(ground)
+
+
+async def test_a_start_that_leads_elsewhere_is_followed_to_its_host(ground: Ground) -> None:
+    """And a page that has moved within the site is had where it is now; circles end."""
+    ground.fetcher.pages |= {
+        "http://old.org/": Fetched(status=301, location=f"{SITE}/"),
+        f"{SITE}/": page("/a"),
+        f"{SITE}/a": Fetched(status=302, location=f"{SITE}/b"),
+        f"{SITE}/b": page("/round"),
+        f"{SITE}/round": Fetched(status=302, location=f"{SITE}/round"),
+        "http://round.org/": Fetched(status=302, location="http://round.org/"),
+    }
+    assert await crawled(ground, url="http://old.org") == ["/", "/b"]
+    with pytest.raises(FetchFailed):
+        await crawled(ground, url="http://round.org/")
+
+
+async def test_what_cannot_be_had_is_told_and_nothing_is_taken_for_gone(ground: Ground) -> None:
+    """A page that is gone is neither; one of a kind that is not read is passed over."""
+    await ground.indexed(document_id("example.org", f"{SITE}/old"), origin="example.org")
+    old = document_id("example.org", f"{SITE}/old")
+    site(
+        ground,
+        home=page("/old", "/image", "/broken"),
+        old=Fetched(status=410),
+        image=Fetched(status=200, content_type="image/png", content=b"x"),
+        broken=Fetched(status=500),
+    )
+    assert await crawled(ground) == ["/", "!/broken"]
+    site(ground, broken=None)
+    assert await crawled(ground) == ["/", "!/broken"]
+    site(ground, broken=page())
+    assert await crawled(ground) == ["/", "/broken", f"-{old}"]
+    assert await crawled(ground, {"max_pages": 1}) == ["/"]
+
+
+async def test_a_page_becomes_markdown_under_its_address(ground: Ground) -> None:
+    """Whatever its address ends with; another attempt takes what the first one kept and asks for no page again."""
+    site(ground, home=page("/tides"), tides=page(text="The moon pulls the sea."))
+    emitted = payloads(await ground.emitted("web_crawler", {"url": SITE}, CONFIG))
+    read = await ground.passed("document_reader", dict(emitted[1]))  # type: ignore[arg-type]
+    assert (read["url"], read["title"], read["origin"]) == (f"{SITE}/tides", "T", "example.org")
+    assert "The moon pulls the sea." in str(read["markdown"])
+    stored = await ground.storage.head(str(emitted[1]["object_key"]))
+    replayed = of_object(stored, replay_of(REPLAY)).payload
+    assert (await ground.passed("document_reader", replayed))["markdown"] == read["markdown"]
+    site(ground, tides=page(text="Something else."))
+    assert payloads(await ground.emitted("web_crawler", {"url": SITE}, CONFIG)) == emitted
+    assert ground.fetcher.asked.count(f"{SITE}/tides") == 1
+
+
+@pytest.mark.parametrize("url", ["", "ftp://example.org/", "/srv/documents", "https://user@example.org/"])
+async def test_what_is_no_website_is_refused(ground: Ground, url: str) -> None:
+    """So is what lies inside."""
+    with pytest.raises(NothingToCrawl):
+        await crawled(ground, url=url)
+    with pytest.raises(DestinationRefused):
+        await crawled(ground, url="http://10.0.0.1/")
+
+
+def test_links_are_read_from_the_base_of_the_page() -> None:
+    """And a page that cannot be read to its end has those before."""
+    html = (
+        b'<base href="/docs/"><a href="a b?x=\xc3\xa9">a</a><a href="&#'
+        + b"9" * 5000
+        + b';">b</a><a href="/c">'
+    )
+    assert links_of(html, f"{SITE}/x").addresses[0] == f"{SITE}/docs/a%20b?x=%C3%A9"
+
+
+@given(st.text(max_size=60), st.sampled_from(["", SITE, f"{SITE}/a/b?c=d"]))
+def test_an_address_is_known_in_one_form(url: str, base: str) -> None:
+    """Whatever a page has for a link: it is printable ASCII, and in that form already."""
+    address = page_address(url, base)
+    if address is not None:
+        assert address.isascii()
+        assert page_address(address) == address
