@@ -7,8 +7,9 @@ import os
 import stat
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
@@ -28,7 +29,19 @@ WARM_UP = 50
 MAX_GROWTH = 1.1
 SLICES = 10
 DATABASE_POOL = 8
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Executions one after another: the number of the first, the seconds of each, and what each cost on average.
+
+    ``cpu`` holds milliseconds of processor time: of this process, and of PostgreSQL.
+    """
+
+    first: int
+    seconds: Sequence[float]
+    cpu: tuple[float, float]
 
 
 def measure(*, executions: int | None) -> Outcome:
@@ -44,25 +57,39 @@ def measure(*, executions: int | None) -> Outcome:
 
 async def _measured(data: Path, url: str, queue_type: str, executions: int) -> Outcome:
     queue = RabbitMessageQueue([url], queue_type="quorum" if queue_type == "quorum" else "classic")
-    seconds: list[float] = []
+    size = executions // SLICES or 1
+    slices: list[Slice] = []
     started: list[UUID] = []
     sockets = 0
     async with message_stack(data, workers=4, queue=queue) as stack:
         for _ in range(WARM_UP):
             await _one(stack)
-        for number in range(executions):
-            before = time.perf_counter()
-            started.append(await _one(stack))
-            seconds.append(time.perf_counter() - before)
-            if number + 1 == (executions // SLICES or 1):
-                sockets = open_sockets()
-            if (number + 1) % (executions // SLICES or 1) == 0:
-                progress(
-                    f"{NAME}: {number + 1} of {executions} executions, the last took {seconds[-1] * 1000:.1f} ms"
-                )
+        while len(started) < executions:
+            some, ids = await _slice(stack, len(started) + 1, min(size, executions - len(started)))
+            slices.append(some)
+            started += ids
+            sockets = sockets or open_sockets()
+            progress(
+                f"{NAME}: {len(started)} of {executions} executions, {mean(some.seconds) * 1000:.1f} ms each, "
+                f"{sum(some.cpu):.1f} ms of processor time"
+            )
         left = await _queues_left(url, started)
         more = open_sockets() - sockets
-    return _outcome(seconds, left, more)
+    return _outcome(slices, left, more)
+
+
+async def _slice(stack: Stack, first: int, executions: int) -> tuple[Slice, Sequence[UUID]]:
+    """Run so many executions, the first of which has this number; returns what they cost, and their ids."""
+    postgres, own = stack.postgres.cpu(), time.process_time()
+    seconds: list[float] = []
+    ids: list[UUID] = []
+    for _ in range(executions):
+        before = time.perf_counter()
+        ids.append(await _one(stack))
+        seconds.append(time.perf_counter() - before)
+    spent = (time.process_time() - own, stack.postgres.cpu() - postgres)
+    cpu = (spent[0] / executions * 1000, spent[1] / executions * 1000)
+    return Slice(first=first, seconds=seconds, cpu=cpu), ids
 
 
 def open_sockets() -> int:
@@ -107,25 +134,32 @@ async def _queues_left(url: str, started: Sequence[UUID]) -> int:
     return left
 
 
-def _outcome(seconds: Sequence[float], left: int, more: int) -> Outcome:
-    size = len(seconds) // SLICES or 1
-    slices = [seconds[start : start + size] for start in range(0, len(seconds), size)]
+def _outcome(slices: Sequence[Slice], left: int, more: int) -> Outcome:
+    begin, end = slices[0], slices[-1]
     return Outcome(
         benchmark=NAME,
-        columns=["executions", "mean ms", "longest ms"],
+        columns=["executions", "mean ms", "median ms", "longest ms", "own ms", "PostgreSQL ms"],
         rows=[
-            [f"{index * size + 1} to {index * size + len(each)}", mean(each) * 1000, max(each) * 1000]
-            for index, each in enumerate(slices)
+            [
+                f"{each.first} to {each.first + len(each.seconds) - 1}",
+                *(taken(each.seconds) * 1000 for taken in (mean, median, max)),
+                *each.cpu,
+            ]
+            for each in slices
         ],
         figures=[
             Figure(
                 name="last tenth / first tenth",
-                value=mean(slices[-1]) / mean(slices[0]),
+                value=mean(end.seconds) / mean(begin.seconds),
                 unit="x",
                 at_most=MAX_GROWTH,
             ),
+            Figure(name="the same, processor time", value=sum(end.cpu) / sum(begin.cpu), unit="x"),
             Figure(name="queues left over", value=float(left), unit="queues", at_most=0),
             Figure(name="connections left over", value=float(more), unit="sockets", at_most=DATABASE_POOL),
         ],
-        notes=[f"Each execution has four queues and {1 + ROUTES * MESSAGES} messages."],
+        notes=[
+            f"Each execution has four queues and {1 + ROUTES * MESSAGES} messages.",
+            "Processor time is that of this process and of PostgreSQL, for each execution.",
+        ],
     )

@@ -2,6 +2,7 @@
 
 import zlib
 from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,19 +50,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.slow if is_sample else pytest.mark.soak)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line each what was left out, and how to include it."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    """Say in one line each what was left out, and how to include it; after all that pytest says itself."""
+    yield
+    for line in told(terminalreporter):
+        terminalreporter.write_line(f"left out: {line}", yellow=True)
+
+
+def told(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    """How many tests for want of what, and how many by which expression."""
     wanting: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
         reason = reason.removeprefix("Skipped: ")
         if reason.startswith(WANT):
             wanting[reason] += 1
-    for reason, count in sorted(wanting.items()):
-        terminalreporter.write_line(f"left out: {count} test(s) {reason}", yellow=True)
+    for reason, many in sorted(wanting.items()):
+        yield f"{many} test(s) {reason}"
     expression = terminalreporter.config.getoption("markexpr")
     if expression and (count := left_out(terminalreporter.config)):
         how = "`make test-soak` runs everything"
         if "slow" in expression:
             how = "`make test` runs the slow ones, " + how
-        terminalreporter.write_line(f"left out: {count} test(s) by `{expression}`; {how}", yellow=True)
+        yield f"{count} test(s) by `{expression}`; {how}"

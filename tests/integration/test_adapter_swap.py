@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from zipfile import ZipFile
 
 import pytest
 
 from tests.databases import own_database
-from tests.integration.working import Answering, crowd
+from tests.integration.working import Answering, crowd, until
 from tests.s3_service import S3Service, new_bucket, remove_bucket, s3_service
 
 __all__ = ["s3_service"]
@@ -53,7 +56,7 @@ def test_the_story_is_the_same(
     tmp_path: Path,
     documents: Path,
 ) -> None:
-    """Documents are taken in, found, asked about and replayed, and a server stopped and started again still has all."""
+    """Documents are taken in, found, asked about, replayed and archived, and a server stopped and started again still has all."""
     with ExitStack() as stack:
         environment = {
             "FACTFLOW_STORAGE_URL": str(tmp_path / "objects"),
@@ -82,7 +85,7 @@ def is_well(server: Answering, within: float = 20) -> None:
 
 
 def is_told(server: Answering, documents: Path) -> str:
-    """Ingest, search, chat, replay; returns the replay's id."""
+    """Ingest, search, chat, replay, archive; returns the replay's id."""
     is_well(server)
     execution_id = server.take_in(documents)
     ended = server.ended(execution_id)
@@ -95,7 +98,24 @@ def is_told(server: Answering, documents: Path) -> str:
     ended = server.ended(replay["id"])
     assert (ended["status"], ended["messages"]["dead"]) == ("completed", 0), ended
     is_answered(server, by=replay["id"])
+    is_archived(server, execution_id, [one["key"] for one in kept])
     return str(replay["id"])
+
+
+def is_archived(server: Answering, execution_id: str, keys: Sequence[str]) -> None:
+    """A ZIP file of what the execution kept has every object under its key, byte by byte as storage gives it."""
+    prepared = server.ask("/content/archive/prepare", {"execution_id": execution_id})
+    assert "job_id" in prepared, prepared
+    status = until(
+        lambda: server.ask(f"/content/archive/{prepared['job_id']}/status"),
+        lambda one: one["status"] != "preparing",
+        30,
+    )
+    assert status["status"] == "ready", status
+    archive = ZipFile(BytesIO(server.read(f"/content/archive/{prepared['job_id']}/download")))
+    assert set(archive.namelist()) >= set(keys), archive.namelist()
+    for key in keys:
+        assert archive.read(key) == server.read(f"/storage/objects/{quote(key)}"), key
 
 
 def is_answered(server: Answering, *, by: str) -> None:

@@ -66,6 +66,12 @@ class Answering(Running):
         except urllib.error.HTTPError as error:
             return json.load(error)
 
+    def read(self, path: str) -> bytes:
+        """What a request for bytes answers; raises HTTPError when it is refused."""
+        with urllib.request.urlopen(f"{self.url}/api/v1{path}", timeout=30) as answer:
+            body: bytes = answer.read()
+        return body
+
     def start(self, yaml: str) -> str:
         """Store a pipeline and start it; returns the execution's id."""
         config = self.ask("/configs", {"name": f"config {uuid4()}", "config_yaml": yaml})
