@@ -57,7 +57,12 @@ async def test_a_config_is_validated_alone_and_an_example_shows_how(api: Api, tm
         text = await answer.text()
     status, report = await api.ask("POST", "/api/v1/configs/validate", json={"config_yaml": text})
     assert (status, report["findings"]) == (200, [])
-    for method, what in (("GET", "example"), ("POST", "validate")):
+    async with api.session.get(f"{api.url}{path}/schema") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/schema+json")
+        schema = await answer.json(content_type=None)
+        assert (schema["title"], schema["type"], schema["additionalProperties"]) == ("echo", "object", False)
+        assert schema["$schema"].startswith("https://json-schema.org/")
+    for method, what in (("GET", "example"), ("GET", "schema"), ("POST", "validate")):
         status, problem = await api.ask(method, f"/api/v1/adapters/nothing/{what}", json={"config": {}})
         assert (status, problem["error_code"]) == (404, "pipeline_adapter_unknown")
     code, out, _ = await factflow(api, "adapter", "example", "echo")

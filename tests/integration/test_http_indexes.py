@@ -47,6 +47,15 @@ async def test_an_index_is_made_read_measured_rebuilt_and_dropped(api: Api) -> N
         assert (status, problem["error_code"]) == (404, "index_not_found")
 
 
+async def test_advice_is_given_and_nothing_is_done(api: Api) -> None:
+    """The same as management would do without being asked to do it."""
+    status, advised = await api.ask("GET", f"{INDEXES}/recommendations")
+    _, would = await api.ask("POST", f"{INDEXES}/auto-manage", json={"dry_run": True})
+    assert (status, advised["recommendations"]) == (200, would["results"])
+    assert (advised["total"], advised["actionable"]) == (1, 0)
+    assert (await api.ask("GET", INDEXES))[1]["total"] == 0
+
+
 async def test_management_tells_of_every_slot(api: Api) -> None:
     status, told = await api.ask("POST", f"{INDEXES}/auto-manage", json={"dry_run": True})
     assert (status, told["total_count"], told["applied_count"], told["dry_run"]) == (200, 1, 0, True)

@@ -58,6 +58,21 @@ async def test_the_answer_tells_where_the_replay_is(api: Api) -> None:
         assert response.headers["Location"] == f"/api/v1/executions/{started['id']}"
 
 
+async def test_a_preview_says_what_a_dry_run_says(api: Api) -> None:
+    """Obstacles are findings there, too; nothing is started."""
+    execution_id = await parent(api)
+    for to_route, is_replayable in (("second", True), ("nowhere", False)):
+        body = {"from_execution_id": execution_id, "from_stage": "first/kept", "to_route": to_route}
+        status, preview = await api.ask("POST", "/api/v1/replay/preview", json=body)
+        assert (status, preview["is_replayable"]) == (200, is_replayable)
+        assert await api.ask("POST", "/api/v1/replay", json={**body, "dry_run": True}) == (200, preview)
+    body = {"from_execution_id": str(uuid4()), "from_stage": "first/kept", "to_route": "second"}
+    _, preview = await api.ask("POST", "/api/v1/replay/preview", json=body)
+    assert [one["code"] for one in preview["findings"]] == ["execution_not_found"]
+    _, page = await api.ask("GET", "/api/v1/replay/batches")
+    assert page["total"] == 0
+
+
 async def test_replays_are_listed_and_read_as_batches(api: Api) -> None:
     execution_id = await parent(api)
     path = "/api/v1/replay/batches"

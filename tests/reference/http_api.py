@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def tables(document: dict[str, Any]) -> list[str]:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    lines = []
+    operations.sort(key=lambda each: each[1]["tags"][0])
+    lines = [f"There are {len(operations)} operations: {_counted(operations)}.", ""]
     for tag, tagged in groupby(operations, key=lambda each: each[1]["tags"][0]):
         lines += [f"### {tag}", "", "| operation | id | does | errors |", "| --- | --- | --- | --- |"]
         lines += [
@@ -68,6 +70,11 @@ def tables(document: dict[str, Any]) -> list[str]:
         ]
         lines.append("")
     return lines
+
+
+def _counted(operations: list[tuple[str, dict[str, Any]]]) -> str:
+    counts = Counter(operation["tags"][0] for _, operation in operations)
+    return ", ".join(f"{tag} {count}" for tag, count in counts.items())
 
 
 def _scope(operation: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ READING = frozenset(
         "chat_search_semantic",
         "chat_stream",
         "embed_texts",
+        "preview_replay",
         "search",
         "search_hybrid",
         "search_keyword",

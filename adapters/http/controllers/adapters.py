@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
@@ -24,6 +25,16 @@ from domain.findings import UnknownPipelineAdapter
 UseCase = NamedDependency[SkipValidation[Catalogue]]
 ConfigsUseCase = NamedDependency[SkipValidation[AdapterConfigs]]
 AdapterType = Annotated[str, PathParameter(description="The name under which YAML has it.")]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SCHEMA: dict[str, Any] = {
+    "description": "A JSON Schema.",
+    "content": {
+        "application/schema+json": {
+            "schema": {"type": "object"},
+            "example": {"$schema": DIALECT, "type": "object", "properties": {}},
+        }
+    },
+}
 _EXAMPLE: dict[str, Any] = {
     "description": "A pipeline config.",
     "content": {"application/yaml": {"example": 'version: "1.0"\nroutes: {}\n'}},
@@ -52,6 +63,23 @@ class AdaptersController(Controller):
     async def read(self, catalogue: UseCase, adapter_type: AdapterType) -> AdapterResponse:
         """Its version, the package that it came with, and the JSON Schema of its config."""
         return adapter_response(await catalogue.get(adapter_type))
+
+    @get(
+        "/{adapter_type:str}/schema",
+        operation_id="get_adapter_schema",
+        summary="Read the JSON Schema of a pipeline adapter's config",
+        opt={"errors": (UnknownPipelineAdapter,), "answer": _SCHEMA},
+    )
+    async def schema(self, catalogue: UseCase, adapter_type: AdapterType) -> Response[bytes]:
+        """By itself, for an editor or a validator, which must ask for a file of nothing else."""
+        described = await catalogue.get(adapter_type)
+        schema = {
+            "$schema": DIALECT,
+            **described.config_schema,
+            "title": described.type,
+            "description": described.description,
+        }
+        return Response(msgspec.json.encode(schema), media_type="application/schema+json")
 
     @get(
         "/{adapter_type:str}/example",

@@ -141,6 +141,18 @@ class ReplaysController(Controller):
         execution, plan = await _started(replays, parent, request)
         return _created(execution, detached_response(execution, plan, data))
 
+    @post(
+        "/replay/preview",
+        status_code=200,
+        operation_id="preview_replay",
+        summary="Say what a detached replay would do",
+        opt={"errors": (InvalidReplay, ExecutionNotFound)},
+    )
+    async def preview(self, replays: UseCase, data: JSONBody[DetachedReplayRequest]) -> ReplayDryRunResponse:
+        """The same as `dry_run`, whatever that is here: nothing is started, and whoever may read may ask."""
+        plan = await replays.plan(str(data.from_execution_id), detached_request(data))
+        return dry_run_response(plan)
+
     @get(
         "/replay/batches",
         operation_id="list_replay_batches",
