@@ -50,13 +50,14 @@ class Batcher(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         """The result for this item; raises what ``work`` raised for it."""
-        return await self._entered(item)
+        return await self.enter(item)
 
     async def submit_all(self, items: Iterable[Item]) -> Sequence[Result]:
         """The results for these items, which may be done in several batches; raises what the first to fail raised."""
-        return await asyncio.gather(*map(self._entered, items))
+        return await asyncio.gather(*map(self.enter, items))
 
-    def _entered(self, item: Item) -> asyncio.Future[Result]:
+    def enter(self, item: Item) -> asyncio.Future[Result]:
+        """What ``submit`` waits for, without waiting."""
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, result, self._weigh(item) if self._weigh else 0.0))
         if len(self._running) < self._lanes:

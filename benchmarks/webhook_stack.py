@@ -98,7 +98,7 @@ class WebhookStack:
 
     async def number(self, query: str, *values: object) -> float:
         """The one number that a query answers."""
-        async with self.database.transaction() as connection:
+        async with self.database.connection() as connection:
             row = await (await connection.execute(query.encode(), values)).fetchone()
         return 0.0 if row is None or row[0] is None else float(row[0])
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg.types.json import Json
 
+from adapters.postgres.arrays import Uuids
 from adapters.postgres.database import Database
-from adapters.postgres.webhook_rows import (
-    DELIVERY_COLUMNS,
-    DELIVERY_WIDTH,
-    EVENT_COLUMNS,
-    delivery_of,
-    event_of,
-)
+from adapters.postgres.webhook_rows import CLAIM_COLUMNS, claimed_of
 from application.ports.webhook_queue import ClaimedDelivery, Recorded, Room, Standing
 from domain.webhooks.delivery import DeliveryState
+from domain.webhooks.outcome import Failure
 
 # Each subscription's due deliveries are the beginning of a range of the index, however many lie behind it.
 _CLAIM = f"""
@@ -46,7 +41,7 @@ _CLAIM = f"""
     UPDATE webhook_delivery d SET claim_token = %(token)s, due_at = %(until)s, attempts = d.attempts + 1
     FROM found, webhook_event e
     WHERE d.id = ANY (ARRAY(SELECT id FROM found)) AND d.id = found.id AND e.id = d.event_id
-    RETURNING {DELIVERY_COLUMNS}, {EVENT_COLUMNS}, found.version
+    RETURNING {CLAIM_COLUMNS}, found.version
 """  # noqa: S608 (only our own constants are joined)
 
 _RECORD = """
@@ -69,7 +64,7 @@ _RECORD = """
             delivery_id, number, started_at, duration_ms, request_headers, status, response_headers, response_body,
             is_truncated, failure, detail)
         SELECT id, number, started_at, duration_ms, request_headers, last_status, response_headers,
-            decode(response_body, 'base64'), is_truncated, last_failure, detail
+            decode(response_body, 'base64'), coalesce(is_truncated, false), last_failure, detail
         FROM held
         ON CONFLICT DO NOTHING
     ), health AS MATERIALIZED (
@@ -102,35 +97,30 @@ class PostgresWebhookQueue:
     ) -> Sequence[ClaimedDelivery]:
         """See the port."""
         values = {
-            "ids": [room.subscription_id for room in rooms],
+            "ids": Uuids.of(room.subscription_id for room in rooms),
             "most": [room.most for room in rooms],
             "ordered": [room.is_ordered for room in rooms],
             "token": token,
             "now": now,
             "until": until,
         }
-        async with self._database.pipelined() as connection:
-            found = await connection.execute(_CLAIM, values)
-        rows = await found.fetchall()
-        claimed = [
-            ClaimedDelivery(
-                delivery=delivery_of(row), event=event_of(row[DELIVERY_WIDTH:]), token=token, version=row[-1]
-            )
-            for row in rows
-        ]
+        async with self._database.connection() as connection:
+            found = await connection.execute(_CLAIM, values, binary=True)
+            rows = await found.fetchall()
+        claimed = [claimed_of(row, token) for row in rows]
         return sorted(claimed, key=lambda one: one.delivery.position)
 
     async def record(self, recorded: Sequence[Recorded]) -> Sequence[Standing]:
         """See the port."""
-        rows = msgspec.json.encode([_row(one) for one in recorded]).decode()
-        ids = [one.delivery.id for one in recorded]
+        rows = Json([_row(one) for one in recorded])
+        ids = Uuids.of(one.delivery.id for one in recorded)
         failed = {
             one.delivery.subscription_id
             for one in recorded
             if one.delivery.state is not DeliveryState.DELIVERED
         }
         standings: dict[UUID, Standing] = {}
-        async with self._database.pipelined() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(_RECORD, {"rows": rows, "ids": ids})
             if failed:
                 found = await connection.execute(_STANDING, (sorted(failed),))
@@ -140,25 +130,48 @@ class PostgresWebhookQueue:
         return [standings.get(one.delivery.subscription_id, Standing()) for one in recorded]
 
 
-def _row(recorded: Recorded) -> Mapping[str, Any]:
+class _Row(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What ``_RECORD`` reads; what is left out is null, and the body becomes base64."""
+
+    id: UUID
+    token: UUID
+    subscription_id: UUID
+    state: DeliveryState
+    due_at: datetime | None
+    failures: int
+    last_status: int | None
+    last_failure: Failure | None
+    last_attempt_at: datetime | None
+    settled_at: datetime | None
+    number: int
+    started_at: datetime
+    duration_ms: float
+    request_headers: Mapping[str, str]
+    response_headers: Mapping[str, str]
+    response_body: bytes
+    is_truncated: bool = False
+    detail: str | None = None
+
+
+def _row(recorded: Recorded) -> _Row:
     delivery, attempt, answer = recorded.delivery, recorded.attempt, recorded.attempt.answer
-    return {
-        "id": delivery.id,
-        "token": recorded.token,
-        "subscription_id": delivery.subscription_id,
-        "state": delivery.state.value,
-        "due_at": delivery.due_at,
-        "failures": delivery.failures,
-        "last_status": delivery.last_status,
-        "last_failure": answer.failure and answer.failure.value,
-        "last_attempt_at": delivery.last_attempt_at,
-        "settled_at": delivery.settled_at,
-        "number": attempt.number,
-        "started_at": attempt.started_at,
-        "duration_ms": attempt.duration_ms,
-        "request_headers": dict(attempt.request_headers),
-        "response_headers": dict(answer.headers),
-        "response_body": base64.b64encode(answer.body).decode(),
-        "is_truncated": answer.is_truncated,
-        "detail": answer.detail,
-    }
+    return _Row(
+        id=delivery.id,
+        token=recorded.token,
+        subscription_id=delivery.subscription_id,
+        state=delivery.state,
+        due_at=delivery.due_at,
+        failures=delivery.failures,
+        last_status=delivery.last_status,
+        last_failure=answer.failure,
+        last_attempt_at=delivery.last_attempt_at,
+        settled_at=delivery.settled_at,
+        number=attempt.number,
+        started_at=attempt.started_at,
+        duration_ms=attempt.duration_ms,
+        request_headers=attempt.request_headers,
+        response_headers=answer.headers,
+        response_body=answer.body,
+        is_truncated=answer.is_truncated,
+        detail=answer.detail,
+    )

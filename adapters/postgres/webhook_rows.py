@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.postgres.database import Connection
 from application.ports.sealer import Sealer
+from application.ports.webhook_queue import ClaimedDelivery
 from domain.message import Settlement
 from domain.webhooks.delivery import Answer, Attempt, Delivery, DeliveryFilter, DeliveryState
 from domain.webhooks.event import WebhookEvent
@@ -31,10 +32,17 @@ DELIVERY_COLUMNS = """
     d.id, d.subscription_id, d.event_id, d.event_type, d.occurred_at, d.state, d.due_at, d.position, d.attempts,
     d.failures, d.last_status, d.last_failure, d.last_attempt_at, d.settled_at
 """
+
 DELIVERY_WIDTH = 14
 
 EVENT_COLUMNS = """
     e.id, e.type, e.occurred_at, e.config_id, e.execution_id, e.route_id, e.adapter_name, e.data
+"""
+
+# What an event says of its delivery too, and what is the same of all that is claimed, is not read twice.
+CLAIM_COLUMNS = f"""
+    d.id, d.subscription_id, d.due_at, d.position, d.attempts, d.failures, d.last_status, d.last_failure,
+    d.last_attempt_at, {EVENT_COLUMNS}
 """
 
 ATTEMPT_COLUMNS = """
@@ -122,6 +130,26 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         last_attempt_at=row[12],
         settled_at=row[13],
     )
+
+
+def claimed_of(row: Sequence[Any], token: UUID) -> ClaimedDelivery:
+    """A delivery that is claimed, and so pending, from the columns of ``CLAIM_COLUMNS`` and a version behind them."""
+    event = event_of(row[9:])
+    delivery = Delivery(
+        id=row[0],
+        subscription_id=row[1],
+        event_id=event.id,
+        event_type=event.type,
+        occurred_at=event.occurred_at,
+        due_at=row[2],
+        position=row[3],
+        attempts=row[4],
+        failures=row[5],
+        last_status=row[6],
+        last_failure=None if row[7] is None else Failure(row[7]),
+        last_attempt_at=row[8],
+    )
+    return ClaimedDelivery(delivery=delivery, event=event, token=token, version=row[-1])
 
 
 def event_of(row: Sequence[Any]) -> WebhookEvent:

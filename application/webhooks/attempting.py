@@ -12,11 +12,12 @@ from application.ports.webhook_sender import WebhookRequest, WebhookSender
 from domain.webhooks.delivery import Attempt
 from domain.webhooks.event import body_of
 from domain.webhooks.event_types import TEST
+from domain.webhooks.outcome import Outcome
 from domain.webhooks.schedule import NO_RETRIES, RetrySchedule, retry_after_seconds
-from domain.webhooks.signature import SIGNING_HEADERS, signed_headers
+from domain.webhooks.signature import REDACTED, redacted, signed_headers
 from domain.webhooks.subscription import Subscription
 
-REDACTED = "***"
+_CONTENT = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,12 @@ class Attempting:
             body=body,
             at=started_at,
         )
-        headers = {**subscription.headers, "Content-Type": "application/json", **signed}
         answer = await self.sender.send(
             WebhookRequest(
-                url=subscription.url, headers=headers, body=body, timeout_seconds=subscription.timeout_seconds
+                url=subscription.url,
+                headers={**subscription.headers, **_CONTENT, **signed},
+                body=body,
+                timeout_seconds=subscription.timeout_seconds,
             )
         )
         took, now = self.clock.monotonic() - began, self.clock.now()
@@ -64,22 +67,23 @@ class Attempting:
             number=claim.delivery.attempts,
             started_at=started_at,
             duration_ms=took * 1000,
-            request_headers=_shown(headers, subscription),
+            request_headers={**_shown(subscription.headers), **_CONTENT, **redacted(signed)},
             answer=answer,
         )
         delivery = claim.delivery.attempted(
-            answer, at=now, schedule=schedule, randomness=self.ids.randomness(), retry_after=wish
+            answer,
+            at=now,
+            schedule=schedule,
+            randomness=self.ids.randomness() if answer.outcome is Outcome.RETRY else 0.0,
+            retry_after=wish,
         )
         recorded = Recorded(delivery=delivery, token=claim.token, attempt=attempt)
         return Tried(recorded=recorded, took=took, retry_after=wish)
 
 
-def _shown(headers: Mapping[str, str], subscription: Subscription) -> Mapping[str, str]:
-    """Headers as people may see them: a custom one may hold a key as well as a signature may."""
-    return {
-        name: REDACTED if name in subscription.headers or name.lower() in SIGNING_HEADERS else value
-        for name, value in headers.items()
-    }
+def _shown(custom: Mapping[str, str]) -> Mapping[str, str]:
+    """An endpoint's own headers as people may see them: one may hold a key as well as a signature may."""
+    return dict.fromkeys(custom, REDACTED)
 
 
 def _header(headers: Mapping[str, str], wanted: str) -> str | None:

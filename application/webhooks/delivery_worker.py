@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from application.batcher import Batcher
 from application.ports.event_bus import EventBus
-from application.ports.webhook_queue import ClaimedDelivery, Recorded, Standing, WebhookQueue
+from application.ports.webhook_queue import ClaimedDelivery, WebhookQueue
 from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.attempting import Attempting, Tried
 from application.webhooks.care import EndpointCare
 from application.webhooks.endpoint import Endpoint
+from application.webhooks.recording import Recording
+from application.webhooks.under_way import UnderWay
 from domain.errors import FactflowError, NotFound, Unavailable
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,7 @@ log = logging.getLogger(__name__)
 MOST_OUT = 500
 """Requests under way, of all endpoints together."""
 MOST_UNRECORDED = 2000
-"""Deliveries taken up and not yet done with, requests under way among them."""
-RECORDS_AT_ONCE = 500
-RECORD_TRIES = 5
+"""Deliveries sent and not yet recorded, with requests under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +57,24 @@ class DeliveryWorker:
     events: EventBus
     settings: WorkerSettings = field(default_factory=WorkerSettings)
     _endpoints: dict[UUID, Endpoint] = field(default_factory=dict)
-    _sending: set[asyncio.Task[None]] = field(default_factory=set)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _out: int = 0
     _is_closing: bool = False
     _looked_at: float | None = None
-    _records: Batcher[Recorded, Standing] = field(init=False)
+    _under_way: UnderWay = field(init=False)
+    _recording: Recording = field(init=False)
 
     def __post_init__(self) -> None:
-        self._records = Batcher(self.queue.record, size=RECORDS_AT_ONCE, pause=self.settings.record_seconds)
+        self._under_way = UnderWay(most=MOST_UNRECORDED, has_room=self._woken.set)
+        self._recording = Recording(
+            queue=self.queue,
+            care=self.care,
+            under_way=self._under_way,
+            changed=self.wake,
+            pause=self.settings.record_seconds,
+            retry_seconds=self.settings.poll_seconds,
+        )
 
     async def __aenter__(self) -> Self:
         self._is_closing = False
@@ -87,12 +93,8 @@ class DeliveryWorker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._sending:
-            _, late = await asyncio.wait(self._sending, timeout=self.settings.grace_seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        await self._records.close()
+        await self._under_way.close(self.settings.grace_seconds)
+        await self._recording.close()
 
     def wake(self) -> None:
         """Look at once for subscriptions that have changed and deliveries that are due."""
@@ -175,52 +177,50 @@ class DeliveryWorker:
         return len(claims)
 
     def _send_waiting(self, endpoint: Endpoint) -> None:
-        while not (self._is_full or self._is_closing):
-            claim = endpoint.next(self.attempting.clock.monotonic())
-            if claim is None:
-                return
+        """Send side by side what waits, as far as there is room; each request is followed by the next that waits."""
+        while (claim := self._next(endpoint)) is not None:
+            self._under_way.begin(self._deliver(endpoint, claim))
+
+    def _next(self, endpoint: Endpoint) -> ClaimedDelivery | None:
+        if self._is_closing or self._is_full:
+            return None
+        claim = endpoint.next(self.attempting.clock.monotonic())
+        if claim is not None:
             endpoint.in_flight += 1
             self._out += 1
-            task = asyncio.create_task(self._deliver(endpoint, claim))
-            self._sending.add(task)
-            task.add_done_callback(self._done)
+        return claim
 
     @property
     def _is_full(self) -> bool:
-        return self._out >= MOST_OUT or len(self._sending) >= MOST_UNRECORDED
+        return self._out >= MOST_OUT or self._under_way.is_full
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        was_full = self._is_full
-        self._sending.discard(task)
-        if was_full:
-            self._woken.set()
-
-    async def _deliver(self, endpoint: Endpoint, claim: ClaimedDelivery) -> None:
-        is_ordered = endpoint.subscription.is_ordered
-        try:
+    async def _deliver(self, endpoint: Endpoint, claim: ClaimedDelivery | None) -> None:
+        """Send a delivery and then what waits for the same endpoint, one after the other."""
+        while claim is not None:
+            is_ordered = endpoint.subscription.is_ordered
             try:
                 tried = await self._attempt(endpoint, claim)
+                if tried is not None and is_ordered:
+                    await self._recording.note(tried)
+                elif tried is not None:
+                    # Writing down what came of it is no reason to let the endpoint wait, unless its order depends on it.
+                    self._recording.begin(tried)
+            except FactflowError as error:
+                log.warning("webhook delivery %s is left for later: %s", claim.delivery.id, error.message)
+            except Exception:
+                log.exception("webhook delivery %s failed by a defect", claim.delivery.id)
             finally:
-                # Writing down what came of it is no reason to let the endpoint wait, unless its order depends on that.
-                if not is_ordered:
-                    self._leave(endpoint)
-            if tried is not None:
-                await self._note(endpoint, tried)
-        except FactflowError as error:
-            log.warning("webhook delivery %s is left for later: %s", claim.delivery.id, error.message)
-        except Exception:
-            log.exception("webhook delivery %s failed by a defect", claim.delivery.id)
-        finally:
-            if is_ordered:
-                self._leave(endpoint)
+                claim = self._leave(endpoint)
 
-    def _leave(self, endpoint: Endpoint) -> None:
+    def _leave(self, endpoint: Endpoint) -> ClaimedDelivery | None:
+        """One request of an endpoint is over; returns what is to be sent in its stead."""
         was_full = self._is_full
         endpoint.in_flight -= 1
         self._out -= 1
-        self._send_waiting(endpoint)
+        claim = self._next(endpoint)
         if was_full or endpoint.room(self.attempting.clock.monotonic()) is not None:
             self._woken.set()
+        return claim
 
     async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> Tried | None:
         subscription = endpoint.subscription
@@ -237,19 +237,6 @@ class DeliveryWorker:
             retry_after=tried.retry_after,
         )
         return tried
-
-    async def _note(self, endpoint: Endpoint, tried: Tried) -> None:
-        standing = await self._record(tried)
-        outcome = tried.recorded.attempt.answer.outcome
-        if await self.care.after(endpoint.subscription.id, outcome, standing):
-            self.wake()
-
-    async def _record(self, tried: Tried) -> Standing:
-        for _ in range(RECORD_TRIES):
-            with suppress(Unavailable):
-                return await self._records.submit(tried.recorded)
-            await self.attempting.clock.sleep(self.settings.poll_seconds)
-        return await self._records.submit(tried.recorded)
 
     async def _rest(self) -> None:
         """Wait until something has happened, or may have happened elsewhere."""

@@ -11,10 +11,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 PREFIX = "whsec_"
-SIGNING_HEADERS = frozenset({"webhook-signature", "x-factflow-signature"})
-"""Headers, in lower case, whose values are not shown afterwards."""
+REDACTED = "***"
+_REDACTED_SIGNATURES = {"webhook-signature": REDACTED, "X-Factflow-Signature": REDACTED}
+KEYS_KEPT = 1000
 
 
 def standard_key(secret: str) -> bytes:
@@ -39,14 +41,34 @@ def signed_headers(
     """
     timestamp = str(int(at.timestamp()))
     signed = b".".join((delivery_id.encode(), timestamp.encode(), body))
-    signatures = (
-        base64.b64encode(hmac.digest(standard_key(secret), signed, hashlib.sha256)) for secret in secrets
-    )
+    signatures = (base64.b64encode(_digest(_keyed(secret), signed)) for secret in secrets)
     return {
         "webhook-id": delivery_id,
         "webhook-timestamp": timestamp,
         "webhook-signature": " ".join("v1," + signature.decode() for signature in signatures),
         "X-Factflow-Event": event_type,
         "X-Factflow-Delivery": delivery_id,
-        "X-Factflow-Signature": "sha256=" + hmac.digest(secrets[-1].encode(), body, hashlib.sha256).hex(),
+        "X-Factflow-Signature": "sha256=" + _digest(_keyed_plainly(secrets[-1]), body).hex(),
     }
+
+
+def redacted(signed: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers of ``signed_headers`` as people may see them."""
+    return {**signed, **_REDACTED_SIGNATURES}
+
+
+# To begin with a key takes longer than to go through a kilobyte, so what has begun with a key is copied.
+@lru_cache(KEYS_KEPT)
+def _keyed(secret: str) -> hmac.HMAC:
+    return hmac.new(standard_key(secret), digestmod=hashlib.sha256)
+
+
+@lru_cache(KEYS_KEPT)
+def _keyed_plainly(secret: str) -> hmac.HMAC:
+    return hmac.new(secret.encode(), digestmod=hashlib.sha256)
+
+
+def _digest(keyed: hmac.HMAC, content: bytes) -> bytes:
+    signing = keyed.copy()
+    signing.update(content)
+    return signing.digest()

@@ -155,6 +155,16 @@ async def test_an_endpoint_that_is_down_is_asked_ever_less() -> None:
         assert {one.state for one in post.of(subscription)} == {DELIVERED}
 
 
+async def test_a_worker_that_leaves_has_written_down_what_it_sent() -> None:
+    """Though much is gathered before it is written."""
+    async with working(settings=WorkerSettings(record_seconds=0.3, poll_seconds=60)) as post:
+        subscription = await post.subscribed()
+        await post.happened(20)
+        await post.happened(20)  # these wait for the pause after the first ones to end
+        assert len(post.sent()) == 40
+    assert {one.state for one in post.of(subscription)} == {DELIVERED}
+
+
 async def test_a_rate_is_kept() -> None:
     """However much waits."""
     async with working(settings=WorkerSettings(record_seconds=0, poll_seconds=1)) as post:
