@@ -20,9 +20,9 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_URL_CHARACTERS = 2048
-_HOST_NAME = re.compile(
-    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?"
-)
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
+_BRACKETED = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")
 _LOOKS_NUMERIC = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?")
 
 _SPECIAL_V4 = [
@@ -133,7 +133,10 @@ def destination(url: str, policy: OutboundPolicy) -> Destination:
         raise InvalidUrl("the address must have no user, no fragment and a port that can be")
     if scheme == "http" and not policy.is_http_allowed:
         raise DestinationRefused("the address must begin with https://: plain http is not allowed here")
-    address = _literal(host, is_bracketed=parts.netloc.startswith("["))
+    is_bracketed = parts.netloc.startswith("[")
+    if is_bracketed and not _BRACKETED.fullmatch(parts.netloc):
+        raise InvalidUrl("nothing but a port may follow an address in brackets")
+    address = _literal(host, is_bracketed=is_bracketed)
     if address is not None:
         require_public([address], policy)
     return Destination(

@@ -11,7 +11,14 @@ from ipaddress import IPv6Address, ip_address
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from domain.outbound import Address, DestinationRefused, OutboundPolicy, destination, require_public
+from domain.outbound import (
+    Address,
+    DestinationRefused,
+    InvalidUrl,
+    OutboundPolicy,
+    destination,
+    require_public,
+)
 
 LOOKUP_THREADS = 32
 Lookup = Callable[[str], Awaitable[Sequence[Address]]]
@@ -80,8 +87,11 @@ def guarded_url(url: str, policy: OutboundPolicy) -> URL:
     are a way in, so the host must be the same to both.
     """
     judged = destination(url, policy)
-    parsed = URL(url, encoded=True)
-    read = (parsed.scheme.lower(), (parsed.raw_host or "").lower(), parsed.port)
+    try:
+        parsed = URL(url, encoded=True)
+        read = (parsed.scheme.lower(), (parsed.raw_host or "").lower(), parsed.port)
+    except ValueError as error:
+        raise InvalidUrl(f"the address cannot be read: {error}") from error
     if read != (judged.scheme, judged.host, judged.port):
         raise DestinationRefused("the address can be read in two ways")
     return parsed

@@ -84,10 +84,11 @@ class MemoryWebhookSubscriptions:
         if before.version != expected_version:
             raise SubscriptionChanged
         is_back = subscription.is_enabled and not before.is_enabled
+        is_fresh = is_back or subscription.url != before.url
         self.store.subscriptions[subscription.id] = replace(
             subscription,
-            failing_since=None if is_back else before.failing_since,
-            warned_at=None if is_back else subscription.warned_at,
+            failing_since=None if is_fresh else before.failing_since,
+            warned_at=None if is_fresh else subscription.warned_at,
         )
         if not subscription.is_enabled:
             for one in self.store.of_subscription(subscription.id):

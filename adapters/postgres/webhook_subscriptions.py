@@ -29,8 +29,10 @@ _REPLACE = """
         execution_id = %(execution_id)s, route_id = %(route_id)s, adapter_name = %(adapter_name)s, sealed = %(sealed)s,
         requests_per_second = %(requests_per_second)s, timeout_seconds = %(timeout_seconds)s,
         is_ordered = %(is_ordered)s, disabled_at = %(disabled_at)s, disabled_reason = %(disabled_reason)s,
-        failing_since = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled THEN NULL ELSE failing_since END,
-        warned_at = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled THEN NULL ELSE %(warned_at)s::timestamptz END,
+        failing_since = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled OR url <> %(url)s THEN NULL
+            ELSE failing_since END,
+        warned_at = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled OR url <> %(url)s THEN NULL
+            ELSE %(warned_at)s::timestamptz END,
         is_enabled = %(is_enabled)s, version = %(version)s, updated_at = %(updated_at)s
     WHERE id = %(id)s AND version = %(expected_version)s
 """

@@ -30,7 +30,8 @@ class WebhookSubscriptions(Protocol):
         """Put a subscription in place of the one of a version; raises SubscriptionNotFound, SubscriptionChanged.
 
         The event is published with it, or neither happens. What is pending for a subscription that is not enabled
-        becomes skipped. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again.
+        becomes skipped. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again
+        or has another address.
         """
         ...
 

@@ -21,6 +21,9 @@ from domain.webhooks.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
+TRIES = 5
+"""How often a subscription is looked at again when somebody else has changed it at the same moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointCare:
@@ -34,28 +37,38 @@ class EndpointCare:
     async def after(self, subscription_id: UUID, outcome: Outcome, standing: Standing) -> bool:
         """Do what an attempt calls for; returns whether the subscription was changed."""
         now = self.clock.now()
-        if outcome is Outcome.GONE:
-            return await self._change(subscription_id, Care.DISABLE, DISABLED_AS_GONE, now)
-        if outcome is Outcome.DELIVERED or standing.failing_since is None:
+        if self._due(outcome, standing, now) is Care.NOTHING:
             return False
-        care = self.rules.care(standing.failing_since, standing.warned_at, now=now)
-        if care is Care.NOTHING:
-            return False
-        hours = (now - standing.failing_since).total_seconds() / 3600
-        return await self._change(
-            subscription_id, care, f"every attempt has failed for {hours:.0f} hours", now
-        )
-
-    async def _change(self, subscription_id: UUID, care: Care, reason: str, now: datetime) -> bool:
-        try:
-            before = await self.subscriptions.get(subscription_id)
-            if not before.is_enabled or (care is Care.WARN and before.warned_at is not None):
+        url: str | None = None
+        for _ in range(TRIES):
+            try:
+                before = await self.subscriptions.get(subscription_id)
+                url = url or before.url
+                if before.url != url:
+                    return False  # it is another endpoint by now
+                return await self._see_to(before, outcome, now)
+            except Conflict:
+                continue  # somebody else changed it just now
+            except NotFound:
                 return False
-            after, event = self._cared_for(before, care, reason, now)
-            await self.subscriptions.replace(after, expected_version=before.version, event=event)
-        except (Conflict, NotFound):
-            return False  # somebody else changed it just now; the next failure looks again
-        log.warning("webhook subscription %s: %s, %s", subscription_id, care, reason)
+        log.warning("webhook subscription %s changes too often to be seen to", subscription_id)
+        return False
+
+    def _due(self, outcome: Outcome, standing: Standing | Subscription, now: datetime) -> Care:
+        if outcome is Outcome.GONE:
+            return Care.DISABLE
+        if outcome is Outcome.DELIVERED or standing.failing_since is None:
+            return Care.NOTHING
+        return self.rules.care(standing.failing_since, standing.warned_at, now=now)
+
+    async def _see_to(self, before: Subscription, outcome: Outcome, now: datetime) -> bool:
+        care = self._due(outcome, before, now)
+        if care is Care.NOTHING or not before.is_enabled:
+            return False
+        reason = DISABLED_AS_GONE if outcome is Outcome.GONE else _reason(before, now)
+        after, event = self._cared_for(before, care, reason, now)
+        await self.subscriptions.replace(after, expected_version=before.version, event=event)
+        log.warning("webhook subscription %s: %s, %s", before.id, care, reason)
         return True
 
     def _cared_for(
@@ -66,3 +79,8 @@ class EndpointCare:
             return after, disabled_event(after, self.ids.new_id())
         event = endpoint_event(FAILING, before, self.ids.new_id(), at=now, reason=reason)
         return replace(before, warned_at=now, version=before.version + 1, updated_at=now), event
+
+
+def _reason(failing: Subscription, now: datetime) -> str:
+    seconds = 0.0 if failing.failing_since is None else (now - failing.failing_since).total_seconds()
+    return f"every attempt has failed for {seconds / 3600:.0f} hours"

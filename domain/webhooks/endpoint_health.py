@@ -27,7 +27,10 @@ class Care(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisableRules:
-    """Every attempt has failed for so many seconds: then it is warned of, once, and later disabled."""
+    """Every attempt has failed for so many seconds: then it is warned of, once, and later disabled.
+
+    From the warning to the end there is always as long as lies between the two, however seldom there is something to send.
+    """
 
     warn_after: float = 2.5 * 86_400.0
     disable_after: float = 5.0 * 86_400.0
@@ -37,4 +40,6 @@ class DisableRules:
         seconds = (now - failing_since).total_seconds()
         if warned_at is None:
             return Care.WARN if seconds >= self.warn_after else Care.NOTHING
-        return Care.DISABLE if seconds >= self.disable_after else Care.NOTHING
+        since_warned = (now - warned_at).total_seconds()
+        is_over = seconds >= self.disable_after and since_warned >= self.disable_after - self.warn_after
+        return Care.DISABLE if is_over else Care.NOTHING

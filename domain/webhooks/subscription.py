@@ -132,8 +132,13 @@ class Subscription:
         )
 
     def changed(self, changes: Mapping[str, Any], *, at: datetime) -> Subscription:
-        """The subscription with other values of some fields, in its next version; raises InvalidSubscription."""
-        return replace(self, **changes, **self._next(at))
+        """The subscription with other values of some fields, in its next version; raises InvalidSubscription.
+
+        Another address has not failed yet.
+        """
+        is_elsewhere = changes.get("url", self.url) != self.url
+        fresh = {"failing_since": None, "warned_at": None} if is_elsewhere else {}
+        return replace(self, **(fresh | dict(changes)), **self._next(at))
 
     def _next(self, at: datetime) -> dict[str, Any]:
         return {"version": self.version + 1, "updated_at": at}

@@ -80,6 +80,17 @@ async def test_a_subscription_that_is_enabled_again_has_no_history_of_failures(d
     assert (back.is_enabled, back.failing_since, back.warned_at) == (True, None, None)
 
 
+async def test_another_address_does_not_inherit_failures(desk: Desk) -> None:
+    """Nor the warning of them, whatever the one who changes it has read."""
+    kept = await desk.subscribed()
+    await desk.deliveries.publish(an_event())
+    stale = replace(kept, warned_at=at(4), url="https://example.org/other", version=2)
+    await desk.record(*await desk.claim(kept), answer=BROKEN, now=3)
+    await desk.subscriptions.replace(stale, expected_version=1)
+    seen = await desk.subscriptions.get(kept.id)
+    assert (seen.url, seen.failing_since, seen.warned_at) == (stale.url, None, None)
+
+
 async def test_a_removed_subscription_takes_its_deliveries_along(desk: Desk) -> None:
     """And nobody else's."""
     kept, gone = await desk.subscribed(), await desk.subscribed()

@@ -110,9 +110,9 @@ def recorded(claim: ClaimedDelivery, answer: Answer, now: float) -> Recorded:
     )
 
 
-def memory_desk() -> Desk:
+def memory_desk(store: WebhookStore | None = None) -> Desk:
     """Webhooks in memory."""
-    store = WebhookStore()
+    store = store or WebhookStore()
     return Desk(MemoryWebhookSubscriptions(store), MemoryWebhookDeliveries(store), MemoryWebhookQueue(store))
 
 

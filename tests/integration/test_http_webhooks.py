@@ -105,6 +105,7 @@ async def test_a_subscription_is_changed_in_the_version_that_was_read(api: Api) 
         ({"url": "https://[::ffff:169.254.169.254]/"}, 403, "destination_refused"),
         ({"url": "https://2130706433/"}, 400, "invalid_url"),
         ({"url": "nonsense"}, 400, "invalid_url"),
+        ({"url": "https://[2606:4700::1111]x/"}, 400, "invalid_url"),
         ({"event_types": ["execution.exploded"]}, 400, "unknown_event_type"),
         ({"event_types": []}, 422, "validation_failed"),
         ({"secret": ""}, 422, "validation_failed"),

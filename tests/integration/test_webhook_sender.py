@@ -190,6 +190,7 @@ async def test_a_sender_that_is_not_open_says_so() -> None:
         "http://8.8.8.8#@127.0.0.1/",
         "http://127.0.0.1%2f@8.8.8.8/",
         "http://0x7f.1/",
+        "https://[2606:4700::1111]x/",
     ],
 )
 def test_what_two_parsers_could_read_differently_goes_nowhere(url: str) -> None:

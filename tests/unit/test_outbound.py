@@ -95,6 +95,7 @@ def test_other_writings_of_an_ipv4_address_are_no_addresses(host: str) -> None:
         "", "example.org", "ftp://example.org/", "file:///etc/passwd", "https://", "https:///x", "https://user@example.org/",
         "https://user:secret@example.org/", "https://example.org:0/", "https://example.org:99999/", "https://exam ple.org/",
         "https://example.org\\@127.0.0.1/", "https://example.org/\n", "https://[::1", "https://[v1.a]/", "https://[1.2.3.4]/",
+        "https://[2606:4700::1111]x/", "https://[2606:4700::1111]x:443/", f"https://{'a' * 64}.example.org/",
         "https://１２７.0.0.1/", "https://bücher.example/", "https://example..org/", "https://-a.org/", "https://a" + "b" * 2048,
         "https://example.org/#part", "gopher://127.0.0.1/",
     ],

@@ -201,7 +201,9 @@ def test_an_endpoint_is_warned_of_before_it_is_disabled() -> None:
     later = NOW + timedelta(days=7)
     assert rules.care(NOW, None, now=NOW + timedelta(seconds=9)) is Care.NOTHING
     assert rules.care(NOW, None, now=later) is Care.WARN
-    assert rules.care(NOW, later, now=later) is Care.DISABLE
+    assert rules.care(NOW, NOW + timedelta(seconds=10), now=later) is Care.DISABLE
+    assert rules.care(NOW, later, now=later + timedelta(seconds=9)) is Care.NOTHING
+    assert rules.care(NOW, later, now=later + timedelta(seconds=10)) is Care.DISABLE
     assert rules.care(NOW, NOW, now=NOW + timedelta(seconds=19)) is Care.NOTHING
 
 
