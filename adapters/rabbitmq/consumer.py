@@ -10,6 +10,7 @@ from contextlib import suppress
 import aiormq
 from aiormq.abc import DeliveredMessage
 
+from adapters.rabbitmq.closing import close_channel
 from adapters.rabbitmq.envelopes import EnvelopeUnreadable, decoded
 from adapters.rabbitmq.tending import lost_with
 from adapters.rabbitmq.translation import RabbitUnavailable, translating
@@ -80,8 +81,7 @@ class Consumer:
         self._is_closed = True
         if self._teller is not None:
             await asyncio.wait([self._teller])
-        if not self._channel.is_closed:
-            await self._channel.close()
+        await close_channel(self._channel)
 
     async def _take(self, message: DeliveredMessage) -> None:
         tag = message.delivery_tag

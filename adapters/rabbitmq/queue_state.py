@@ -10,6 +10,7 @@ import aiormq
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pamqp.common import FieldTable
 
+from adapters.rabbitmq.closing import close_channel
 from adapters.rabbitmq.control import Control
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,7 @@ class QueueState:
         except ChannelNotFoundEntity:
             self.tell_lost()
         finally:
-            if not channel.is_closed:
-                await channel.close()
+            await close_channel(channel)
 
     def tell_lost(self) -> None:
         """The queue is gone with all in it."""

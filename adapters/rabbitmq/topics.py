@@ -11,6 +11,7 @@ import aiormq
 import msgspec
 from aiormq.abc import DeliveredMessage
 
+from adapters.rabbitmq.closing import close_channel
 from adapters.rabbitmq.control import Control
 from adapters.rabbitmq.line import Line
 from adapters.rabbitmq.queue_arguments import listener_arguments
@@ -129,5 +130,4 @@ class _Ear:
         self._channel = channel
 
     async def close(self) -> None:
-        if not self._channel.is_closed:
-            await self._channel.close()
+        await close_channel(self._channel)

@@ -132,6 +132,26 @@ async def test_nothing_is_lost_when_the_line_is_cut_while_publishing(
     assert failures
 
 
+async def test_who_ends_a_subscription_and_does_not_wait_disturbs_no_other(
+    queue: RabbitMessageQueue, line: tuple[Link, str], name: str
+) -> None:
+    """A channel that is ordered to close twice costs the connection, and with it every consumer of the process."""
+    link, _ = line
+    async with queue.subscribe(name, prefetch=3) as other, queue.subscribe(f"{name}-2", prefetch=3) as ended:
+        consumer = other.consumer
+        link.latency = 0.1
+        closing = asyncio.ensure_future(ended.close())
+        await asyncio.sleep(0.05)
+        await ended.close()
+        await closing
+        await asyncio.sleep(0.3)
+        link.latency = 0.0
+        await queue.publish(name, sent := envelopes(2))
+        await all_received(other, sent)
+        assert other.consumer is consumer
+    await queue.delete(f"{name}-2")
+
+
 async def test_a_line_that_has_fallen_silent_is_given_up(line: tuple[Link, str], name: str) -> None:
     """Nothing is closed, and nothing comes: noticed by asking, long before a heartbeat would be missed."""
     link, url = line
