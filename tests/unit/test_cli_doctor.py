@@ -117,6 +117,7 @@ def test_the_report_reads_well_and_parses() -> None:
     assert json.loads(as_json(checks))["ok"] is False
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_what_it_found(tmp_path: Path) -> None:
     """Exit code 1 when a server could not run; it is run in a process of its own."""
     command = [

@@ -59,6 +59,7 @@ def test_times_that_the_format_lacks_become_the_nearest_it_has(year: int, told: 
         assert file.infolist()[0].date_time[0] == told
 
 
+@pytest.mark.slow
 def test_more_entries_than_old_readers_count_are_all_there() -> None:
     content = written([(str(number), []) for number in range(70_000)])
     with zipfile.ZipFile(io.BytesIO(content)) as file:
