@@ -166,10 +166,18 @@ async def _beginning(response: aiohttp.ClientResponse, seconds: float) -> tuple[
 
 def _kept(response: aiohttp.ClientResponse) -> dict[str, str]:
     kept = list(response.headers.items())[:MAX_KEPT_HEADERS]
-    return {name[:MAX_KEPT_CHARACTERS]: value[:MAX_KEPT_CHARACTERS] for name, value in kept}
+    return {_storable(name): _storable(value) for name, value in kept}
+
+
+def _storable(text: str) -> str:
+    """The beginning of a text, with a question mark for each byte that is no UTF-8, and without what no database takes."""
+    cut = text[:MAX_KEPT_CHARACTERS]
+    if cut.isascii() and cut.isprintable():
+        return cut
+    return cut.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _failed(error: Exception) -> Answer:
     failure = next((failure for kind, failure in _FAILURES if isinstance(error, kind)), Failure.PROTOCOL)
     text = str(error) or type(error).__name__
-    return Answer(failure=failure, detail=text.replace("\0", "")[:MAX_KEPT_CHARACTERS])
+    return Answer(failure=failure, detail=_storable(text))

@@ -205,6 +205,15 @@ class MemoryWebhookQueue:
             if self.store.subscriptions[room.subscription_id].is_enabled
         ]
 
+    async def release(self, claims: Sequence[ClaimedDelivery], *, now: datetime) -> None:
+        """See the port."""
+        for claim in claims:
+            held = self.store.deliveries.get(claim.delivery.id)
+            is_held = self.store.tokens.get(claim.delivery.id) == claim.token
+            if held is not None and is_held and held.state is DeliveryState.PENDING:
+                self.store.deliveries[held.id] = replace(held, due_at=now, attempts=held.attempts - 1)
+                del self.store.tokens[held.id]
+
     async def record(self, recorded: Sequence[Recorded]) -> Sequence[Standing]:
         """See the port."""
         for one in recorded:

@@ -83,6 +83,15 @@ _RECORD = """
     FROM held g WHERE d.id = ANY (%(ids)s) AND d.id = g.id AND g.is_current
 """
 
+_RELEASE = """
+    UPDATE webhook_delivery d SET due_at = %(now)s, attempts = d.attempts - 1, claim_token = NULL
+    FROM (
+        SELECT w.id FROM unnest(%(ids)s::uuid[], %(tokens)s::uuid[]) AS g (id, token)
+        JOIN webhook_delivery w ON w.id = g.id AND w.claim_token = g.token AND w.state = 'pending'
+        ORDER BY w.id FOR UPDATE OF w
+    ) AS held WHERE d.id = held.id
+"""
+
 _STANDING = "SELECT id, failing_since, warned_at FROM webhook_subscription WHERE id = ANY (%s)"
 
 
@@ -109,6 +118,16 @@ class PostgresWebhookQueue:
             rows = await found.fetchall()
         claimed = [claimed_of(row, token) for row in rows]
         return sorted(claimed, key=lambda one: one.delivery.position)
+
+    async def release(self, claims: Sequence[ClaimedDelivery], *, now: datetime) -> None:
+        """See the port."""
+        values = {
+            "ids": [claim.delivery.id for claim in claims],
+            "tokens": [claim.token for claim in claims],
+            "now": now,
+        }
+        async with self._database.pipelined() as connection:
+            await connection.execute(_RELEASE, values)
 
     async def record(self, recorded: Sequence[Recorded]) -> Sequence[Standing]:
         """See the port."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -39,6 +39,11 @@ class Recorded:
     token: UUID
     attempt: Attempt
 
+    def without_answer(self) -> Recorded:
+        """The same without what the endpoint said besides its status."""
+        bare = replace(self.attempt.answer, headers={}, body=b"", detail="the answer could not be kept")
+        return replace(self, attempt=replace(self.attempt, answer=bare))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -63,6 +68,13 @@ class WebhookQueue(Protocol):
         Nobody else gets them until the moment ``until``; then they are due again. Each claim counts as an attempt. Of an
         ordered subscription only its very earliest pending delivery is to be had, and nothing while that is claimed or
         not yet due.
+        """
+        ...
+
+    async def release(self, claims: Sequence[ClaimedDelivery], *, now: datetime) -> None:
+        """Give back claims whose requests were never sent: they are due now, and were no attempts.
+
+        Claims that hold no more are passed over.
         """
         ...
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 from application.ports.event_bus import EventBus
 from application.ports.webhook_queue import ClaimedDelivery, WebhookQueue
@@ -16,14 +15,17 @@ from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.attempting import Attempting, Tried
 from application.webhooks.care import EndpointCare
 from application.webhooks.endpoint import Endpoint
+from application.webhooks.endpoints import Endpoints
 from application.webhooks.recording import Recording
 from application.webhooks.under_way import UnderWay
-from domain.errors import FactflowError, NotFound, Unavailable
+from domain.errors import FactflowError
 
 log = logging.getLogger(__name__)
 
 MOST_OUT = 500
 """Requests under way, of all endpoints together."""
+SHARED_OUT = 400
+"""Of these so many are shared out among the endpoints that have something to do; the rest is for who had nothing."""
 MOST_UNRECORDED = 2000
 """Deliveries sent and not yet recorded, with requests under way."""
 
@@ -33,7 +35,8 @@ class WorkerSettings:
     """``poll_seconds`` is how soon what other processes have published is found.
 
     ``record_seconds`` is how long what came of much that is sent is gathered for one commit.
-    ``lease_seconds`` must be longer than any request may take, twice: what a dead worker held is sent again after it.
+    ``lease_seconds`` must be four times as long as any request may take: half of it a claim may wait here, and then
+    it may be tried on two connections. What a dead worker held is sent again after it.
     """
 
     poll_seconds: float = 1.0
@@ -47,7 +50,8 @@ class DeliveryWorker:
     """Delivers while ``async with`` lasts, together with any number of others over the same queue.
 
     Each endpoint has its own concurrency, pace and circuit breaker, so that one that is slow or gone holds up only
-    itself. Leaving it waits a few seconds for what is under way; the rest is sent again when its claims run out.
+    itself: the more of them have something to do, the fewer requests each may have out. What was taken up and cannot
+    be sent is given back. Leaving it waits a few seconds for what is under way; that is sent again when its claims run out.
     """
 
     queue: WebhookQueue
@@ -56,16 +60,21 @@ class DeliveryWorker:
     care: EndpointCare
     events: EventBus
     settings: WorkerSettings = field(default_factory=WorkerSettings)
-    _endpoints: dict[UUID, Endpoint] = field(default_factory=dict)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _out: int = 0
     _is_closing: bool = False
-    _looked_at: float | None = None
+    _share: int = SHARED_OUT
+    _endpoints: Endpoints = field(init=False)
     _under_way: UnderWay = field(init=False)
     _recording: Recording = field(init=False)
 
     def __post_init__(self) -> None:
+        self._endpoints = Endpoints(
+            subscriptions=self.subscriptions,
+            clock=self.attempting.clock,
+            poll_seconds=self.settings.poll_seconds,
+        )
         self._under_way = UnderWay(most=MOST_UNRECORDED, has_room=self._woken.set)
         self._recording = Recording(
             queue=self.queue,
@@ -95,19 +104,27 @@ class DeliveryWorker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._under_way.close(self.settings.grace_seconds)
         await self._recording.close()
+        self._endpoints.give_all_back()
+        try:
+            await self._give_back()
+        except FactflowError as unavailable:
+            # It is due again when its claims run out.
+            log.warning("webhook deliveries that were taken up cannot be given back: %s", unavailable.message)
 
     def wake(self) -> None:
         """Look at once for subscriptions that have changed and deliveries that are due."""
-        self._looked_at = None
+        self._endpoints.look_again()
         self._woken.set()
 
     async def _work(self) -> None:
         while True:
             self._woken.clear()
             try:
-                await self._refresh()
-                for endpoint in self._endpoints.values():
+                await self._endpoints.refresh()
+                self._share_out()
+                for endpoint in self._endpoints:
                     self._send_waiting(endpoint)
+                await self._give_back()
                 claimed = await self._claim()
             except FactflowError as error:
                 log.warning("webhook deliveries cannot be claimed: %s", error.message)
@@ -119,45 +136,15 @@ class DeliveryWorker:
             if not claimed:
                 await self._rest()
 
-    async def _refresh(self) -> None:
-        """Learn which subscriptions there are, as often as is polled."""
-        now = self.attempting.clock.monotonic()
-        if self._looked_at is not None and now - self._looked_at < self.settings.poll_seconds:
-            return
-        versions = await self.subscriptions.versions()
-        self._looked_at = now
-        for gone in self._endpoints.keys() - versions.keys():
-            self._drop(gone)
-        for subscription_id, version in versions.items():
-            known = self._endpoints.get(subscription_id)
-            if known is None or known.subscription.version != version:
-                await self._load(subscription_id)
-
-    async def _load(self, subscription_id: UUID) -> Endpoint | None:
-        try:
-            subscription = await self.subscriptions.get(subscription_id)
-        except NotFound:
-            self._drop(subscription_id)
-            return None
-        except Unavailable:
-            raise
-        except FactflowError as error:
-            # Sealed with a key that we do not have, say: the others are not to suffer for it.
-            log.warning("webhook subscription %s cannot be read: %s", subscription_id, error.message)
-            self._drop(subscription_id)
-            return None
-        endpoint = self._endpoints.setdefault(subscription_id, Endpoint(subscription=subscription))
-        endpoint.adopt(subscription, self.attempting.clock.monotonic())
-        return endpoint
-
-    def _drop(self, subscription_id: UUID) -> None:
-        """Send nothing more to an endpoint, whatever has been taken up for it."""
-        if (endpoint := self._endpoints.pop(subscription_id, None)) is not None:
-            endpoint.waiting.clear()
+    async def _give_back(self) -> None:
+        """Let others have, or have anew, what was taken up and will not be sent."""
+        returned, self._endpoints.returned = self._endpoints.returned, []
+        if returned:
+            await self.queue.release(returned, now=self.attempting.clock.now())
 
     async def _claim(self) -> int:
         now = self.attempting.clock.monotonic()
-        known = dict(self._endpoints)
+        known = {one.subscription.id: one for one in self._endpoints}
         rooms = [room for one in known.values() if (room := one.room(now)) is not None]
         if not rooms or self._is_full:
             return 0
@@ -170,11 +157,14 @@ class DeliveryWorker:
         )
         for claim in claims:
             endpoint = known[claim.delivery.subscription_id]
-            endpoint.take(1, now)
-            endpoint.waiting.append(claim)
+            endpoint.take(claim, now, until=now + self.settings.lease_seconds / 2)
+        self._share_out()
         for subscription_id in {claim.delivery.subscription_id for claim in claims}:
             self._send_waiting(known[subscription_id])
         return len(claims)
+
+    def _share_out(self) -> None:
+        self._share = max(1, SHARED_OUT // max(1, self._endpoints.busy))
 
     def _send_waiting(self, endpoint: Endpoint) -> None:
         """Send side by side what waits, as far as there is room; each request is followed by the next that waits."""
@@ -184,7 +174,10 @@ class DeliveryWorker:
     def _next(self, endpoint: Endpoint) -> ClaimedDelivery | None:
         if self._is_closing or self._is_full:
             return None
-        claim = endpoint.next(self.attempting.clock.monotonic())
+        if given_up := endpoint.give_up(self.attempting.clock.monotonic()):
+            self._endpoints.returned.extend(given_up)
+            self._woken.set()
+        claim = endpoint.next(self._share)
         if claim is not None:
             endpoint.in_flight += 1
             self._out += 1
@@ -225,7 +218,7 @@ class DeliveryWorker:
     async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> Tried | None:
         subscription = endpoint.subscription
         if claim.version != subscription.version:
-            reloaded = await self._load(subscription.id)
+            reloaded = await self._endpoints.load(subscription.id)
             if reloaded is None or not reloaded.subscription.is_enabled:
                 return None
             subscription = reloaded.subscription
@@ -241,7 +234,7 @@ class DeliveryWorker:
     async def _rest(self) -> None:
         """Wait until something has happened, or may have happened elsewhere."""
         now = self.attempting.clock.monotonic()
-        wakes = [wait for one in self._endpoints.values() if (wait := one.wakes_in(now)) is not None]
+        wakes = [wait for one in self._endpoints if (wait := one.wakes_in(now)) is not None]
         seconds = max(0.001, min([self.settings.poll_seconds, *wakes]))
         sleep = asyncio.ensure_future(self.attempting.clock.sleep(seconds))
         woken = asyncio.ensure_future(self._woken.wait())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -79,9 +78,15 @@ class Recording:
 
     async def _recorded(self, tried: Tried, record: asyncio.Future[Standing]) -> Standing:
         """What is written down already, or once the store can be reached."""
+        recorded = tried.recorded
         for _ in range(RECORD_TRIES):
-            with suppress(Unavailable):
+            try:
                 return await record
-            await self.care.clock.sleep(self.retry_seconds)
-            record = self._records.enter(tried.recorded)
+            except Unavailable:
+                await self.care.clock.sleep(self.retry_seconds)
+            except Exception:
+                # What came of it must be known, or it would be sent for ever; what the endpoint said need not.
+                log.exception("an answer to webhook delivery %s cannot be kept", recorded.delivery.id)
+                recorded = recorded.without_answer()
+            record = self._records.enter(recorded)
         return await record

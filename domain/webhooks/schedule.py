@@ -43,11 +43,11 @@ NO_RETRIES = RetrySchedule(delays=())
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     """The seconds that ``Retry-After`` asks for, as seconds or as a date (RFC 9110, section 10.2.3); None for nonsense."""
     text = (header or "").strip()
-    if text.isascii() and text.isdigit() and len(text) <= 9:
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - now).total_seconds())

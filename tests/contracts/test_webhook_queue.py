@@ -85,6 +85,23 @@ async def test_a_record_counts_while_the_claim_holds(desk: Desk) -> None:
     assert [(one.number, one.answer.status) for one in attempts] == [(1, 200), (2, 500)]
 
 
+async def test_what_is_given_back_is_due_at_once_and_was_no_attempt(desk: Desk) -> None:
+    """Whatever has been settled, or claimed anew, stays as it is."""
+    kept = await desk.subscribed()
+    for number in range(3):
+        await desk.deliveries.publish(an_event(seconds=number))
+    settled, taken, mine = await desk.claim(kept, most=3, now=5, until=10)
+    await desk.record(settled, answer=OK, now=6)
+    await desk.queue.release([mine], now=at(7))
+    (mine_again,) = await desk.claim(kept, most=3, now=7, until=99)
+    (taken_anew,) = await desk.claim(kept, most=3, now=10, until=99)
+    await desk.queue.release([settled, taken, mine], now=at(11))
+    assert await desk.claim(kept, most=3, now=11) == []
+    assert (mine_again.delivery.id, mine_again.delivery.attempts) == (mine.delivery.id, 1)
+    assert (taken_anew.delivery.id, taken_anew.delivery.attempts) == (taken.delivery.id, 2)
+    assert (await desk.seen(settled.delivery.id)).state is DeliveryState.DELIVERED
+
+
 async def test_a_delivery_that_was_skipped_on_its_way_is_delivered_if_it_was(desk: Desk) -> None:
     """And stays skipped if it was not."""
     kept = await desk.subscribed()

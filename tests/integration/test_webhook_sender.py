@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -197,3 +198,21 @@ def test_what_two_parsers_could_read_differently_goes_nowhere(url: str) -> None:
     """The host that is judged is the host that is asked."""
     with pytest.raises((InvalidUrl, DestinationRefused)):
         guarded_url(url, STRICT)
+
+
+async def test_headers_that_are_no_text_are_kept_as_far_as_they_are() -> None:
+    """A question mark stands for each byte that is no UTF-8: no database would take it as it is."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nX-Name: caf\xe9\xff\r\nX-Town: K\xc3\xb8ge\r\nContent-Length: 0\r\n\r\n"
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, HttpWebhookSender(INSIDE) as sender:
+        answered = await sender.send(request(f"http://127.0.0.1:{port}/"))
+    assert (answered.headers["X-Name"], answered.headers["X-Town"]) == ("caf??", "Køge")

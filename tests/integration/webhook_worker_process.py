@@ -45,6 +45,9 @@ class DyingQueue:
     ) -> Sequence[ClaimedDelivery]:
         return await self._queue.claim(rooms, token=token, now=now, until=until)
 
+    async def release(self, claims: Sequence[ClaimedDelivery], *, now: datetime) -> None:
+        await self._queue.release(claims, now=now)
+
     async def record(self, recorded: Sequence[Recorded]) -> Sequence[Standing]:
         os.kill(os.getpid(), signal.SIGKILL)
         return await self._queue.record(recorded)

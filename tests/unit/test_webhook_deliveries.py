@@ -147,12 +147,22 @@ def test_the_schedule_is_the_documented_one() -> None:
     ("header", "seconds"),
     [
         ("120", 120), (" 0 ", 0), ("Thu, 01 Jan 2026 00:01:00 GMT", 60), ("Wed, 31 Dec 2025 00:00:00 GMT", 0),
-        (None, None), ("", None), ("soon", None), ("-1", None), ("1.5", None), ("٣", None), ("9" * 40, None),
+        (None, None), ("", None), ("soon", None), ("-1", None), ("1.5", None), ("٣", None), ("9" * 40, 1e40),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None), ("Mon, 01 Jan 2026 00:00:00 +99999999999999999", None),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
     """Anything else asks for nothing."""
     assert retry_after_seconds(header, NOW) == seconds
+
+
+@given(st.text(max_size=60) | st.from_regex(r"Thu, \d+ Jan \d+ \d+:\d+:\d+ [+-]\d+"))
+def test_whatever_retry_after_says_is_bounded(header: str) -> None:
+    """Seconds that can be waited for, or nothing."""
+    asked = retry_after_seconds(header, NOW)
+    wait = SCHEDULE.delay(1, randomness=0, retry_after=asked)
+    assert wait is not None
+    assert 60 <= wait <= LONGEST_RETRY_AFTER
 
 
 @given(st.dictionaries(st.text(max_size=10), st.text(max_size=9000), max_size=8))

@@ -106,6 +106,7 @@ async def working(
     endpoint: Endpoint | None = None,
     store: WebhookStore | None = None,
     settings: WorkerSettings | None = None,
+    queue: type[MemoryWebhookQueue] = MemoryWebhookQueue,
 ) -> AsyncIterator[Post]:
     """A worker at work; the answers are those to the usual address."""
     clock, ids = ManualClock(), SystemIdSource()
@@ -114,7 +115,7 @@ async def working(
     sender = MemoryWebhookSender(endpoint or answering)
     subscriptions, deliveries = MemoryWebhookSubscriptions(store), MemoryWebhookDeliveries(store)
     worker = DeliveryWorker(
-        queue=MemoryWebhookQueue(store),
+        queue=queue(store),
         subscriptions=subscriptions,
         attempting=Attempting(
             sender=sender, clock=clock, ids=ids, schedule=schedule or RetrySchedule(jitter=0)
