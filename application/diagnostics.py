@@ -12,6 +12,7 @@ from uuid import UUID
 
 from application.engine.route_gates import RouteGates
 from application.engine.route_status import RouteStatus
+from application.ports.broker_probe import BrokerProbe, BrokerTarget
 from application.ports.id_source import IdSource
 from application.ports.inspection import DatabaseFacts, Inspection, Totals
 from application.ports.message_queue import Envelope, MessageQueue
@@ -37,8 +38,9 @@ class Step:
 
 @dataclass(slots=True)
 class Trial:
-    """The steps so far; after one that failed nothing more is tried."""
+    """The steps so far, each within ``seconds``; after one that failed nothing more is tried."""
 
+    seconds: float = STEP_SECONDS
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -47,15 +49,15 @@ class Trial:
         return all(step.error is None for step in self.steps)
 
     async def attempt(self, name: str, act: Callable[[], Awaitable[T]]) -> T | None:
-        """Do one thing within ten seconds, unless something failed before it."""
+        """Do one thing, unless something failed before it."""
         if not self.is_well:
             return None
         began, error, result = perf_counter(), None, None
         try:
-            async with asyncio.timeout(STEP_SECONDS):
+            async with asyncio.timeout(self.seconds):
                 result = await act()
         except TimeoutError:
-            error = f"no answer within {STEP_SECONDS:g} seconds"
+            error = f"no answer within {self.seconds:g} seconds"
         except FactflowError as refused:
             error = refused.message
         except Exception:
@@ -92,6 +94,7 @@ class Diagnostics:
     inspection: Inspection
     ids: IdSource
     gates: RouteGates
+    brokers: BrokerProbe
 
     async def totals(self) -> Totals:
         """How much there is of everything. Raises Unavailable."""
@@ -110,6 +113,16 @@ class Diagnostics:
         await trial.attempt("delete the queue", lambda: self.queue.delete(name))
         await trial.attempt("broadcast", lambda: self._hear(f"/topic/diagnostic.{key}"))
         return Diagnosis(component="queue", steps=trial.steps)
+
+    async def of_broker(self, target: BrokerTarget, *, step_seconds: float = STEP_SECONDS) -> Diagnosis:
+        """Try another broker than our own: its name, its connection, signing in, and messages if there are to be any.
+
+        Raises DestinationRefused.
+        """
+        self.brokers.examine(target)
+        trial = Trial(seconds=step_seconds)
+        await self.brokers.probe(target, trial)
+        return Diagnosis(component="broker", steps=trial.steps)
 
     async def of_storage(self) -> Diagnosis:
         """Write an object, read it, find it in a list, and delete it."""

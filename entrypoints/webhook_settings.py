@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from entrypoints.crawl_settings import CrawlSettings
+from entrypoints.outbound_settings import OutboundSettings
 from entrypoints.setting_values import NETWORKS, SWITCH, Kind, about, number
 
 LEAST_KEY_CHARACTERS = 32
@@ -32,7 +32,7 @@ _DELAYS = Kind(allowed="up to 20 numbers of seconds by commas, each from 1 to 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class WebhookSettings(CrawlSettings):
+class WebhookSettings(OutboundSettings):
     """How webhooks are kept and sent; on top of other settings, because slots allow one base alone."""
 
     webhook_key: Sequence[str] | None = field(

@@ -22,6 +22,7 @@ from adapters.http.settings import HttpSettings
 from adapters.memory.api_keys import MemoryApiKeys
 from adapters.memory.archives import MemoryArchives
 from adapters.memory.audit_log import MemoryAuditLog
+from adapters.memory.broker_probe import MemoryBrokerProbe
 from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.memory.corpus import Corpus
 from adapters.memory.dead_letters import MemoryDeadLetters
@@ -452,6 +453,7 @@ class World:
                 inspection=MemoryInspection(self.ledger, self.corpus, self.webhooks),
                 ids=ports.ids,
                 gates=engine.gates,
+                brokers=MemoryBrokerProbe({"broker.example.org": "right"}),
             ),
             keys=Keys(
                 keys=self.api_keys,

@@ -52,6 +52,7 @@ from application.embedding_models import EmbeddingModels
 from application.ports.api_keys import ApiKeys
 from application.ports.archives import Archives
 from application.ports.audit_log import AuditLog
+from application.ports.broker_probe import BrokerProbe
 from application.ports.chat_threads import ChatMessages, ChatThreads
 from application.ports.clock import Clock
 from application.ports.config_parser import ConfigParser
@@ -174,6 +175,7 @@ class Adapters(containers.DeclarativeContainer):
     models: providers.Provider[EmbeddingModels] = providers.AbstractSingleton()
     reranker: providers.Provider[Reranker | None] = providers.Object(None)
     language_model: providers.Provider[LanguageModel | None] = providers.AbstractSingleton()
+    brokers: providers.Provider[BrokerProbe] = providers.AbstractSingleton()
     fetcher: providers.Provider[Fetcher] = providers.AbstractSingleton()
     registry: providers.Provider[PipelineAdapterRegistry] = providers.AbstractSingleton()
     catalogue: providers.Provider[PipelineAdapterCatalogue] = providers.AbstractSingleton()
@@ -239,6 +241,7 @@ class EmbeddedAdapters(Adapters):
     models = providers.Singleton(embedding_slots.together, model, further_models)
     reranker = providers.Singleton(embedding_slots.reranker, settings)
     language_model = providers.Singleton(choosing.language_model, settings)
+    brokers = providers.Singleton(choosing.brokers, settings, ids)
     fetcher = providers.Singleton(choosing.fetcher, settings)
     registry = providers.Singleton(
         shipped,

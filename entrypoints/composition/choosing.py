@@ -15,8 +15,10 @@ from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.event_bus import PostgresEventBus
 from adapters.postgres.sole_use import SoleUse
+from adapters.stomp.probe import StompBrokerProbe
 from application.call_limiter import call_limiter
 from application.ports.event_bus import EventBus
+from application.ports.id_source import IdSource
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
 from domain.outbound import OutboundPolicy, networks
@@ -105,3 +107,9 @@ def fetcher(settings: Settings) -> HttpFetcher:
     """Public websites, by http too, and the networks that the operator allows."""
     allowed = networks(",".join(map(str, settings.crawl_allowed_networks)))
     return HttpFetcher(OutboundPolicy(allowed_networks=allowed, is_http_allowed=True))
+
+
+def brokers(settings: Settings, ids: IdSource) -> StompBrokerProbe:
+    """Public brokers, and those on networks that the operator allows."""
+    allowed = networks(",".join(map(str, settings.diagnostic_allowed_networks)))
+    return StompBrokerProbe(OutboundPolicy(allowed_networks=allowed), ids)

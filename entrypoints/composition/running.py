@@ -250,6 +250,7 @@ def _diagnostics(adapters: Adapters, engine: Engine) -> Diagnostics:
         inspection=adapters.inspection(),
         ids=adapters.ids(),
         gates=engine.gates,
+        brokers=adapters.brokers(),
     )
 
 

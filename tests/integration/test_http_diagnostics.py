@@ -47,6 +47,22 @@ async def test_a_component_that_is_well(api: Api, component: str, steps: list[st
     assert [found async for found in api.world.storage.list()] == []
 
 
+async def test_another_broker_is_tried_where_a_body_names_one(api: Api) -> None:
+    """By the documented fields; addresses inside are refused, and so is what is not known."""
+    path, body = "/api/v1/system/mq-diagnostic", {"host": "broker.example.org", "username": "me"}
+    status, told = await api.ask("POST", path, json={**body, "password": "right", "test_pubsub": True})
+    assert (status, told["component"], told["ok"]) == (200, "broker", True)
+    assert [step["name"] for step in told["steps"]] == [
+        "look up the name", "connect", "TLS handshake", "STOMP CONNECT", "publish and receive",
+    ]  # fmt: skip
+    _, told = await api.ask("POST", path, json={**body, "password": "wrong", "ssl_enabled": False})
+    assert (told["ok"], told["steps"][-1]["error"]) == (False, "the broker says: who are you?")
+    status, problem = await api.ask("POST", path, json={"host": "10.0.0.1", "username": "", "password": ""})
+    assert (status, problem["error_code"]) == (403, "destination_refused")
+    for wrong in ({}, {**body, "password": "right", "port": 0}, {**body, "password": "right", "hosts": 1}):
+        assert (await api.ask("POST", path, json=wrong))[0] == 422
+
+
 class Forgetful(MemoryObjectStorage):
     """Takes everything and keeps nothing."""
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from adapters.http_client.guard import guarded_url
 from adapters.http_client.webhook_sender import HttpWebhookSender
 from application.ports.webhook_sender import WebhookRequest
 from domain.outbound import Address, DestinationRefused, InvalidUrl, OutboundPolicy, networks
 from domain.webhooks.outcome import Failure
+from tests.certificates import self_signed
 from tests.webhook_receiver import RunningReceiver, running_receiver
 
 INSIDE = OutboundPolicy(allowed_networks=networks("127.0.0.0/8"), is_http_allowed=True)
@@ -35,25 +31,8 @@ def request(url: str, timeout_seconds: float = 10.0) -> WebhookRequest:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key with a certificate for one name, signed by nobody but itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path_factory.mktemp("certificate") / "both.pem"
-    plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(self_signed(NAME))
     return path
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import SkipValidation
+from litestar.params import JSONBody, SkipValidation
 
 from adapters.http.settings import HttpSettings
 from adapters.http.wire.diagnostics import (
     DiagnosisResponse,
+    MQDiagnosticRequest,
     SettingListResponse,
     TotalsResponse,
     diagnosis_response,
@@ -17,6 +18,7 @@ from adapters.http.wire.diagnostics import (
 )
 from application.diagnostics import Diagnostics
 from application.health import SystemHealth
+from domain.outbound import DestinationRefused
 
 UseCase = NamedDependency[SkipValidation[Diagnostics]]
 Healthy = NamedDependency[SkipValidation[SystemHealth]]
@@ -28,13 +30,24 @@ class DiagnosticsController(Controller):
     tags = ("system",)
 
     @post(
-        "/mq-diagnostic", operation_id="run_mq_diagnostic", summary="Try the message queue", status_code=200
+        "/mq-diagnostic",
+        operation_id="run_mq_diagnostic",
+        summary="Try the message queue",
+        status_code=200,
+        opt={"errors": (DestinationRefused,)},
     )
-    async def queue(self, diagnostics: UseCase) -> DiagnosisResponse:
+    async def queue(
+        self, diagnostics: UseCase, data: JSONBody[MQDiagnosticRequest | None] = None
+    ) -> DiagnosisResponse:
         """A round trip over a queue and a topic of their own, step by step; 200 whatever came of it, and `ok` says it.
 
-        It takes at most ten seconds a step, and leaves nothing behind.
+        It takes at most ten seconds a step, and leaves nothing behind. With a body another broker is tried, by STOMP:
+        its name, its connection, signing in, and messages if they are asked for.
         """
+        if data is not None:
+            return diagnosis_response(
+                await diagnostics.of_broker(data.target(), step_seconds=data.step_seconds)
+            )
         return diagnosis_response(await diagnostics.of_queue())
 
     @post(

@@ -3,12 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from adapters.http.settings import SettingFact
 from application.diagnostics import Diagnosis, Step
+from application.ports.broker_probe import BrokerTarget
 from application.ports.inspection import DatabaseFacts, Relation, Totals
+
+Milliseconds = Annotated[int, Meta(ge=0, le=600_000)]
+Seconds = Annotated[float, Meta(gt=0, le=60)]
+
+
+class MQDiagnosticRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A broker that speaks STOMP, to be tried in place of the server's own queue.
+
+    With `test_pubsub` so many messages are sent to a queue of their own and awaited back. `broker_arn` and
+    `report_modulo` are taken and change nothing.
+    """
+
+    host: Annotated[str, Meta(min_length=1, max_length=253, examples=["broker.example.org"])]
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 61_614
+    username: Annotated[str, Meta(max_length=500, examples=["factflow"])]
+    password: Annotated[str, Meta(max_length=500, examples=["a password"])]
+    ssl_enabled: bool = True
+    ssl_verify: bool = True
+    heartbeat_send_ms: Milliseconds = 30_000
+    heartbeat_receive_ms: Milliseconds = 30_000
+    connect_timeout: Seconds = 10.0
+    test_pubsub: bool = False
+    pubsub_timeout: Seconds = 10.0
+    message_count: Annotated[int, Meta(ge=1, le=1000)] = 1
+    message_delay_ms: Milliseconds = 0
+    broker_arn: Annotated[str, Meta(max_length=2000)] | None = None
+    report_modulo: Annotated[int, Meta(ge=0)] = 0
+
+    def target(self) -> BrokerTarget:
+        """The broker."""
+        return BrokerTarget(
+            host=self.host,
+            port=self.port,
+            username=self.username,
+            password=self.password,
+            is_encrypted=self.ssl_enabled,
+            is_verified=self.ssl_verify,
+            heartbeat_send_ms=self.heartbeat_send_ms,
+            heartbeat_receive_ms=self.heartbeat_receive_ms,
+            messages=self.message_count if self.test_pubsub else 0,
+            pause_seconds=self.message_delay_ms / 1000,
+        )
+
+    @property
+    def step_seconds(self) -> float:
+        """How long each step may take."""
+        return max(self.connect_timeout, self.pubsub_timeout) if self.test_pubsub else self.connect_timeout
 
 
 class StepResponse(Struct, frozen=True, kw_only=True):

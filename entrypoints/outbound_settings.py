@@ -1,4 +1,4 @@
-"""The settings of crawling websites, which are part of the server's."""
+"""The settings of where the server may go when it is asked to, which are part of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from entrypoints.setting_values import NETWORKS, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class CrawlSettings(RetentionSettings):
-    """Where pipelines may fetch from; on top of other settings, because slots allow one base alone."""
+class OutboundSettings(RetentionSettings):
+    """Whose addresses besides public ones; on top of other settings, because slots allow one base alone."""
 
     crawl_allowed_networks: Sequence[str] = field(
         default=(),
         metadata=about(
             NETWORKS, "Networks whose websites pipelines may fetch besides public ones.", shown="none"
+        ),
+    )
+    diagnostic_allowed_networks: Sequence[str] = field(
+        default=(),
+        metadata=about(
+            NETWORKS, "Networks whose brokers `mq-diagnostic` may try besides public ones.", shown="none"
         ),
     )
