@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-THRESHOLDS = (10_000, 20, 20)
+THRESHOLDS = (30_000, 20, 20)
 
 
 @contextmanager

@@ -11,7 +11,10 @@ from adapters.postgres.executions import COLUMNS, execution_of
 from application.ports.dead_letters import Redriven
 from domain.crash import SUSPECT_FROM
 from domain.dead_letter import DeadLetterFilter
+from domain.errors import Unavailable
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
+
+MOST_TRIES = 10
 
 _STATUS = "SELECT status FROM pipeline_execution WHERE id = %s"
 
@@ -54,13 +57,16 @@ class _Moved(Exception):
 async def redrive(
     database: Database, execution_id: UUID, wanted: DeadLetterFilter, *, limit: int, places: int | None
 ) -> Redriven:
-    """See the port."""
-    while True:
+    """See the port; raises Unavailable when the execution changes under every try."""
+    for _ in range(MOST_TRIES):
         try:
             async with database.transaction() as connection:
                 return await _redrive(connection, execution_id, wanted, limit, places)
         except _Moved:
             continue
+    raise Unavailable(
+        f"execution {execution_id} changed during each of {MOST_TRIES} tries to redrive it; try again"
+    )
 
 
 async def _redrive(

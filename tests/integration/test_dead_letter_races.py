@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.postgres.database import Connection, Database
+from domain.errors import Unavailable
 from domain.execution import ExecutionStatus
 from domain.message import Outcome
 from tests.contracts.dead_letters import REASON, postgres_room
@@ -114,3 +115,15 @@ async def test_a_sweep_cancels_nothing_of_an_execution_that_a_redrive_is_reopeni
     (recovered,) = await asyncio.wait_for(sweeping, 5)
     assert recovered.messages == 1
     assert await room.states(execution.id) == {"done": 1, "queued": 2}
+
+
+async def test_a_redrive_that_finds_something_else_each_time_gives_up(database: Database) -> None:
+    """And says so, with nothing changed; here the counter of a row that somebody has mended by hand is wrong."""
+    room = postgres_room(database)
+    execution = await room.ledgers.started()
+    await room.ledgers.settled(await room.ledgers.claimed_init(execution), Outcome.DEAD, error=REASON)
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE pipeline_execution SET cancelled = 5 WHERE id = %s", (execution.id,))
+    with pytest.raises(Unavailable, match="try again"):
+        await asyncio.wait_for(room.redrive(execution), 10)
+    assert await room.states(execution.id) == {"dead": 1}
