@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from application.engine.claim_check import checked_out
 from application.engine.engine import Engine
 from application.engine.redriving import require_runnable, take_up
 from application.executions import Executions
-from application.ports.dead_letters import DeadLetterPage, DeadLetterPosition, Redriven
+from application.ports.dead_letters import DeadLetterPage, DeadLetterPosition, Purged, Redriven
 from application.ports.dead_letters import DeadLetters as DeadLettersPort
+from domain.claim_check import PayloadGone
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterPurged
 from domain.errors import FactflowError, Invalid, Unavailable
 from domain.pipeline import Pipeline
@@ -51,12 +53,19 @@ class DeadLetters:
         offset: int = 0,
         after: DeadLetterPosition | None = None,
     ) -> DeadLetterPage:
-        """A page of the dead letters meant, the earliest dead first, without the purged ones."""
+        """A page of the dead letters meant, the earliest dead first, without the purged ones.
+
+        Of a payload that is kept in storage the page has the reference.
+        """
         return await self.letters.list(wanted, limit=limit, offset=offset, after=after)
 
     async def get(self, message_id: UUID) -> DeadLetter:
-        """One dead letter, a purged one too; raises DeadLetterNotFound, MessageNotDead."""
-        return await self.letters.get(message_id)
+        """One dead letter, a purged one too, with its payload; raises DeadLetterNotFound, MessageNotDead, Unavailable."""
+        letter = await self.letters.get(message_id)
+        try:
+            return replace(letter, message=await checked_out(self.engine.ports.storage, letter.message))
+        except PayloadGone:
+            return letter
 
     async def redrive(self, message_id: UUID) -> Redriven:
         """Put one dead letter back in the queue, and let its execution go on.
@@ -97,17 +106,24 @@ class DeadLetters:
     async def purge(self, message_id: UUID) -> None:
         """Erase one dead letter for good; again changes nothing. Raises DeadLetterNotFound, MessageNotDead."""
         wanted = DeadLetterFilter(message_id=message_id)
-        if not await self.letters.purge(wanted, limit=1, now=self.engine.ports.clock.now()):
+        purged = await self.letters.purge(wanted, limit=1, now=self.engine.ports.clock.now())
+        if not purged.messages:
             await self.letters.get(message_id)
+        await self._erase(purged)
 
     async def purge_all(self, wanted: DeadLetterFilter) -> int:
         """Erase those meant that are dead by now, in batches; returns how many."""
         now = self.engine.ports.clock.now()
         wanted = replace(wanted, dead_before=min(wanted.dead_before or now, now))
-        purged = 0
-        while count := await self.letters.purge(wanted, limit=BATCH, now=now):
-            purged += count
-        return purged
+        count = 0
+        while (purged := await self.letters.purge(wanted, limit=BATCH, now=now)).messages:
+            count += purged.messages
+            await self._erase(purged)
+        return count
+
+    async def _erase(self, purged: Purged) -> None:
+        for key in purged.payload_keys:
+            await self.engine.ports.storage.delete(key)
 
     async def _redriven(self, execution_id: UUID, wanted: DeadLetterFilter) -> RedrivenExecution:
         messages = 0

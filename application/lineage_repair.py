@@ -8,15 +8,19 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
+from application.engine.claim_check import checked_out
 from application.engine.snapshot import readable_pipeline_of
 from application.lineage import execution_named
 from application.ports.lineage import LineageSink
 from application.ports.lineage_gap import LineageGap, RouteGap, UnrecordedMessage
+from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import PipelineAdapterRegistry
 from application.ports.unit_of_work import UnitOfWork
+from domain.claim_check import PayloadGone
 from domain.execution import Execution
 from domain.lineage import LineageEntry
 from domain.lineage_repair import may_go_unrecorded, repaired_entries
+from domain.message import Message
 from domain.pipeline import Route
 
 FLUSH_SECONDS = 1.0
@@ -64,6 +68,7 @@ class LineageRepair:
     sink: LineageSink
     work: UnitOfWork
     registry: PipelineAdapterRegistry
+    storage: ObjectStorage
 
     async def gap(self, id_or_tag: str) -> ExecutionGap:
         """The gap of an execution as it stands; raises ExecutionNotFound, SnapshotNotRunnable."""
@@ -91,7 +96,7 @@ class LineageRepair:
         messages = written = 0
         async with aclosing(self.unrecorded.missing(execution.id)) as pages:
             async for page in pages:
-                entries = [_entries(one, routes) for one in page]
+                entries = [await self._entries(one, routes) for one in page]
                 messages += sum(bool(of_message) for of_message in entries)
                 written += await self.unrecorded.fill([one for of_message in entries for one in of_message])
         return RepairedLineage(execution_id=execution.id, messages=messages, entries=written)
@@ -99,22 +104,28 @@ class LineageRepair:
     def _routes(self, execution: Execution) -> Mapping[str, Route]:
         return readable_pipeline_of(execution, self.registry).routes
 
+    async def _entries(self, one: UnrecordedMessage, routes: Mapping[str, Route]) -> Sequence[LineageEntry]:
+        route = routes.get(one.message.route_id)
+        if route is None:
+            return ()
+        return repaired_entries(
+            route,
+            await self._with_payload(one.message),
+            state=one.state,
+            attempt=one.attempt,
+            settled_at=one.settled_at,
+            error=one.error,
+            last_correlation_id=one.last_correlation_id,
+        )
+
+    async def _with_payload(self, message: Message) -> Message:
+        """Conditions look into payloads; of one that is gone only what the ledger knows can be told."""
+        try:
+            return await checked_out(self.storage, message)
+        except PayloadGone:
+            return message
+
     async def _write_what_waits(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self.sink.flush()
-
-
-def _entries(one: UnrecordedMessage, routes: Mapping[str, Route]) -> Sequence[LineageEntry]:
-    route = routes.get(one.message.route_id)
-    if route is None:
-        return ()
-    return repaired_entries(
-        route,
-        one.message,
-        state=one.state,
-        attempt=one.attempt,
-        settled_at=one.settled_at,
-        error=one.error,
-        last_correlation_id=one.last_correlation_id,
-    )

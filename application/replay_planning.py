@@ -115,7 +115,7 @@ class ReplayPlanning:
         with _noting(plan):
             require_within_limit(plan.given)
             await self._require_given_objects(plan.request)
-            plan.survey = await _surveyed(self.sources.messages(plan.replay, plan.given))
+            plan.survey = await _surveyed(self.sources.messages(plan.replay, plan.given, with_payloads=False))
             if not plan.survey.found:
                 raise ReplaySourceEmpty
 

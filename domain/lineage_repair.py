@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.claim_check import hash_referred_to
 from domain.conditions import holds
 from domain.digest import digest
 from domain.json import JsonObject
@@ -57,7 +58,7 @@ def repaired_entries(
                 status=StageStatus.COMPLETED,
                 started_at=settled_at,
                 completed_at=settled_at,
-                input_hash=None if entries else digest(message.payload).hash,
+                input_hash=None if entries else _hash_of(message),
                 replay_batch_id=batch_of(message.metadata),
                 metadata={**message.metadata, REPAIRED: True},
             )
@@ -65,6 +66,10 @@ def repaired_entries(
     if entries and state is MessageState.DEAD:
         entries[-1] = replace(entries[-1], status=StageStatus.FAILED, error=error)
     return entries
+
+
+def _hash_of(message: Message) -> str:
+    return hash_referred_to(message.payload) or digest(message.payload).hash
 
 
 def _steps(

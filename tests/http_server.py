@@ -424,6 +424,7 @@ class World:
                 sink=self.lineage,
                 work=work,
                 registry=ports.registry,
+                storage=self.storage,
             ),
             search=search,
             embeddings=Embeddings(models=models, tokenizer=MemoryTokenizer()),

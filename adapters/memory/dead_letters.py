@@ -13,9 +13,11 @@ from application.ports.dead_letters import (
     COUNTED_EXACTLY,
     DeadLetterPage,
     DeadLetterPosition,
+    Purged,
     Redriven,
     position_of,
 )
+from domain.claim_check import hash_referred_to, payload_key
 from domain.crash import SUSPECT_FROM
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterNotFound, MessageNotDead
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, TooManyConcurrentExecutions
@@ -94,11 +96,16 @@ class MemoryDeadLetters:
             reopened_from=before.status if before.status.is_terminal else None,
         )
 
-    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
+    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> Purged:
         """See the port."""
-        purged = [row.message.id for row, _ in self._meant(wanted)][:limit]
-        self._purged |= dict.fromkeys(purged, now)
-        return len(purged)
+        purged = [row.message for row, _ in self._meant(wanted)][:limit]
+        self._purged |= dict.fromkeys((message.id for message in purged), now)
+        keys = [
+            payload_key(message.execution_id, message.id, hashed)
+            for message in purged
+            if (hashed := hash_referred_to(message.payload))
+        ]
+        return Purged(messages=len(purged), payload_keys=keys)
 
     def _meant(self, wanted: DeadLetterFilter) -> Sequence[tuple[MessageRow, DeadLetter]]:
         found = [(row, self._letter(row)) for row in self._rows.values()]

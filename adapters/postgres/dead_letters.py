@@ -13,9 +13,11 @@ from application.ports.dead_letters import (
     COUNTED_EXACTLY,
     DeadLetterPage,
     DeadLetterPosition,
+    Purged,
     Redriven,
     position_of,
 )
+from domain.claim_check import REFERENCE, payload_key
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterNotFound, MessageNotDead
 from domain.message import MessageState
 
@@ -41,11 +43,13 @@ _PURGE = f"""
     WITH found AS (
         SELECT id FROM message WHERE {{meant}} {EARLIEST_FIRST} LIMIT %(limit)s
     ), held AS (
-        SELECT id FROM message WHERE id = ANY (ARRAY(SELECT id FROM found)) AND {IS_THERE}
+        SELECT id, payload -> '{REFERENCE}' ->> 'hash' AS hash FROM message
+        WHERE id = ANY (ARRAY(SELECT id FROM found)) AND {IS_THERE}
         ORDER BY id FOR UPDATE
     )
     UPDATE message m SET payload = '{{{{}}}}', metadata = '{{{{}}}}', error = NULL, purged_at = %(now)s
     FROM held WHERE m.id = held.id
+    RETURNING m.execution_id, m.id, held.hash
 """  # noqa: S608
 
 
@@ -106,12 +110,19 @@ class PostgresDeadLetters:
         """See the port."""
         return await redrive(self._database, execution_id, wanted, limit=limit, places=places)
 
-    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
+    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> Purged:
         """See the port."""
         condition, values = meant(wanted)
         query = _PURGE.format(meant=condition)
         async with self._database.transaction() as connection:
-            return (await connection.execute(query.encode(), values | {"limit": limit, "now": now})).rowcount
+            purged = await connection.execute(query.encode(), values | {"limit": limit, "now": now})
+            rows = await purged.fetchall()
+        keys = [
+            payload_key(execution_id, message_id, hashed)
+            for execution_id, message_id, hashed in rows
+            if hashed
+        ]
+        return Purged(messages=len(rows), payload_keys=keys)
 
 
 async def _count(connection: Connection, condition: str, values: dict[str, object]) -> int:

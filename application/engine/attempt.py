@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progress
+from application.engine.claim_check import checked_in, checked_out
 from application.engine.emissions import Emitter
 from application.engine.failures import FailedStep, described, failure_of
 from application.engine.ports import EnginePorts
@@ -18,6 +19,7 @@ from application.engine.topics import Broadcasts
 from application.ports.ledger import Settled
 from application.ports.pipeline_adapter import Emission
 from domain.broadcast import Broadcast
+from domain.claim_check import REFERENCE
 from domain.digest import digest
 from domain.errors import FactflowError
 from domain.event import Event
@@ -48,6 +50,11 @@ class Attempt:
     async def settlement(self, claim: Claim) -> Settlement:
         """Process a message; whatever its pipeline adapters raise is in the settlement."""
         self._tell("message.initiated", claim)
+        if REFERENCE in claim.message.payload:
+            try:
+                claim = replace(claim, message=await checked_out(self.ports.storage, claim.message))
+            except FactflowError as error:
+                return self._failed(claim, error, None, objects=())
         try:
             progress = await self.chain.run(claim)
         except AdapterFailed as failed:
@@ -113,7 +120,7 @@ class Attempt:
         if self.topics:
             # Last: an attempt that fails says nothing.
             self._unsaid[claim.message.id] = emitter.broadcasts(numbered)
-        return children, output_hash
+        return await checked_in(self.ports.storage, children), output_hash
 
     def _failed(
         self,

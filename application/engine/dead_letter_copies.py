@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
+from application.engine.claim_check import checked_out
 from application.engine.ports import EnginePorts
 from domain.json import JsonObject
 from domain.message import Claim, Outcome, Settlement
@@ -50,12 +51,13 @@ class DeadLetterCopies:
         if name is None or settlement.outcome is not Outcome.DEAD or len(self._sending) >= MOST_AT_ONCE:
             return
         copy = dead_letter_copy(claim, settlement, dead_at=self.ports.clock.now().isoformat())
-        task = asyncio.create_task(self._send(name, copy), name=f"dead letter of {self.route.id}")
+        task = asyncio.create_task(self._send(name, claim, copy), name=f"dead letter of {self.route.id}")
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, name: str, copy: JsonObject) -> None:
+    async def _send(self, name: str, claim: Claim, copy: JsonObject) -> None:
         try:
-            await self.ports.queue.broadcast(name, copy)
+            message = await checked_out(self.ports.storage, claim.message)
+            await self.ports.queue.broadcast(name, {**copy, "payload": message.payload})
         except Exception as error:  # noqa: BLE001 (a copy is a courtesy: nothing may fail by it)
             log.warning("no copy of dead letter %s was sent to %s: %s", copy["message_id"], name, error)

@@ -10,6 +10,7 @@ from uuid import UUID
 from application.engine.nonsense import require_emission
 from application.ports.pipeline_adapter import Emission
 from domain.broadcast import Broadcast, broadcast_id
+from domain.claim_check import REFERENCE
 from domain.conditions import holds
 from domain.digest import Encoded, digest, encode
 from domain.json import JsonObject
@@ -111,6 +112,10 @@ def destinations_of(route: Route, pipeline: Pipeline) -> tuple[tuple[Outbound, s
 
 def encoded_within_limit(payload: JsonObject, metadata: JsonObject) -> Encoded:
     """The payload as JSON; raises MessageTooLarge for one that is to travel by storage key instead, PayloadRejected."""
+    if REFERENCE in payload:
+        raise PayloadRejected(
+            f"a payload may not have the key {REFERENCE}, which stands for one that is kept in storage"
+        )
     try:
         encoded = encode(payload)
     except (TypeError, ValueError, RecursionError) as error:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from application.engine.claim_check import checked_out
 from application.ports.message_history import HistoryCursor, MessageHistory
 from application.ports.object_storage import ObjectStorage
+from domain.claim_check import PayloadGone
 from domain.json import Json, JsonObject
+from domain.message import Message
 from domain.replay import InvalidReplay, Replay, ReplaySource, ReplaySourceGone
 from domain.replayed_message import ReplayedMessage, of_key, of_message, of_object, of_payload
 from domain.storage import ObjectNotFound, StoredObject
@@ -22,17 +25,19 @@ class ReplaySources:
     storage: ObjectStorage
     history: MessageHistory
 
-    def messages(self, replay: Replay, given: JsonObject) -> AsyncIterator[ReplayedMessage]:
+    def messages(
+        self, replay: Replay, given: JsonObject, *, with_payloads: bool = True
+    ) -> AsyncIterator[ReplayedMessage]:
         """Every message of a replay, in an order that holds; ``given`` is what ``given_of`` made of a manual one.
 
-        From lineage a message may come twice. Raises ReplaySourceGone when the ledger has lost messages that lineage
+        Without payloads those in storage are not read, and what stands for them is in their place. From lineage a message may come twice. Raises ReplaySourceGone when the ledger has lost messages that lineage
         names, InvalidKey, InvalidReplay.
         """
         match replay.source:
             case ReplaySource.STORAGE:
                 return self._stored(replay)
             case ReplaySource.LINEAGE:
-                return self._of_parent(replay)
+                return self._of_parent(replay, with_payloads=with_payloads)
             case ReplaySource.MANUAL:
                 return self._given(replay, given)
 
@@ -41,7 +46,7 @@ class ReplaySources:
             if _is_of_stage(stored, replay):
                 yield of_object(stored, replay)
 
-    async def _of_parent(self, replay: Replay) -> AsyncIterator[ReplayedMessage]:
+    async def _of_parent(self, replay: Replay, *, with_payloads: bool) -> AsyncIterator[ReplayedMessage]:
         origin = replay.origin
         if origin is None:
             raise InvalidReplay("a replay from lineage needs a stage")
@@ -56,10 +61,17 @@ class ReplaySources:
                     "replay from storage instead"
                 )
             for message in page.messages:
-                yield of_message(message, replay)
+                given = await self._with_payload(message) if with_payloads else message
+                yield of_message(given, replay)
             if page.following is None:
                 return
             after = page.following
+
+    async def _with_payload(self, message: Message) -> Message:
+        try:
+            return await checked_out(self.storage, message)
+        except PayloadGone as error:
+            raise ReplaySourceGone(error.message) from error
 
     async def _given(self, replay: Replay, given: JsonObject) -> AsyncIterator[ReplayedMessage]:
         for key in _list(given, "object_keys"):

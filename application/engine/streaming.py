@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from application.engine.availability import until_available
+from application.engine.claim_check import checked_in
 from application.engine.deadlines import Deadlines
 from application.engine.emissions import Emitter
 from application.engine.handovers import Reservation
@@ -143,7 +144,7 @@ class StreamingFanOut:
         try:
             while await chunk.is_due():
                 numbered = chunk.take()
-                await self._commit(self.emitter.children(numbered))
+                await self._commit(await checked_in(self.ports.storage, self.emitter.children(numbered)))
                 self.say(self.emitter.broadcasts(numbered))
         finally:
             chunk.end()

@@ -12,6 +12,7 @@ from typing import Self
 from uuid import UUID
 
 from application.engine.availability import until_available
+from application.engine.claim_check import checked_in
 from application.engine.ports import EnginePorts
 from application.ports.message_queue import MessageQueue
 from domain.broadcast import Broadcast, heard_in
@@ -110,6 +111,7 @@ class TopicListener:
                 log.warning("what was said on %s could not be taken in: %s", self.topic, error)
 
     async def _admit(self, message: Message) -> None:
+        (message,) = await checked_in(self.ports.storage, [message])
         is_in = await until_available(
             lambda: self.ports.ledger.admit(message, now=self.ports.clock.now()), self.ports.clock.sleep
         )

@@ -53,6 +53,14 @@ class Redriven:
     reopened_from: ExecutionStatus | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """What one batch erased: how many dead letters, and the storage keys of those payloads that were kept apart."""
+
+    messages: int
+    payload_keys: Sequence[str] = ()
+
+
 class DeadLetters(Protocol):
     """Reads, redrives and purges dead messages; each call is one transaction.
 
@@ -100,9 +108,9 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
-        """Erase payload, metadata and error of up to ``limit`` dead letters, the earliest dead first; returns how many.
+    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> Purged:
+        """Erase payload, metadata and error of up to ``limit`` dead letters, the earliest dead first.
 
-        The counters stay as they are. Purging again changes nothing.
+        Payloads in storage are left to whoever asked. The counters stay as they are. Purging again changes nothing.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from application.chores import Chore, Chores
 from application.forgetting import Forgetting, Kept
+from application.kept_payloads import KeptPayloads
 from application.uploading import Uploading
 from entrypoints.composition.adapters import Adapters
 from entrypoints.settings import Settings
@@ -34,6 +35,11 @@ def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:
                 name="messages and executions",
                 days=settings.execution_retention_days,
                 forget=retention.forget_executions,
+            ),
+            Kept(
+                name="payloads in storage",
+                days=settings.execution_retention_days,
+                forget=KeptPayloads(storage=adapters.storage(), work=adapters.work()).forget,
             ),
             Kept(
                 name="lineage entries",

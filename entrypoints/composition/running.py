@@ -266,6 +266,7 @@ def _lineage_repair(adapters: Adapters) -> LineageRepair:
         sink=adapters.lineage(),
         work=adapters.work(),
         registry=adapters.registry(),
+        storage=adapters.storage(),
     )
 
 

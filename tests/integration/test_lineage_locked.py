@@ -116,6 +116,7 @@ async def test_a_locked_table_holds_up_nothing_and_loses_nothing_for_good(databa
             sink=sink,
             work=PostgresUnitOfWork(database),
             registry=Acts(ACTS),
+            storage=MemoryObjectStorage(),
         )
         name = str(execution.id)
         assert (await repair.gap(name)).missing == sink.dropped

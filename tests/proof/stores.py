@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.message_history import PostgresMessageHistory
 from adapters.postgres.pauses import PostgresPauses
 from adapters.postgres.unit_of_work import PostgresUnitOfWork
+from application.engine.claim_check import checked_out
 from application.ports.dead_letters import DeadLetters
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.leases import Leases
@@ -35,6 +36,7 @@ from application.ports.pauses import Pauses
 from application.ports.unit_of_work import UnitOfWork
 from domain.execution import Execution, MessageCounts
 from domain.json import JsonObject
+from domain.message import Message
 from tests.databases import fresh_database
 from tests.kept_messages import kept_in
 
@@ -77,11 +79,17 @@ class Store:
     read: Callable[[], Awaitable[list[Row]]]
 
     async def rows(self) -> Rows:
-        """Every message there is; that no id is there twice is asserted."""
-        rows = await self.read()
+        """Every message there is, with its payload; that no id is there twice is asserted."""
+        rows = [await self._whole(row) for row in await self.read()]
         found = {row.id: row for row in rows}
         assert len(found) == len(rows)
         return found
+
+    async def _whole(self, row: Row) -> Row:
+        message = Message(
+            id=row.id, execution_id=row.execution_id, route_id=row.route_id, payload=row.payload
+        )
+        return replace(row, payload=(await checked_out(self.storage, message)).payload)
 
     async def every_execution(self) -> Mapping[UUID, Execution]:
         """Every execution as it stands."""

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from adapters.memory.clock import ManualClock
 from application.engine import streaming
+from domain import claim_check
 from domain.errors import Unavailable
 from domain.execution import ExecutionStatus, MessageCounts, RedriveNotAllowed, TooManyConcurrentExecutions
 from domain.json import JsonObject
@@ -70,9 +71,11 @@ class Lifecycle(RuleBasedStateMachine):
         self.graves: list[Process] = []
         self.works: list[asyncio.Task[Any]] = []
         self.chunk, streaming.CHUNK = streaming.CHUNK, CHUNK
+        self.inline_limit = claim_check.INLINE_LIMIT_CHARACTERS
 
-    @initialize(capacity=st.sampled_from([1, 2, LARGE]))
-    def open(self, capacity: int) -> None:
+    @initialize(capacity=st.sampled_from([1, 2, LARGE]), inline_limit=st.sampled_from([LARGE, 0]))
+    def open(self, capacity: int, inline_limit: int) -> None:
+        claim_check.INLINE_LIMIT_CHARACTERS = inline_limit
         self.capacity = capacity
         self.run(self._open())
 
@@ -86,6 +89,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         streaming.CHUNK = self.chunk
+        claim_check.INLINE_LIMIT_CHARACTERS = self.inline_limit
         for process in [*self.graves, self.process]:
             process.life.is_dead = process.life.is_buried = True
             process.life.thaw()

@@ -88,6 +88,11 @@ def result(**fields: object) -> AdapterResult:
         (lambda: result(message={("a",): 1}), "payload_rejected", "keys must be str"),
         (lambda: result(message={"a": "b\0c"}), "payload_rejected", ""),
         (lambda: result(message={"a": "\ud800"}), "payload_rejected", ""),
+        (
+            lambda: result(message={"$claim_check": {}}),
+            "payload_rejected",
+            "may not have the key $claim_check",
+        ),
         (lambda: result(message={"a": HUGE}), "message_too_large", "over the limit of 1,048,576"),
         (lambda: result(emitted=[Emission(payload={"a": HUGE})]), "message_too_large", "send its key"),
     ],
