@@ -16,6 +16,7 @@ from adapters.filesystem.incoming import Draft, Incoming, abandoned_folders, ope
 from adapters.filesystem.listing import walk
 from adapters.filesystem.passage import Passage, take_to_their_places
 from adapters.filesystem.sidecar import Description, key_in
+from adapters.filesystem.spreading import spread_over_disk
 from domain.storage import SIDECAR_SUFFIX, InvalidKey, ObjectNotFound, StoredObject, require_valid_key
 
 SMALL = 64 * 1024
@@ -156,6 +157,8 @@ def _unless_error(outcome: StoredObject | OSError) -> StoredObject:
 def open_files(root: Path) -> ObjectFiles:
     """Make the root unless it is there, and finish what crashed writers left half done."""
     (root / INCOMING).mkdir(parents=True, exist_ok=True)
+    # A file stays where it is made, and all are made there.
+    spread_over_disk(root / INCOMING)
     path = root.resolve()
     descriptor = os.open(path, FOLDER)
     try:

@@ -6,13 +6,17 @@ import asyncio
 import json
 import os
 import resource
+import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from adapters.filesystem.object_files import open_files
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.filesystem.translation import FileStorageObstructed, FileStorageUnavailable
 from application.ports.readiness import Health
@@ -273,6 +277,19 @@ async def test_the_storage_answers_for_itself(storage: FilesystemObjectStorage) 
     assert (await storage.check()).health is Health.UNHEALTHY
     with pytest.raises(FileStorageUnavailable):
         await storage.read("a.txt")
+
+
+@pytest.mark.skipif(shutil.which("lsattr") is None, reason="tells the flags of folders")
+def test_folders_of_drafts_are_spread_over_the_disk() -> None:
+    """Files are made there, and where others were deleted ext4 without a journal makes them slowly."""
+    with TemporaryDirectory(dir="/var/tmp") as root:
+        open_files(Path(root)).close()
+        folder = str(Path(root) / ".incoming")
+        told = subprocess.run(["lsattr", "-d", folder], capture_output=True, text=True, check=False).stdout
+    flags = told.split(maxsplit=1)[0] if told else ""
+    if "e" not in flags:
+        pytest.skip("the folder is not on ext4")
+    assert "T" in flags
 
 
 async def test_a_root_that_cannot_be_made_is_told(tmp_path: Path) -> None:
