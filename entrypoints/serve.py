@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
+from adapters.http.app import HttpApi
 from application.contents import Application
 from domain.errors import Conflict, FactflowError, Refused
 from domain.execution import ExecutionStatus
@@ -46,7 +47,16 @@ class NotOnLoopback(Refused):
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, with the signals left to us."""
+    """Uvicorn, with the signals left to us, that does not wait for whoever reads a stream of events."""
+
+    def __init__(self, config: uvicorn.Config, api: HttpApi) -> None:
+        super().__init__(config)
+        self._api = api
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams first: their clients then have an answer that is whole."""
+        self._api.streams.end()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -74,7 +84,7 @@ async def _serve(settings: Settings, *, embedded: bool) -> None:
         address = listener.getsockname()
         print("Starting the embedded stack …" if embedded else "Starting …", file=sys.stderr, flush=True)
         adapters = (EmbeddedAdapters if embedded else ServerAdapters)(settings=settings)
-        async with running(settings, adapters) as application:
+        async with running(settings, adapters, hurried=stop.hurried) as application:
             stop.has_started()
             if settings.needs_keys(embedded=embedded):
                 await _provide_first_key(application, settings)
@@ -156,8 +166,9 @@ def _remedy(error: OSError) -> str:
 def _http_server(
     application: Application, settings: Settings, *, port: int, mode: str = "embedded"
 ) -> _Server:
+    api = http_api(application, settings, port=port, mode=mode)
     config = uvicorn.Config(
-        http_api(application, settings, port=port, mode=mode),
+        api,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -166,7 +177,7 @@ def _http_server(
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return _Server(config)
+    return _Server(config, api)
 
 
 async def _take_in_and_greet(

@@ -1,9 +1,10 @@
-"""Ctrl-C and SIGTERM: the first asks politely, the second does not."""
+"""Ctrl-C and SIGTERM: the first asks politely, the second hurries, the third does not ask."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -11,11 +12,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignal:
     """``requested`` is set by the first signal. One that comes before ``has_started`` cancels the starting task.
 
-    A second signal acts as it would without us, so a shutdown that hangs can be ended.
+    ``hurried`` is set by the second: what may take long is then cut short, and all else still ends in good order. The
+    third ends the process at once, as a power cut would, so a shutdown that hangs can be ended.
     """
 
     def __init__(self) -> None:
-        self.requested = asyncio.Event()
+        self.requested, self.hurried = asyncio.Event(), asyncio.Event()
         self._starting: asyncio.Task[object] | None = None
 
     def listen(self) -> None:
@@ -30,9 +32,18 @@ class StopSignal:
         self._starting = None
 
     def _stop(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+        if self.requested.is_set():
+            self._hurry()
+            return
         self.requested.set()
         if self._starting is not None:
             self._starting.cancel()
+
+    def _hurry(self) -> None:
+        """Not by an exception: it would tear at whatever happens to run, and what waits to be written would be lost."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        self.hurried.set()
+        print("Still stopping; once more ends it as it is.", file=sys.stderr, flush=True)

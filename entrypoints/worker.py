@@ -28,7 +28,7 @@ async def _work(settings: Settings) -> None:
     stop = StopSignal()
     stop.listen()
     print("Starting …", file=sys.stderr, flush=True)
-    async with running(settings, ServerAdapters(settings=settings)):
+    async with running(settings, ServerAdapters(settings=settings), hurried=stop.hurried):
         stop.has_started()
         print("Working; a signal ends it when what is at work is done.", file=sys.stderr, flush=True)
         await stop.requested.wait()

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    from entrypoints.cli.server import main as server  # noqa: PLC0415  # importing a module does nothing
+    from entrypoints.cli.starting_up import server  # noqa: PLC0415  # importing a module does nothing
 
     sys.exit(server())
 

@@ -48,6 +48,8 @@ from adapters.http.edge import Edge
 from adapters.http.error_handling import answer_with_problem
 from adapters.http.idempotency import idempotent, keep_repeats
 from adapters.http.metrics import RequestMetrics
+from adapters.http.open_streams import PLACE as STREAMS
+from adapters.http.open_streams import OpenStreams
 from adapters.http.queries import require_plain_query
 from adapters.http.settings import HttpSettings
 from application.contents import Application
@@ -96,6 +98,11 @@ class HttpApi(Litestar):
     edge: Edge
     inside: ASGIApp
 
+    @property
+    def streams(self) -> OpenStreams:
+        """The event streams that are open."""
+        return self.state[STREAMS]  # type: ignore[no-any-return]
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one connection, or start and stop with the server."""
         await self.edge(scope, receive, send)
@@ -126,7 +133,8 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
 
 
 def equip(app: HttpApi, application: Application, settings: HttpSettings) -> None:
-    """Let the application's own principals in, and write into its own audit log."""
+    """Let the application's own principals in, write into its own audit log, and have no streams open yet."""
+    app.state[STREAMS] = OpenStreams()
     app.state[PLACE] = Gate(doorkeeper=application.doorkeeper, settings=settings)
     keep_repeats(app.state, application.repeats, body_limit=settings.max_body_bytes)
     app.edge = Edge(app.inside, settings, application.audit)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,7 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 from adapters.http.correlation import REQUEST_ID
+from adapters.http.open_streams import PLACE, OpenStreams, ServerStopping
 from adapters.http.problems import problem
 from domain.errors import FactflowError
 
@@ -60,20 +61,26 @@ class AsgiAnswer(Protocol):
 class EventStream:
     """An ASGI answer that sends events as they come and a comment when none came for a while.
 
-    An error of the source becomes an event `error` with a problem document, and ends the stream.
+    An error of the source becomes an event `error` with a problem document, or what ``failed`` makes of it, and ends the
+    stream; so does a server that stops.
     """
 
     def __init__(
-        self, events: AsyncIterator[Encodable], *, heartbeat_seconds: float, tells_retry: bool = True
+        self,
+        events: AsyncIterator[Encodable],
+        *,
+        heartbeat_seconds: float,
+        tells_retry: bool = True,
+        failed: Callable[[Exception], bytes] | None = None,
     ) -> None:
         self._events = events
+        self._failed = failed or _failure
         # Some clients take the line with the time to reconnect for an event without data, and fail on it.
         self._tells_retry = tells_retry
         self._heartbeat_seconds = heartbeat_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream until its source ends or the client goes away."""
-        del scope
+        """Send the stream until its source ends, the client goes away or the server stops."""
         headers = {
             "content-type": f"{EVENT_STREAM}; charset=utf-8",
             "cache-control": "no-cache, no-transform",
@@ -84,18 +91,22 @@ class EventStream:
         try:
             if self._tells_retry:
                 await _chunk(send, f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
-            await self._pump(send, gone)
+            with _streams(scope).one() as ending:
+                await self._pump(send, gone, ending)
             await _chunk(send, b"", more=False)
         finally:
             await _stopped(gone)
             await _closed(self._events)
 
-    async def _pump(self, send: Send, gone: asyncio.Task[None]) -> None:
+    async def _pump(self, send: Send, gone: asyncio.Task[None], ending: asyncio.Future[None]) -> None:
         following: asyncio.Future[Encodable] | None = None
         try:
             while not gone.done():
+                if ending.done():  # asked first: whoever has much to read would be read to for long
+                    await _chunk(send, self._failed(ServerStopping()))
+                    return
                 following = following or asyncio.ensure_future(anext(self._events))
-                watched: set[asyncio.Future[Any]] = {following, gone}
+                watched: set[asyncio.Future[Any]] = {following, gone, ending}
                 done, _ = await asyncio.wait(
                     watched, timeout=self._heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -108,7 +119,7 @@ class EventStream:
             following = None
         except Exception as error:  # noqa: BLE001  # the head is sent: whatever it is must be told in the stream
             following = None
-            await _chunk(send, _failure(error).encode())
+            await _chunk(send, self._failed(error))
         finally:
             if following is not None:
                 await _stopped(following)
@@ -170,13 +181,19 @@ class _BrokenOff(Exception):
     """The source failed after the head of the answer was sent."""
 
 
-def _failure(error: Exception) -> ServerSentEvent:
+def _streams(scope: Scope) -> OpenStreams:
+    streams: OpenStreams = scope["litestar_app"].state[PLACE]
+    return streams
+
+
+def _failure(error: Exception) -> bytes:
     if isinstance(error, FactflowError):
-        log.warning("a stream of events ended early: %s", error)
-        return ServerSentEvent(event="error", data=problem(error))
+        if not isinstance(error, ServerStopping):
+            log.warning("a stream of events ended early: %s", error)
+        return ServerSentEvent(event="error", data=problem(error)).encode()
     log.error("a stream of events failed: %s", error, exc_info=error)
     message = f"something went wrong; the log has the details under {REQUEST_ID.get()}"
-    return ServerSentEvent(event="error", data=problem(FactflowError(message)))
+    return ServerSentEvent(event="error", data=problem(FactflowError(message))).encode()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -14,9 +14,10 @@ DRAINING = "draining"
 LOOK_SECONDS = 0.02
 
 
-async def drain(engine: Engine, seconds: float) -> None:
+async def drain(engine: Engine, seconds: float, hurried: asyncio.Event | None = None) -> None:
     """Take nothing more, let what is at work come to its end for so long at most, and hand the rest to the others.
 
+    ``hurried`` cuts it short.
     Called once, before the lease is given up; without it the others would count a crash for each message.
     """
     engine.is_draining = True
@@ -24,7 +25,7 @@ async def drain(engine: Engine, seconds: float) -> None:
         gate.pause(DRAINING)
     try:
         async with asyncio.timeout(seconds):
-            await _until_done(engine)
+            await _until_done(engine, hurried or asyncio.Event())
     except TimeoutError:
         log.warning(
             "%d messages are still at work after %g seconds and are handed back",
@@ -38,7 +39,7 @@ async def drain(engine: Engine, seconds: float) -> None:
         log.warning("%d executions could not be handed back in time", len(engine.running))
 
 
-async def _until_done(engine: Engine) -> None:
+async def _until_done(engine: Engine, hurried: asyncio.Event) -> None:
     # Looked at, because nobody tells of the last step of the last message; it happens once in the life of a process.
-    while engine.quarantine.at_work or not engine.is_followed_up:
+    while (engine.quarantine.at_work or not engine.is_followed_up) and not hurried.is_set():
         await engine.ports.clock.sleep(LOOK_SECONDS)

@@ -82,7 +82,7 @@ def serve(embedded: bool, no_routes: bool, **flags: str | None) -> int:  # noqa:
 def worker(**flags: str | None) -> int:
     """Process what servers on the same database and queue start, until a signal comes.
 
-    The first signal lets what is at work come to its end; a second one ends it at once.
+    The first signal lets what is at work come to its end; a second one has the rest handed back.
     """
     settings = settings_of(flags)
     from entrypoints.worker import run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -61,10 +62,13 @@ from entrypoints.settings import Settings
 
 
 @asynccontextmanager
-async def running(settings: Settings, adapters: Adapters | None = None) -> AsyncIterator[Application]:
+async def running(
+    settings: Settings, adapters: Adapters | None = None, *, hurried: asyncio.Event | None = None
+) -> AsyncIterator[Application]:
     """The use-cases over opened adapters, with unfinished executions resumed; embedded unless adapters are given.
 
-    On a shared queue, leaving it lets what is at work come to its end, for as long as the settings say.
+    On a shared queue, leaving it lets what is at work come to its end, for as long as the settings say or until
+    ``hurried`` is set.
     Raises what the adapters raise on opening, each an error of ours.
     """
     adapters = adapters or EmbeddedAdapters(settings=settings)
@@ -73,14 +77,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         await import_shipped(_shipped_configs(adapters), strict=settings.config_validator_strict)
         loop = await stack.enter_async_context(LoopWatch(clock=adapters.clock()))
         route_pauses = RoutePauses(pauses=adapters.pauses(), gates=RouteGates())
-        engine = await stack.enter_async_context(
-            Engine(
-                ports=_engine_ports(adapters, settings),
-                gates=route_pauses.gates,
-                prepare=route_pauses.apply,
-                processes=settings.routes,
-            )
-        )
+        engine = await stack.enter_async_context(_engine(adapters, settings, route_pauses))
         await stack.enter_async_context(
             Upkeep(events=adapters.events(), indexes=Indexes(administration=adapters.index_administration()))
         )
@@ -94,7 +91,7 @@ async def running(settings: Settings, adapters: Adapters | None = None) -> Async
         )
         await stack.enter_async_context(recovery)
         if engine.shares:
-            stack.push_async_callback(drain, engine, settings.drain_seconds)
+            stack.push_async_callback(drain, engine, settings.drain_seconds, hurried)
         if (sole_use := adapters.sole_use()) is not None:
             await stack.enter_async_context(
                 StandingDown(lost=sole_use.lost, recovery=recovery, route_pauses=route_pauses)
@@ -134,6 +131,15 @@ def _worker(adapters: Adapters, settings: Settings) -> WorkerFacts:
         pid=pid,
         since=adapters.clock().now(),
         takes_messages=settings.routes,
+    )
+
+
+def _engine(adapters: Adapters, settings: Settings, route_pauses: RoutePauses) -> Engine:
+    return Engine(
+        ports=_engine_ports(adapters, settings),
+        gates=route_pauses.gates,
+        prepare=route_pauses.apply,
+        processes=settings.routes,
     )
 
 

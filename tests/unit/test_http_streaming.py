@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.http.open_streams import PLACE, OpenStreams
 from adapters.http.streaming import ByteStream, EventStream, ServerSentEvent
 from domain.errors import Unavailable
 from domain.storage import ObjectNotFound
@@ -17,7 +18,7 @@ class Client:
     def __init__(self, *, leaves_after: int | None = None) -> None:
         self.sent: list[dict[str, Any]] = []
         self._leaves_after = leaves_after
-        self._gone = asyncio.Event()
+        self._gone, self.told = asyncio.Event(), asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
         await self._gone.wait()
@@ -25,6 +26,8 @@ class Client:
 
     async def send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
+        if b"event:" in message.get("body", b""):
+            self.told.set()
         if self._leaves_after is not None and len(self.sent) > self._leaves_after:
             self._gone.set()
         await asyncio.sleep(0)
@@ -61,7 +64,7 @@ EVENT = ServerSentEvent(event="text", data={"content": "two\nlines"}, id="7")
 
 
 async def run(answer: Any, client: Client) -> None:
-    await asyncio.wait_for(answer({"type": "http"}, client.receive, client.send), 5)
+    await asyncio.wait_for(answer({"type": "http", "litestar_app": Served()}, client.receive, client.send), 5)
 
 
 async def test_an_event_is_one_line_of_json_with_its_name_and_id() -> None:
@@ -151,3 +154,29 @@ async def test_a_client_that_leaves_stops_the_reading() -> None:
     await run(ByteStream(source(), status=200, headers={}), client)
     assert len(client.body) < 10
     assert source.is_closed
+
+
+class Served:
+    """As much of an app as a stream looks at."""
+
+    def __init__(self) -> None:
+        self.streams = OpenStreams()
+        self.state = {PLACE: self.streams}
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_server_that_stops_ends_its_streams(is_late: bool) -> None:
+    """With a last event that says so, those that are open and one that comes after."""
+    app, source, client = Served(), Source(EVENT, is_endless=True), Client()
+    scope = {"type": "http", "litestar_app": app}
+    answering = EventStream(source(), heartbeat_seconds=9)(scope, client.receive, client.send)  # type: ignore[arg-type]
+    if is_late:
+        app.streams.end()
+    answer = asyncio.create_task(answering)
+    if not is_late:
+        await asyncio.wait_for(client.told.wait(), 5)
+    app.streams.end()
+    await asyncio.wait_for(answer, 5)
+    assert client.body.split("\n\n")[-2].startswith("event: error\n")
+    assert '"error_code":"server_stopping"' in client.body
+    assert (client.is_complete, len(app.streams)) == (True, 0)

@@ -124,7 +124,12 @@ class OpenAiController(Controller):
             # What goes wrong before the sources are found is a problem; they themselves are told at the end.
             await anext(events)
             chunks = _chunks(chat, data, labels, events)
-            return EventStream(chunks, heartbeat_seconds=settings.heartbeat_seconds, tells_retry=False)
+            return EventStream(
+                chunks,
+                heartbeat_seconds=settings.heartbeat_seconds,
+                tells_retry=False,
+                failed=lambda error: DataEvent(failure_chunk(error)).encode(),
+            )
         answer = await chat.answer(request)
         body = openai_response(answer, labels, _usage(chat, answer), sources_in_text=facade.sources_in_text)
         return json_answer(body)

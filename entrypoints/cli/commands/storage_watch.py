@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 
@@ -10,13 +9,6 @@ import click
 
 from domain.errors import Unavailable
 from entrypoints.cli.client import Query, Server
-from entrypoints.cli.commands.waiting import (
-    DEAF_SECONDS,
-    STREAM_SECONDS,
-    TERMINAL,
-    WAIT_SECONDS,
-    still_running,
-)
 from entrypoints.cli.exit_codes import FAILED, OK
 from entrypoints.cli.session import ClientCommand, Session, asks_server
 from entrypoints.cli.streams import harmless
@@ -31,6 +23,10 @@ async def watch(server: Server, session: Session, execution: str, route: str | N
 
     Exit code 0 when it completed, 1 when it failed or was cancelled; what was stored before is not shown.
     """
+    import asyncio
+
+    from entrypoints.cli.commands.waiting import DEAF_SECONDS, WAIT_SECONDS, still_running
+
     deadline = time.monotonic() + session.seconds(WAIT_SECONDS)
     await server.get("executions", execution)  # an execution that is not there is no outage to wait out
     while True:
@@ -50,6 +46,8 @@ async def _printed(
     server: Server, session: Session, execution: str, route: str | None, deadline: float
 ) -> str | None:
     """Print what one stream tells; returns the status with which the execution ended, if it did."""
+    from entrypoints.cli.commands.waiting import STREAM_SECONDS, TERMINAL
+
     left = max(1, min(STREAM_SECONDS, round(deadline - time.monotonic())))
     query: Query = {"route_id": route, "timeout": left}
     async with server.events("GET", "executions", execution, "storage-stream", query=query) as events:
