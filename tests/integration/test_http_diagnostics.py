@@ -22,6 +22,7 @@ from domain.storage import StoredObject
 from entrypoints.setting_facts import setting_facts
 from entrypoints.settings import Settings
 from tests.http_server import Api, World, serving
+from tests.integration.test_cli_with_api import factflow
 
 
 @pytest.fixture
@@ -59,6 +60,11 @@ async def test_another_broker_is_tried_where_a_body_names_one(api: Api) -> None:
     assert (told["ok"], told["steps"][-1]["error"]) == (False, "the broker says: who are you?")
     status, problem = await api.ask("POST", path, json={"host": "10.0.0.1", "username": "", "password": ""})
     assert (status, problem["error_code"]) == (403, "destination_refused")
+    command = ("system", "mq-diagnostic", "--host", "broker.example.org", "--messages", "2", "--password")
+    code, out, _ = await factflow(api, *command, "right")
+    assert (code, "publish and receive" in out) == (0, True)
+    code, out, _ = await factflow(api, *command, "wrong", "--plain")
+    assert (code, "who are you?" in out, "TLS" in out) == (7, True, False)
     for wrong in ({}, {**body, "password": "right", "port": 0}, {**body, "password": "right", "hosts": 1}):
         assert (await api.ask("POST", path, json=wrong))[0] == 422
 

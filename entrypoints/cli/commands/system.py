@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from domain.errors import Unavailable
@@ -84,8 +86,8 @@ TABLES = (
 )
 
 
-async def _diagnosis(server: Server, session: Session, component: str) -> int:
-    reply = await server.post("system", f"{component}-diagnostic")
+async def _diagnosis(server: Server, session: Session, component: str, body: object = None) -> int:
+    reply = await server.post("system", f"{component}-diagnostic", body=body)
     told = reply.value()
     facts = told.get("database")
 
@@ -102,10 +104,35 @@ async def _diagnosis(server: Server, session: Session, component: str) -> int:
 
 
 @system.command("mq-diagnostic")
+@click.option("--host", help="Try this broker, by STOMP, in place of the server's own queue.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=61_614, show_default=True, help="Its port.")
+@click.option("--username", default="", help="Who signs in there.")
+@click.option(
+    "--password",
+    envvar="FACTFLOW_BROKER_PASSWORD",
+    default="",
+    help="With which password. [FACTFLOW_BROKER_PASSWORD]",
+)
+@click.option("--plain", is_flag=True, help="Without encryption.")
+@click.option("--messages", type=click.IntRange(0, 1000), default=0, help="How many to send there and back.")
 @asks_server
-async def mq_diagnostic(server: Server, session: Session) -> int:
+async def mq_diagnostic(server: Server, session: Session, /, host: str | None, **how: Any) -> int:
     """Send something through the message queue and back; exit code 7 when that does not work."""
-    return await _diagnosis(server, session, "mq")
+    return await _diagnosis(server, session, "mq", None if host is None else _broker(host, **how))
+
+
+def _broker(
+    host: str, *, port: int, username: str, password: str, plain: bool, messages: int
+) -> dict[str, object]:
+    return {
+        "host": host,
+        "port": port,
+        "username": username,
+        "password": password,
+        "ssl_enabled": not plain,
+        "test_pubsub": messages > 0,
+        "message_count": messages or 1,
+    }
 
 
 @system.command("storage-diagnostic")
