@@ -31,7 +31,13 @@ from entrypoints.setting_values import about as _about
 
 PREFIX = "FACTFLOW_"
 _PASSWORD = re.compile(r"//[^/]*@")
-CLIENT_VARIABLES = ("FACTFLOW_URL", "FACTFLOW_API_KEY", "FACTFLOW_BROKER_PASSWORD", "FACTFLOW_DEBUG")
+CLIENT_VARIABLES = (
+    "FACTFLOW_URL",
+    "FACTFLOW_API_KEY",
+    "FACTFLOW_PROFILE",
+    "FACTFLOW_BROKER_PASSWORD",
+    "FACTFLOW_DEBUG",
+)
 """Variables that the command line reads and the server does not."""
 
 

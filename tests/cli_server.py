@@ -148,6 +148,7 @@ def cli(
     server: ScriptedServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> CommandLine:
     """The client's command line, with nothing set in the environment."""
-    for name in ("FACTFLOW_URL", "FACTFLOW_API_KEY", "FACTFLOW_DEBUG"):
+    for name in ("FACTFLOW_URL", "FACTFLOW_API_KEY", "FACTFLOW_PROFILE", "FACTFLOW_DEBUG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")  # nor in a file of profiles
     return CommandLine(server.url, capsys)

@@ -9,6 +9,7 @@ from entrypoints.cli.commands.adapter import adapter
 from entrypoints.cli.commands.archive_download import download
 from entrypoints.cli.commands.audit import audit
 from entrypoints.cli.commands.chat import chat
+from entrypoints.cli.commands.completion import completion
 from entrypoints.cli.commands.config import config
 from entrypoints.cli.commands.dead_letter import dead_letter
 from entrypoints.cli.commands.document import document
@@ -71,6 +72,7 @@ for _command in (
     key,
     audit,
     system,
+    completion,
 ):
     factflow.add_command(_command)
 execution.add_command(execution_replay)

@@ -38,17 +38,36 @@ class UnusableKey(Invalid):
 
 @dataclass(slots=True)
 class Session:
-    """The global options. ``timeout_seconds`` is None unless given: a command knows how long it may take."""
+    """The global options, each None unless given; ``settle`` takes the others from a profile.
 
-    url: str = DEFAULT_URL
+    A command knows how long it may take: ``timeout_seconds`` stays None where nobody says.
+    """
+
+    url: str | None = None
     api_key: str | None = None
     timeout_seconds: float | None = None
-    output: str = "table"
+    output: str | None = None
+    profile: str | None = None
 
     @property
-    def wants_json(self) -> bool:
+    def is_for_programs(self) -> bool:
         """Whether a program reads what is printed."""
-        return self.output == "json"
+        return self.output in {"json", "yaml"}
+
+    def settle(self, environment: Mapping[str, str]) -> None:
+        """Take from the profile what no option and no variable says; raises ConfigFileBroken, UnknownProfile.
+
+        The key of a profile goes to the profile's own server alone.
+        """
+        from entrypoints.cli.profiles import config_file, profile_of
+
+        profile = profile_of(config_file(environment), self.profile)
+        own = profile.url or self.url or DEFAULT_URL
+        self.url = self.url or own
+        if self.api_key is None and server_url(self.url) == server_url(own):
+            self.api_key = profile.api_key
+        self.timeout_seconds = self.timeout_seconds or profile.timeout_seconds
+        self.output = self.output or profile.output
 
     def seconds(self, usual: float) -> float:
         """The time a command may take."""
@@ -60,14 +79,26 @@ class Session:
 
         if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise UnusableKey
-        return Server(server_url(self.url), api_key=self.api_key, timeout_seconds=self.seconds(usual_seconds))
+        return Server(
+            server_url(self.url or DEFAULT_URL),
+            api_key=self.api_key,
+            timeout_seconds=self.seconds(usual_seconds),
+        )
 
     def show(self, reply: Reply, as_table: Callable[[], None]) -> None:
-        """Print what the server said: its very JSON for programs, a table for people."""
-        if self.wants_json:
-            write_bytes(reply.body if reply.body.endswith(b"\n") else reply.body + b"\n")
+        """Print what the server said: its very JSON or the same as YAML for programs, a table for people."""
+        if self.is_for_programs:
+            self.print_json(reply.body)
         else:
             as_table()
+
+    def print_json(self, content: bytes) -> None:
+        """Print JSON as it is, or as a YAML document."""
+        if self.output == "yaml":
+            from entrypoints.composition.yaml_output import yaml_of
+
+            content = yaml_of(content)
+        write_bytes(content if content.endswith(b"\n") else content + b"\n")
 
 
 def server_url(text: str) -> str:
@@ -105,6 +136,7 @@ def asks_server(
         import asyncio
 
         session = click.get_current_context().find_object(Session) or Session()
+        session.settle(os.environ)
 
         async def ask() -> int | None:
             async with session.server() as server:
@@ -128,14 +160,21 @@ def _show_tracebacks(_: click.Context, __: click.Parameter, value: bool) -> None
         os.environ["FACTFLOW_DEBUG"] = "1"
 
 
-def global_options(*, is_hidden: bool) -> list[click.Option]:
-    """The options that every command takes, before or after its name; ``is_hidden`` leaves them out of a help text."""
-    about: Mapping[str, Any] = {"expose_value": False, "hidden": is_hidden}
-
+def _server_options(about: Mapping[str, Any]) -> list[click.Option]:
     def variable(name: str) -> str | None:
-        return None if is_hidden else name  # read once, at the first place, so that a flag goes before it
+        return (
+            None if about["hidden"] else name
+        )  # read once, at the first place, so that a flag goes before it
 
     return [
+        click.Option(
+            ["--profile"],
+            envvar=variable("FACTFLOW_PROFILE"),
+            metavar="NAME",
+            callback=_set("profile"),
+            help="The profile to use, of ~/.config/factflow/config.toml. [FACTFLOW_PROFILE]",
+            **about,
+        ),
         click.Option(
             ["--url"],
             envvar=variable("FACTFLOW_URL"),
@@ -152,6 +191,14 @@ def global_options(*, is_hidden: bool) -> list[click.Option]:
             help="The key to send, as Authorization: Bearer. [FACTFLOW_API_KEY]",
             **about,
         ),
+    ]
+
+
+def global_options(*, is_hidden: bool) -> list[click.Option]:
+    """The options that every command takes, before or after its name; ``is_hidden`` leaves them out of a help text."""
+    about: Mapping[str, Any] = {"expose_value": False, "hidden": is_hidden}
+    return [
+        *_server_options(about),
         click.Option(
             ["--timeout"],
             type=Duration(),
@@ -162,9 +209,9 @@ def global_options(*, is_hidden: bool) -> list[click.Option]:
         ),
         click.Option(
             ["--output"],
-            type=click.Choice(["table", "json"]),
+            type=click.Choice(["table", "json", "yaml"]),
             callback=_set("output"),
-            help="Tables for people, or the server's own JSON. [default: table]",
+            help="Tables for people, the server's own JSON, or the same as YAML. [default: table]",
             **about,
         ),
         click.Option(

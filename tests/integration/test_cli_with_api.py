@@ -8,6 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+import yaml
 
 from entrypoints.cli import reporting
 from entrypoints.cli.main import factflow as command_line
@@ -15,7 +16,8 @@ from tests.http_server import PIPELINE, Api, serving
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[Api]:
+async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
     async with serving() as api:
         yield api
 
@@ -110,6 +112,32 @@ async def test_what_a_run_stores_is_watched_until_it_is_over(api: Api, tmp_path:
     code, out, _ = await factflow(api, "storage", "watch", "--execution", "kept", "--output", "json")
     assert (code, out) == (0, "")
     assert (await factflow(api, "storage", "watch", "--execution", "nobody"))[0] == 4
+
+
+async def test_a_run_is_watched_until_it_is_over(api: Api, tmp_path: Path) -> None:
+    """A line for each change of a route, and the exit code of `wait`; what programs read comes at the end, as YAML too."""
+    await stored(api, tmp_path, "wait")
+    await factflow(api, "config", "run", "wait", "--tag", "watched")
+    watching = asyncio.create_task(factflow(api, "execution", "watch", "watched"))
+    await api.heard_by(1)
+    await asyncio.sleep(0.3)
+    api.world.gate.set()
+    code, out, err = await watching
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert (lines[0].split(":")[0], lines[-1]) == ("first", "completed: 2 done, 0 skipped, 0 dead")
+    assert "running" in lines
+    code, out, _ = await factflow(api, "execution", "watch", "watched", "--output", "yaml")
+    assert (code, yaml.safe_load(out)["status"]) == (0, "completed")
+    await stored(api, tmp_path, "reject")
+    await factflow(api, "config", "run", "reject", "--tag", "bad", "--wait")
+    assert (await factflow(api, "execution", "watch", "bad"))[0] == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+async def test_a_shell_is_told_how_to_complete(api: Api, shell: str) -> None:
+    code, out, _ = await factflow(api, "completion", shell)
+    assert (code, "_FACTFLOW_COMPLETE" in out) == (0, True)
 
 
 async def test_a_broken_config_is_stored_and_does_not_run(api: Api, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ HEAD = """# The command line
 Neither shows a traceback: an error is one line on standard error with its code, and each line after it is a hint.
 Results go to standard output and everything else to standard error, so a pipe gets results alone.
 Tables are fitted to a terminal; in a pipe they are plain lines, one for each row, without colours.
-`--output json` prints the server's own JSON, byte for byte.
+`--output json` prints the server's own JSON, byte for byte, and `--output yaml` the same as YAML.
 A duration is written as `30s`, `10m` or `1h30m`.
 The options of `factflow` itself go before a command or after it.
 
@@ -51,12 +51,14 @@ A variable that begins with `FACTFLOW_` and that nothing reads is pointed out.
 SETTINGS_FOOT = """
 ## The client
 
-The command `factflow` reads three variables of its own; the last one is read by the server's commands too.
+The command `factflow` reads four variables of its own; the last one is read by the server's commands too.
+A [file of profiles](../how-to/ask-from-the-command-line.md#keep-addresses-and-keys-in-profiles) can say the same.
 
 | variable | default | what it means |
 | --- | --- | --- |
 | `FACTFLOW_URL` | `http://127.0.0.1:8000` | The server to talk to. |
 | `FACTFLOW_API_KEY` | – | The key to send, as `Authorization: Bearer`. |
+| `FACTFLOW_PROFILE` | – | The profile to use. |
 | `FACTFLOW_DEBUG` | `0` | With `1`, an error shows where in the code it arose. |
 """
 

@@ -17,7 +17,7 @@ from domain.storage import SIDECAR_SUFFIX, require_valid_key
 from entrypoints.cli.client import NoServer, Server
 from entrypoints.cli.exit_codes import OK
 from entrypoints.cli.session import ClientCommand, Session, asks_server
-from entrypoints.cli.streams import harmless, write_bytes
+from entrypoints.cli.streams import harmless
 
 if TYPE_CHECKING:
     import zipfile
@@ -76,8 +76,8 @@ async def download(
     finally:
         with suppress(FactflowError):
             await server.send("DELETE", *place)
-    if session.wants_json:
-        write_bytes(reply.body + b"\n")
+    if session.is_for_programs:
+        session.print_json(reply.body)
     else:
         click.echo(f"{count} files in {harmless(str(output_dir))}")
     return OK

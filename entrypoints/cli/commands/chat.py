@@ -77,7 +77,7 @@ async def ask(
     server.timeout_seconds = session.seconds(ANSWER_SECONDS)
     path, body = await _place_to_ask(server, question, thread_id)
     wants_stream = sys.stdout.isatty() if stream is None else stream
-    if not wants_stream or session.wants_json:
+    if not wants_stream or session.is_for_programs:
         whole = path if thread_id else ("chat", "complete")
         reply = await server.post(*whole, body=body)
         session.show(reply, lambda: print_answer(_answer_in(reply.value())))

@@ -119,7 +119,7 @@ async def delete(server: Server, session: Session, name: str) -> None:
     """Deactivate a config; its executions stay."""
     identifier = await config_id_of(server, name)
     await server.send("DELETE", "configs", identifier)
-    if not session.wants_json:
+    if not session.is_for_programs:
         click.echo(f"deactivated {identifier}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from domain.findings import Finding, Severity, ValidationReport
 from entrypoints.cli.exit_codes import KINDS, OK
 from entrypoints.cli.problems import finding_lines
 from entrypoints.cli.session import ClientCommand, Session
-from entrypoints.cli.streams import harmless, write_bytes
+from entrypoints.cli.streams import harmless
 from entrypoints.cli.texts import UnreadableFile, text_of
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ def validate(session: Session, source: str) -> int:
 
     from entrypoints.composition.config_check import config_check
 
+    session.settle(os.environ)
     reports = asyncio.run(_reports(config_check(), files_of(source)))
-    if session.wants_json:
+    if session.is_for_programs:
         is_folder = source != "-" and Path(source).is_dir()
-        write_bytes(
-            json.dumps(_as_json(reports, is_folder=is_folder), indent=2, ensure_ascii=False).encode() + b"\n"
+        session.print_json(
+            json.dumps(_as_json(reports, is_folder=is_folder), indent=2, ensure_ascii=False).encode()
         )
     else:
         _print(reports)

@@ -125,7 +125,7 @@ async def _ended(server: Server, session: Session, reply: Reply) -> Reply:
     deadline = time.monotonic() + session.seconds(WAIT_SECONDS)
     server.timeout_seconds = REQUEST_SECONDS
     job_id = str(reply.value().get("job_id"))
-    with progress_shown(is_quiet=session.wants_json, unit="segments embedded") as progress:
+    with progress_shown(is_quiet=session.is_for_programs, unit="segments embedded") as progress:
         while reply.value().get("status") in UNDER_WAY:
             progress.show(_as_counts(reply.value()))
             if time.monotonic() > deadline:

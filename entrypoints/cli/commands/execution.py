@@ -116,6 +116,19 @@ async def wait(server: Server, session: Session, name: str) -> int:
 @execution.command()
 @name_argument
 @asks_server
+async def watch(server: Server, session: Session, name: str) -> int:
+    """Show how the routes of an execution fare until it is over; exit codes as of `execution wait`.
+
+    On a terminal it is a table that changes in its place, elsewhere a line for each change.
+    """
+    from entrypoints.cli.commands.watching import watch
+
+    return await watch(server, session, name, ROUTES)
+
+
+@execution.command()
+@name_argument
+@asks_server
 async def cancel(server: Server, session: Session, name: str) -> None:
     """Cancel an execution that runs."""
     reply = await server.send("PATCH", "executions", name, body={"status": "cancelled"})

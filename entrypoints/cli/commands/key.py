@@ -120,7 +120,7 @@ async def rotate(
 async def revoke(server: Server, session: Session, key_id: str) -> None:
     """Let a key open nothing any more, for good."""
     await server.send("DELETE", "keys", key_id)
-    if not session.wants_json:
+    if not session.is_for_programs:
         click.echo(f"revoked {key_id}")
 
 

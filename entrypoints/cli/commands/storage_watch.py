@@ -62,7 +62,7 @@ async def _printed(
 
 def _print(session: Session, told: dict[str, object]) -> None:
     about = told.get("data")
-    if session.wants_json:
-        click.echo(json.dumps(told))
+    if session.is_for_programs:
+        session.print_json(json.dumps(told).encode())
     elif isinstance(about, dict):
         click.echo(f"{about.get('size'):>10}  {harmless(str(about.get('key')))}")

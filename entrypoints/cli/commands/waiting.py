@@ -67,19 +67,19 @@ async def wait_until_over(server: Server, session: Session, execution_id: str, *
     server.timeout_seconds = min(REQUEST_SECONDS, seconds)
     reply = await server.get("executions", execution_id)
     try:
-        with progress_shown(is_quiet=session.wants_json) as progress:
+        with progress_shown(is_quiet=session.is_for_programs) as progress:
             reply = await _last(server, execution_id, reply, progress, deadline)
     except asyncio.CancelledError:
         click.echo(f"\nit goes on; factflow execution cancel {execution_id} stops it", err=True)
         raise
-    session.show(reply, lambda: _tell(reply.value()))
+    session.show(reply, lambda: tell_end(reply.value()))
     return OK if _status(reply) == "completed" else FAILED
 
 
 async def _last(
     server: Server, execution_id: str, reply: Reply, progress: Progress, deadline: float
 ) -> Reply:
-    async with _listening(server, execution_id) as ear:
+    async with listening(server, execution_id) as ear:
         while _status(reply) not in TERMINAL:
             progress.show(reply.value())
             if time.monotonic() > deadline:
@@ -91,7 +91,8 @@ async def _last(
 
 
 @asynccontextmanager
-async def _listening(server: Server, execution_id: str) -> AsyncIterator[Ear]:
+async def listening(server: Server, execution_id: str) -> AsyncIterator[Ear]:
+    """An ear for the execution's events while the block lasts."""
     ear = Ear()
     task = asyncio.create_task(ear.listen(server, execution_id))
     try:
@@ -121,7 +122,8 @@ def still_running(execution_id: str, status: str = "running") -> StillRunning:
     return error
 
 
-def _tell(execution: dict[str, Any]) -> None:
+def tell_end(execution: dict[str, Any]) -> None:
+    """How an execution has ended, and where to look for what went wrong."""
     counts = execution.get("messages") or {}
     click.echo(
         f"{execution.get('status')}: {counts.get('done', 0)} done, {counts.get('skipped', 0)} skipped, "

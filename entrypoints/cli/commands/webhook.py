@@ -127,7 +127,7 @@ async def edit(
 async def delete(server: Server, session: Session, webhook_id: str) -> None:
     """Delete a subscription with its deliveries, for good."""
     await server.send("DELETE", "webhooks", webhook_id)
-    if not session.wants_json:
+    if not session.is_for_programs:
         click.echo(f"deleted {webhook_id}")
 
 
