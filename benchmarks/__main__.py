@@ -14,6 +14,7 @@ from benchmarks import (
     engine,
     fan_out,
     http_api,
+    idle_streams,
     ingestion,
     lineage,
     lineage_cost,
@@ -45,6 +46,7 @@ NAMES = (
     workers.NAME,
     webhooks.NAME,
     streams.NAME,
+    idle_streams.NAME,
     http_api.NAME,
 )
 LIMIT_MISSED = 1
@@ -65,7 +67,12 @@ NOT_MEASURED = 2
 @click.option(
     "--executions", type=click.IntRange(1), help="How many executions; unset, as many as the limits are for."
 )
-@click.option("--streams", "readers", type=click.IntRange(1), help="streams: how many at once; unset, 200.")
+@click.option(
+    "--streams",
+    "readers",
+    type=click.IntRange(1),
+    help="streams, idle-streams: how many at once; unset, 200 and 500.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(1),
@@ -112,6 +119,7 @@ def main(
         broker.NAME: lambda: broker.measure(messages=messages, rounds=rounds),
         churn.NAME: lambda: churn.measure(executions=executions),
         streams.NAME: lambda: streams.measure(streams=readers, rounds=rounds),
+        idle_streams.NAME: lambda: idle_streams.measure(streams=readers, rounds=rounds),
         http_api.NAME: lambda: http_api.measure(rounds=rounds),
         workers.NAME: lambda: workers.measure(messages=messages, rounds=rounds),
         webhooks.NAME: lambda: webhooks.measure(messages=messages, rounds=rounds),
