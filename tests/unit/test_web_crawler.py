@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.pipeline.page_links import links_of
@@ -180,6 +180,7 @@ def test_links_are_read_from_the_base_of_the_page() -> None:
     assert links_of(html, f"{SITE}/x").addresses[0] == f"{SITE}/docs/a%20b?x=%C3%A9"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from(["", SITE, f"{SITE}/a/b?c=d"]))
 def test_an_address_is_known_in_one_form(url: str, base: str) -> None:
     """Whatever a page has for a link: it is printable ASCII, and in that form already."""
