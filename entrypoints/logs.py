@@ -10,10 +10,11 @@ import structlog
 from structlog.typing import EventDict
 
 from application.engine.adapter_chain import HANDLING
+from application.tracing import TRACE
 from entrypoints.settings import Settings
 
 FIELDS = ("time", "level", "logger", "message")
-CONTEXT = ("correlation_id", "execution_id", "route_id", "adapter_name")
+CONTEXT = ("correlation_id", "trace_id", "execution_id", "route_id", "adapter_name")
 """What log records may know of where they were made."""
 
 
@@ -75,10 +76,22 @@ class MessageFilter(logging.Filter):
         return True
 
 
+class TraceFilter(logging.Filter):
+    """Gives log records the id of the trace that the request at hand belongs to, as its `traceparent` has it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        trace = TRACE.get()
+        if trace is not None:
+            record.trace_id = trace.trace_id
+        return True
+
+
 def configure_logging(settings: Settings) -> None:
     """Send log lines to standard error, in the format and from the level that is set."""
     handler = _StandardError()
     handler.addFilter(MessageFilter())
+    handler.addFilter(TraceFilter())
     handler.setFormatter(
         json_formatter()
         if settings.log_format == "json"

@@ -1,5 +1,6 @@
 """What the command lines understand, before anything is asked."""
 
+import signal
 import subprocess
 import sys
 
@@ -44,6 +45,24 @@ def test_help_imports_nothing_heavy(module: str) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "[] 0"
+
+
+@pytest.mark.parametrize("name", ["server", "client"])
+def test_ctrl_c_while_a_command_line_is_imported_prints_no_traceback(name: str) -> None:
+    """The process ends as any does that the signal meets."""
+    module = "entrypoints.cli.server" if name == "server" else "entrypoints.cli.main"
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"from entrypoints.cli.starting_up import {name}\n"
+        f"{name}()\n"
+    )
+    heeding = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{code}"
+    ran = subprocess.run([sys.executable, "-c", heeding], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
-from entrypoints.logs import MessageFilter, json_formatter
+from application.tracing import TRACE
+from domain.trace import Trace
+from entrypoints.logs import MessageFilter, TraceFilter, json_formatter
 from tests.unit.engines import bench, route
 
 
@@ -44,6 +46,22 @@ def test_a_line_says_where_it_belongs() -> None:
     """The request or the message, and the execution."""
     told = line(correlation_id="abc", execution_id="def", route_id="read")
     assert (told["correlation_id"], told["execution_id"], told["route_id"]) == ("abc", "def", "read")
+
+
+def test_a_line_says_which_trace_its_request_belongs_to() -> None:
+    """By the id that `traceparent` has; outside of a request there is none."""
+    trace = Trace(trace_id="ab" * 16, span_id="cd" * 8)
+    record = logging.makeLogRecord({"msg": "in a request"})
+    token = TRACE.set(trace)
+    try:
+        assert TraceFilter().filter(record)
+    finally:
+        TRACE.reset(token)
+    assert json.loads(json_formatter().format(record))["trace_id"] == "ab" * 16
+    outside = logging.makeLogRecord({"msg": "elsewhere"})
+    assert TraceFilter().filter(outside)
+    assert "trace_id" not in line()
+    assert not hasattr(outside, "trace_id")
 
 
 def test_a_traceback_is_part_of_its_line() -> None:

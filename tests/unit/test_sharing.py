@@ -296,11 +296,12 @@ async def test_a_worker_that_drains_lets_its_work_end_and_leaves_the_rest_to_oth
     assert {(row.crashes, row.attempt) for row in rows} == {(0, 1)}
 
 
+@pytest.mark.parametrize("is_hurried", [False, True])
 @pytest.mark.parametrize("is_acknowledged", [False, True])
 async def test_what_is_at_work_for_too_long_is_handed_back_when_a_worker_drains(
-    monkeypatch: pytest.MonkeyPatch, *, is_acknowledged: bool
+    monkeypatch: pytest.MonkeyPatch, *, is_acknowledged: bool, is_hurried: bool
 ) -> None:
-    """Within the bound, and another one goes on, though the queue may know nothing of the messages any more."""
+    """Within the bound or when it is hurried, and another one goes on, though the queue may know nothing of the messages any more."""
     if is_acknowledged:
         monkeypatch.setattr(long_work, "LOOK_SECONDS", 0.01)
     attempts = Counter[UUID]()
@@ -319,7 +320,10 @@ async def test_what_is_at_work_for_too_long_is_handed_back_when_a_worker_drains(
         if is_acknowledged:
             await service.until(lambda: service.queue.acknowledged >= attempts.keys())
         async with service.process() as staying:
-            await drain(leaving.engine, 0.1)
+            hurried = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.1, hurried.set)
+            async with asyncio.timeout(10):
+                await drain(leaving.engine, 60 if is_hurried else 0.1, hurried if is_hurried else None)
             assert leaving.engine.running == []
             ended = await staying.ended(started.id)
     assert (ended.status, ended.counts.done) == (ExecutionStatus.COMPLETED, 1 + FAN)
