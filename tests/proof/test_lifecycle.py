@@ -36,6 +36,8 @@ T = TypeVar("T")
 LONGEST_ANSWER_TURNS = 2000
 CHUNK = 2
 LARGE = 1024
+MORE_TURNS = 15
+"""Each of 0.4 seconds by the clock of the proof."""
 
 answers = st.builds(Answer, st.sampled_from(Kind), st.integers(0, 5))
 places = st.integers(0, 1000)
@@ -458,7 +460,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert execution.counts == counts.get(execution.id, MessageCounts()), execution
             assert not (execution.status is ExecutionStatus.COMPLETED and execution.counts.outstanding)
             self._check_end(execution.id, execution.generation, execution.status)
-        self._check_attempts(rows)
+        await self._check_attempts(rows)
 
     def _check_end(self, execution_id: UUID, generation: int, status: ExecutionStatus) -> None:
         before = self.ends.get(execution_id)
@@ -466,7 +468,7 @@ class Lifecycle(RuleBasedStateMachine):
         if status.is_terminal:
             self.ends[execution_id] = generation, status
 
-    def _check_attempts(self, rows: Rows) -> None:
+    async def _check_attempts(self, rows: Rows) -> None:
         """Only claimed messages are being worked on, and wherever something is due something is worked on."""
         at_work = {gate.message_id for gate in self.process.gates.values()}
         assert all(rows[message_id].state == "claimed" for message_id in at_work)
@@ -487,7 +489,25 @@ class Lifecycle(RuleBasedStateMachine):
             # Each of them waits until nothing else is at work, and keeps everything else from beginning.
             return
         idle = [place for place in due if not busy[place] and not self.model.is_paused(*place)]
-        assert not idle, [_shown(row) for row in rows.values() if (row.execution_id, row.route_id) in idle]
+        if idle:
+            raise AssertionError(await self._told_of(idle, rows))
+
+    async def _told_of(self, idle: list[tuple[UUID, str]], rows: Rows) -> str:
+        """What nobody works on though it is due, and whether a few seconds more would have brought it: the engine may
+        have been asleep, or a call to wake it has been lost.
+        """
+        shown = [_shown(row) for row in rows.values() if (row.execution_id, row.route_id) in idle]
+        for turn in range(1, MORE_TURNS + 1):
+            await self._settled_down()
+            busy = {(gate.execution_id, gate.route_id) for gate in self.process.gates.values()}
+            if busy.issuperset(idle):
+                return f"taken up {turn} turns too late, with queues of {self.capacity}: {shown}"
+        gates = {
+            route: gate.is_open
+            for one, _ in idle
+            for route, gate in self.process.engine.gates.of(one).items()
+        }
+        return f"stalled, with queues of {self.capacity} and gates open {gates}: {shown}"
 
 
 def _shown(row: Row) -> str:
