@@ -48,12 +48,13 @@ class Chat:
         """The whole answer.
 
         Raises NoLanguageModel, LanguageModelUnavailable, LanguageModelRefused, InvalidChatRequest, ObjectNotFound,
-        UnreadableDocument, EmbeddingSlotNotFound, Unavailable.
+        UnreadableDocument, EmbeddingSlotNotFound, TemplateNotFound, PromptTemplateUnfit, Unavailable.
         """
+        template = await self.prompting.template(request)
         sources = await self._sources(request)
         if self.language_model is None or _is_hopeless(request, sources):
             return await self._unwritten(request, sources)
-        asked = await self.prompting.prompt(request, sources)
+        asked = await self.prompting.prompt(request, sources, template)
         completion = await self.language_model.complete(asked.messages, completion_options(request))
         writer = AnswerWriter(asked.sources)
         for _ in (*writer.feed(completion.text), *writer.end()):
@@ -65,13 +66,14 @@ class Chat:
 
         Raises what ``answer`` raises, at the first event or later. Close it (``aclosing``) to stop the model.
         """
+        template = await self.prompting.template(request)
         sources = await self._sources(request)
         if self.language_model is None or _is_hopeless(request, sources):
             answer = await self._unwritten(request, sources)
             for event in retold(answer):
                 yield event
             return
-        asked = await self.prompting.prompt(request, sources)
+        asked = await self.prompting.prompt(request, sources, template)
         yield SourcesFound(sources=asked.sources, mode=self.mode)
         async with aclosing(self._written(self.language_model, request, asked)) as events:
             async for event in events:

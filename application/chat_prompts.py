@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from application.chat_prompt_templates import PromptTemplates
 from application.ports.language_model import ChatMessage, CompletionOptions
 from application.ports.tokenizer import Tokenizer
 from domain.chat import prompt
 from domain.chat.answer import Source
+from domain.chat.prompt_template import prompt_from
 from domain.chat.request import ChatRequest, ContextMode, Turn
+from domain.templates.template import Template, TemplateNotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +30,39 @@ class Prompting:
     """Fits a request and its sources into ``context_tokens``, as the embedding model's tokenizer counts them.
 
     No tokenizer of a language model is at hand; that one cuts words smaller than theirs do, so the count errs on the
-    safe side. ``instructions`` are the system message when there are sources.
+    safe side. ``instructions`` are the system message when there are sources; a template takes the place of it and of
+    the message with the sources.
     """
 
     tokenizer: Tokenizer
     context_tokens: int = prompt.CONTEXT_TOKENS
     instructions: str = prompt.INSTRUCTIONS
+    templates: PromptTemplates | None = None
 
-    async def prompt(self, request: ChatRequest, sources: Sequence[Source]) -> Prompt:
+    async def template(self, request: ChatRequest) -> Template | None:
+        """The template for this request's prompt, if any; raises TemplateNotFound, PromptTemplateUnfit."""
+        if self.templates is not None:
+            return await self.templates.named(request.prompt_template)
+        if request.prompt_template is not None:
+            raise TemplateNotFound
+        return None
+
+    async def prompt(
+        self, request: ChatRequest, sources: Sequence[Source], template: Template | None = None
+    ) -> Prompt:
         """Earlier turns take a quarter of the room at most, sources what is left."""
-        return await asyncio.to_thread(self._prompt, request, sources)
+        return await asyncio.to_thread(self._prompt, request, sources, template)
 
     async def fitting(self, request: ChatRequest, sources: Sequence[Source]) -> Sequence[Source]:
         """The sources alone."""
         return await asyncio.to_thread(self._shown, request, sources, self._room(request))
 
-    def _prompt(self, request: ChatRequest, sources: Sequence[Source]) -> Prompt:
+    def _prompt(self, request: ChatRequest, sources: Sequence[Source], template: Template | None) -> Prompt:
         room = self._room(request)
         turns = prompt.recent(request.history, room // prompt.HISTORY_SHARE, self.tokenizer.offsets)
         room -= sum(len(self.tokenizer.offsets(turn.content)) for turn in turns)
         shown = self._shown(request, sources, room)
-        messages = self._messages(request, turns, shown)
+        messages = self._messages(request, turns, shown, template)
         tokens = sum(len(self.tokenizer.offsets(message.content)) for message in messages)
         return Prompt(sources=shown, messages=messages, tokens=tokens)
 
@@ -65,13 +80,20 @@ class Prompting:
         return (*shown, *prompt.within_budget(segments, left, offsets))
 
     def _messages(
-        self, request: ChatRequest, turns: Sequence[Turn], shown: Sequence[Source]
+        self,
+        request: ChatRequest,
+        turns: Sequence[Turn],
+        shown: Sequence[Source],
+        template: Template | None,
     ) -> Sequence[ChatMessage]:
+        said = tuple(ChatMessage(role=turn.role, content=turn.content) for turn in turns)
+        if template is not None and shown:
+            return (*said, ChatMessage(role="user", content=prompt_from(template, request.query, shown)))
         instructions = self.instructions if shown else prompt.INSTRUCTIONS_WITHOUT_SOURCES
         question = prompt.question_with_sources(request.query, shown) if shown else request.query
         return (
             ChatMessage(role="system", content=instructions),
-            *(ChatMessage(role=turn.role, content=turn.content) for turn in turns),
+            *said,
             ChatMessage(role="user", content=question),
         )
 

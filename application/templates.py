@@ -60,10 +60,7 @@ class TemplateCatalogue:
 
     async def get(self, name: str) -> Template:
         """One template."""
-        for one in self.shipped:
-            if name in {one.name, str(one.id)}:
-                return one
-        return await self.templates.get(_id_or_name(name))
+        return await template_named(name, self.templates, self.shipped)
 
     async def create(
         self,
@@ -155,6 +152,14 @@ class TemplateCatalogue:
 
     def _value(self, text: str) -> Json:
         return self.parser.parse(text).value
+
+
+async def template_named(name: str, templates: Templates, shipped: Sequence[Template]) -> Template:
+    """A shipped template, or else a stored one, by its name or id; raises TemplateNotFound."""
+    for one in shipped:
+        if name in {one.name, str(one.id)}:
+            return one
+    return await templates.get(_id_or_name(name))
 
 
 def _id_or_name(name: str) -> UUID | str:

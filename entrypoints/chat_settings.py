@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domain.chat.prompt import CONTEXT_TOKENS
 from domain.chat.request import MAX_CONTEXT_TOKENS, MIN_CONTEXT_TOKENS
-from entrypoints.setting_values import PATH, about, whole_number
+from entrypoints.setting_values import NAME, PATH, about, whole_number
 from entrypoints.webhook_settings import WebhookSettings
 
 
@@ -26,5 +26,12 @@ class ChatSettings(WebhookSettings):
         default=None,
         metadata=about(
             PATH, "A text file with the instructions for the language model; unset, those of this version."
+        ),
+    )
+    chat_prompt_template: str | None = field(
+        default=None,
+        metadata=about(
+            NAME,
+            "The template from which the language model's prompts are written where a request names none; it goes before `FACTFLOW_CHAT_PROMPT`.",
         ),
     )

@@ -66,6 +66,7 @@ from application.archives.archive_worker import ArchiveWorker
 from application.archives.archiving import Archiving
 from application.chat import Chat
 from application.chat_conversations import Conversations
+from application.chat_prompt_templates import PromptTemplates
 from application.chat_prompts import Prompting
 from application.chat_runs import AnswerRuns
 from application.chat_threads import Threads, ThreadStore
@@ -278,7 +279,10 @@ class World:
             search=search,
             storage=self.storage,
             reader=FormatDocumentReader(),
-            prompting=Prompting(tokenizer=MemoryTokenizer()),
+            prompting=Prompting(
+                tokenizer=MemoryTokenizer(),
+                templates=PromptTemplates(templates=self.templates, shipped=self.shipped_templates),
+            ),
             language_model=self.language_model,
         )
         runs = AnswerRuns(chat=chat, clock=clock, ids=ids)

@@ -48,8 +48,13 @@ _TAG = re.compile(r"<(?=/?\s*sources?\b)", re.IGNORECASE)
 
 def question_with_sources(query: str, sources: Sequence[Source]) -> str:
     """The last message of the prompt: the sources, then the question."""
-    listed = "\n\n".join(map(_source, sources))
-    return f"<sources>\n{listed}\n</sources>\n\nQuestion: {query}"
+    quoted = "\n\n".join(listed(sources))
+    return f"<sources>\n{quoted}\n</sources>\n\nQuestion: {query}"
+
+
+def listed(sources: Sequence[Source]) -> Sequence[str]:
+    """Each source with its number, in quotation marks that its text cannot close."""
+    return [_source(source) for source in sources]
 
 
 def within_budget(sources: Sequence[Source], tokens: int, offsets: Offsets) -> Sequence[Source]:

@@ -114,6 +114,7 @@ class ChatRequest:
 
     ``attachments`` are storage keys for the modes attachment and hybrid, ``document`` the one for document.
     ``context_tokens`` bounds the sources and earlier turns that a language model is given, None for the server's bound.
+    ``prompt_template`` is the name or id of the template its prompt is written from, None for the server's own.
     """
 
     query: str
@@ -124,6 +125,7 @@ class ChatRequest:
     document: str | None = None
     reading: Reading = Reading()
     context_tokens: int | None = None
+    prompt_template: str | None = None
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from application.chat import Chat
 from application.chat_conversations import Conversations
+from application.chat_prompt_templates import PromptTemplates
 from application.chat_prompts import Prompting
 from application.chat_runs import AnswerRuns
 from application.chat_threads import Threads, ThreadStore
 from application.chat_titles import Titles
 from application.ports.tokenizer import Tokenizer
 from application.search import Search
+from application.templates import TemplateCatalogue
 from domain.chat import prompt
 from domain.errors import Invalid
 from entrypoints.composition.adapters import Adapters
@@ -37,13 +39,15 @@ class Chatting:
     conversations: Conversations
 
 
-def make_chatting(adapters: Adapters, search: Search, settings: Settings) -> Chatting:
+def make_chatting(
+    adapters: Adapters, search: Search, settings: Settings, templates: TemplateCatalogue
+) -> Chatting:
     """The use-cases over a set of adapters; raises PromptUnreadable."""
     chat = Chat(
         search=search,
         storage=adapters.storage(),
         reader=adapters.reader(),
-        prompting=make_prompting(settings, adapters.tokenizer()),
+        prompting=make_prompting(settings, adapters.tokenizer(), _prompt_templates(templates, settings)),
         language_model=adapters.language_model(),
     )
     runs = AnswerRuns(chat=chat, clock=adapters.clock(), ids=adapters.ids())
@@ -60,11 +64,22 @@ def make_chatting(adapters: Adapters, search: Search, settings: Settings) -> Cha
     return Chatting(chat=chat, runs=runs, threads=threads, conversations=conversations)
 
 
-def make_prompting(settings: Settings, tokenizer: Tokenizer) -> Prompting:
+def make_prompting(
+    settings: Settings, tokenizer: Tokenizer, templates: PromptTemplates | None = None
+) -> Prompting:
     """How prompts are made; raises PromptUnreadable."""
     instructions = _instructions(settings.chat_prompt) if settings.chat_prompt else prompt.INSTRUCTIONS
     return Prompting(
-        tokenizer=tokenizer, context_tokens=settings.chat_context_tokens, instructions=instructions
+        tokenizer=tokenizer,
+        context_tokens=settings.chat_context_tokens,
+        instructions=instructions,
+        templates=templates,
+    )
+
+
+def _prompt_templates(catalogue: TemplateCatalogue, settings: Settings) -> PromptTemplates:
+    return PromptTemplates(
+        templates=catalogue.templates, shipped=catalogue.shipped, default=settings.chat_prompt_template
     )
 
 

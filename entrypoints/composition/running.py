@@ -189,8 +189,8 @@ def _application(
     letters = adapters.dead_letters()
     dead_letters = DeadLetters(letters=letters, executions=executions, engine=engine, limit=limit)
     search = Search(index=adapters.index(), models=adapters.models(), reranker=adapters.reranker())
-    catalogued = make_catalogued(adapters)
-    chatting = make_chatting(adapters, search, settings)
+    kept = make_kept(adapters, executions)
+    chatting = make_chatting(adapters, search, settings, kept["templates"])
     return Application(
         configs=configs,
         executions=executions,
@@ -201,7 +201,7 @@ def _application(
             executions=executions, history=adapters.message_history(), needing_content=NEEDING_CONTENT
         ),
         stored_objects=StoredObjects(storage=adapters.storage(), uploading=make_uploading(adapters)),
-        **make_kept(adapters, executions),
+        **kept,
         lineage=_lineage(adapters),
         lineage_traces=LineageTraces(reader=adapters.lineage_reader()),
         lineage_figures=LineageFigures(statistics=adapters.lineage_statistics(), work=adapters.work()),
@@ -215,7 +215,7 @@ def _application(
         chat_runs=chatting.runs,
         chat_threads=chatting.threads,
         conversations=chatting.conversations,
-        **catalogued,
+        **(catalogued := make_catalogued(adapters)),
         webhook_subscriptions=webhooks.subscriptions,
         webhook_deliveries=webhooks.deliveries,
         webhook_redeliveries=webhooks.redeliveries,

@@ -25,6 +25,12 @@ def test_a_question_goes_into_a_thread(cli: CommandLine, server: ScriptedServer)
     assert (ran.code, ran.lines) == (0, ["So it is [1].", "", "[1] Vacuum"])
 
 
+def test_a_question_names_the_template_of_its_prompt(cli: CommandLine, server: ScriptedServer) -> None:
+    server.says("POST", "/api/v1/chat/complete", ANSWER)
+    assert cli("chat", "ask", "--prompt-template", "mine", "why?").code == 0
+    assert server.asked[0].value == {"query": "why?", "prompt_template": "mine"}
+
+
 def test_a_thread_is_opened_for_a_question(cli: CommandLine, server: ScriptedServer) -> None:
     """Its id is told apart from the answer."""
     server.says("POST", "/api/v1/chat/threads", {"id": THREAD}, status=201)

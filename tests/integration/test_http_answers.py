@@ -257,3 +257,25 @@ async def test_chat_tells_what_it_can_do(api: Api) -> None:
     _, sources = await api.ask("GET", "/api/v1/chat/sources")
     assert sources == (await api.ask("GET", "/api/v1/search/sources"))[1]
     assert sources["total"] >= 1
+
+
+async def test_a_request_names_the_stored_template_of_its_prompt() -> None:
+    """What is not there, and what chat cannot fill, are problems before anything is streamed."""
+    model = MemoryLanguageModel("Bees [1].")
+    fitting = [{"name": "question", "is_required": True}, {"name": "sources", "is_required": True}]
+    stored = {"name": "mine", "kind": "prompt", "text": "{{ sources }} {{ question }}", "parameters": fitting}
+    unfit = {"name": "unfit", "kind": "prompt", "text": "Be kind."}
+    async with serving(world=await world_with_texts(language_model=model)) as api:
+        for template in (stored, unfit):
+            assert (await api.ask("POST", "/api/v1/templates", json=template))[0] == 201
+        asked = {"query": "bees in a hive", "prompt_template": "mine"}
+        assert (await api.ask("POST", f"{CHAT}/complete", json=asked))[0] == 200
+        ((messages, _),) = model.asked
+        assert [message.role for message in messages] == ["user"]
+        for path in ("complete", "stream"):
+            for name, status, code in (
+                ("none", 404, "template_not_found"),
+                ("unfit", 400, "prompt_template_unfit"),
+            ):
+                told = await api.ask("POST", f"{CHAT}/{path}", json=asked | {"prompt_template": name})
+                assert (told[0], told[1]["error_code"]) == (status, code)

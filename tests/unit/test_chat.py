@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,9 @@ from adapters.memory.documents import MemoryDocuments
 from adapters.memory.models import MemoryEmbeddingModel, MemoryLanguageModel, MemoryTokenizer
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.memory.storage import MemoryObjectStorage
+from adapters.memory.templates import MemoryTemplates
 from application.chat import Chat
+from application.chat_prompt_templates import PromptTemplates
 from application.chat_prompts import Prompting
 from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
 from application.ports.language_model import LanguageModel
@@ -22,6 +25,7 @@ from application.search import Search
 from domain.chat import prompt
 from domain.chat.answer import AnswerDone, AnswerMode, ChatEvent, SourceCited, SourcesFound, TextWritten
 from domain.chat.errors import InvalidChatRequest, LanguageModelUnavailable, NoLanguageModel
+from domain.chat.prompt_template import PromptTemplateUnfit
 from domain.chat.request import (
     ChatRequest,
     ContextMode,
@@ -34,6 +38,8 @@ from domain.chat.request import (
 from domain.chat.retrieval import metadata_filter
 from domain.document import Document, EmbeddedSegment, EmptyDocument, Segment, UnsupportedDocument, segment_id
 from domain.storage import InvalidKey, ObjectNotFound
+from domain.templates.parameters import Parameter, ParameterType
+from domain.templates.template import Template, TemplateKind, TemplateNotFound
 
 TEXTS = {
     "vacuum": "VACUUM reclaims the storage occupied by dead tuples. It may run while others read.",
@@ -365,3 +371,89 @@ def test_a_filter_that_segments_do_not_have_is_refused(filters: dict[str, object
 def test_a_data_source_keeps_to_its_bounds(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidChatRequest):
         DataSource(**wrong)  # type: ignore[arg-type]
+
+
+CITED = "Answer from these alone:\n{{ sources }}\nAnswer in {{ language }}: {{ question }}"
+FILLED = (
+    Parameter(name="question", is_required=True),
+    Parameter(name="sources", type=ParameterType.LIST, is_required=True),
+)
+LANGUAGE = Parameter(name="language", default="Norwegian")
+
+
+async def with_template(
+    model: LanguageModel | None, text: str, *parameters: Parameter, kind: TemplateKind = TemplateKind.PROMPT
+) -> Chat:
+    """A chat beside the stored template ``mine``."""
+    templates, now = MemoryTemplates(), datetime(2026, 1, 1, tzinfo=UTC)
+    await templates.add(
+        Template(
+            id=UUID(int=1),
+            name="mine",
+            kind=kind,
+            text=text,
+            parameters=parameters,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    asked = await chat(model)
+    return replace(asked, prompting=replace(asked.prompting, templates=PromptTemplates(templates=templates)))
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+async def test_a_prompt_is_written_from_the_template_that_is_named(is_default: bool) -> None:
+    """By the request or else by the server; what fills a place is not looked through for places."""
+    model = MemoryLanguageModel("Storage of dead tuples [1].")
+    asked = await with_template(model, CITED, *FILLED, LANGUAGE)
+    request = replace(QUESTION, query="Which storage of dead tuples does VACUUM reclaim, {{ language }}?")
+    if is_default:
+        templates = asked.prompting.templates
+        assert templates is not None
+        named = replace(templates, default="mine")
+        asked = replace(asked, prompting=replace(asked.prompting, templates=named))
+    else:
+        request = replace(request, prompt_template="mine")
+    answer = await asked.answer(replace(request, history=(Turn(role="user", content="Hello"),)))
+    assert answer.citations[0].source.document_id == "vacuum"
+    ((messages, _),) = model.asked
+    assert [message.role for message in messages] == ["user", "user"]
+    assert messages[-1].content.startswith('Answer from these alone:\n<source id="1" title="Vacuum"')
+    assert messages[-1].content.endswith(f"Answer in Norwegian: {request.query}")
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+@pytest.mark.parametrize("name", ["yours", "x" * 100, "a\0b", str(UUID(int=2))])
+async def test_a_template_that_is_not_there_is_told_by_its_name(name: str, with_model: bool) -> None:
+    asked = await with_template(MemoryLanguageModel("x") if with_model else None, CITED, *FILLED, LANGUAGE)
+    with pytest.raises(TemplateNotFound, match="no prompt template"):
+        await asked.answer(replace(QUESTION, prompt_template=name))
+    with pytest.raises(TemplateNotFound):
+        await events(asked, replace(QUESTION, prompt_template=name))
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "objection"),
+    [
+        ("Be kind.", (), "no place for question; it has no place for sources"),
+        ("{{ question }}", FILLED[:1], "no place for sources"),
+        (CITED, (*FILLED, Parameter(name="language", is_required=True)), "language is required"),
+        (
+            "{{ question }} {{ sources }}",
+            (replace(FILLED[0], type=ParameterType.INTEGER), FILLED[1]),
+            "question must be a string",
+        ),
+    ],
+)
+async def test_a_template_that_chat_cannot_fill_is_refused_with_the_reason(
+    text: str, parameters: Sequence[Parameter], objection: str
+) -> None:
+    asked = await with_template(MemoryLanguageModel("x"), text, *parameters)
+    with pytest.raises(PromptTemplateUnfit, match=objection):
+        await asked.answer(replace(QUESTION, prompt_template="mine"))
+
+
+async def test_a_pipeline_is_no_prompt() -> None:
+    asked = await with_template(MemoryLanguageModel("x"), "a: b", kind=TemplateKind.PIPELINE)
+    with pytest.raises(PromptTemplateUnfit, match="is a pipeline"):
+        await asked.answer(replace(QUESTION, prompt_template="mine"))

@@ -32,9 +32,11 @@ from domain.chat.errors import (
     LanguageModelUnavailable,
     NoLanguageModel,
 )
+from domain.chat.prompt_template import PromptTemplateUnfit
 from domain.document import EmptyDocument, UnreadableDocument, UnsupportedDocument
 from domain.embedding_slot import EmbeddingModelMixed
 from domain.storage import InvalidKey, ObjectNotFound
+from domain.templates.template import TemplateNotFound
 
 UseCase = NamedDependency[SkipValidation[Chat]]
 Runs = NamedDependency[SkipValidation[AnswerRuns]]
@@ -50,6 +52,8 @@ ERRORS = (
     LanguageModelRefused,
     LanguageModelUnavailable,
     NoLanguageModel,
+    TemplateNotFound,
+    PromptTemplateUnfit,
 )
 _EXAMPLE = {"query": "How is an answer traced to its sources?"}
 

@@ -67,6 +67,7 @@ class AnswerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `attachments` are storage keys, for the modes `attachment` and `hybrid`; `document` is one, for `document`.
     `max_context_tokens` bounds sources and earlier turns together, within what the server allows.
+    `prompt_template` names the template that the language model's prompt is written from.
     """
 
     context_mode: ContextMode = ContextMode.RAG
@@ -77,6 +78,9 @@ class AnswerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_context_tokens: (
         Annotated[int, Meta(ge=MIN_CONTEXT_TOKENS, le=MAX_CONTEXT_TOKENS, examples=[4000])] | None
     ) = None
+    prompt_template: Annotated[str, Meta(min_length=1, max_length=100, examples=["cited-answer"])] | None = (
+        None
+    )
     model: str | None = None
     temperature: Annotated[float, Meta(ge=0, le=2, examples=[0.2])] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=1_000_000, examples=[512])] | None = None
@@ -87,6 +91,7 @@ class ChatCompletionRequest(AnswerSettings, frozen=True, kw_only=True, forbid_un
 
     `attachments` are storage keys, for the modes `attachment` and `hybrid`; `document` is one, for `document`.
     `max_context_tokens` bounds sources and earlier turns together, within what the server allows.
+    `prompt_template` names the template that the language model's prompt is written from.
     """
 
     query: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)]
@@ -110,6 +115,7 @@ def question_request(query: str, body: AnswerSettings, history: Sequence[Turn] =
         document=body.document,
         reading=_reading(body.attachment_config),
         context_tokens=body.max_context_tokens,
+        prompt_template=body.prompt_template,
         model=body.model,
         temperature=body.temperature,
         max_tokens=body.max_tokens,

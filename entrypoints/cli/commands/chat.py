@@ -60,6 +60,7 @@ chat.add_command(thread)
     metavar="THREAD",
     help="Ask in this thread, after what was said in it; `new` opens one.",
 )
+@click.option("--prompt-template", metavar="TEMPLATE", help="Have the prompt written from this template.")
 @asks_server
 async def ask(
     server: Server,
@@ -69,6 +70,7 @@ async def ask(
     words: tuple[str, ...],
     stream: bool | None,
     thread_id: str | None,
+    prompt_template: str | None,
 ) -> None:
     """Answer QUESTION from the documents, with numbered citations."""
     question = " ".join(words).strip()
@@ -76,6 +78,8 @@ async def ask(
         raise click.UsageError("the question is empty")
     server.timeout_seconds = session.seconds(ANSWER_SECONDS)
     path, body = await _place_to_ask(server, question, thread_id)
+    if prompt_template is not None:
+        body["prompt_template"] = prompt_template
     wants_stream = sys.stdout.isatty() if stream is None else stream
     if not wants_stream or session.is_for_programs:
         whole = path if thread_id else ("chat", "complete")
