@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from entrypoints.setting_values import Kind, about, number, whole_number
+from entrypoints.setting_values import SWITCH, Kind, about, number, whole_number
 
 
 def _read_origins(text: str) -> Sequence[str]:
@@ -36,6 +36,13 @@ class ApiSettings:
             _ORIGINS,
             "Origins whose pages may use the API from a browser; * is all, with keys only.",
             shown="none",
+        ),
+    )
+    traces: bool = field(
+        default=False,
+        metadata=about(
+            SWITCH,
+            "Whether spans of requests and messages are sent to a collector, as OTEL_* variables say; needs the extra otel.",
         ),
     )
     max_body_mib: int = field(

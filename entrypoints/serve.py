@@ -18,7 +18,7 @@ from adapters.http.app import HttpApi
 from application.contents import Application
 from domain.errors import Conflict, FactflowError, Refused
 from domain.execution import ExecutionStatus
-from entrypoints.composition.adapters import EmbeddedAdapters, ServerAdapters
+from entrypoints.composition.adapters import Adapters, EmbeddedAdapters, ServerAdapters
 from entrypoints.composition.api import http_api
 from entrypoints.composition.running import running
 from entrypoints.ingestion import Ingested, ingest_folder
@@ -89,7 +89,7 @@ async def _serve(settings: Settings, *, embedded: bool) -> None:
             if settings.needs_keys(embedded=embedded):
                 await _provide_first_key(application, settings)
             mode = "embedded" if embedded else "server"
-            server = _http_server(application, settings, port=address[1], mode=mode)
+            server = _http_server(application, settings, port=address[1], mode=mode, adapters=adapters)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             folder = settings.docs or (default_docs() if embedded else None)
             greeting = asyncio.create_task(_take_in_and_greet(application, settings, folder, port=address[1]))
@@ -164,9 +164,15 @@ def _remedy(error: OSError) -> str:
 
 
 def _http_server(
-    application: Application, settings: Settings, *, port: int, mode: str = "embedded"
+    application: Application,
+    settings: Settings,
+    *,
+    port: int,
+    mode: str = "embedded",
+    adapters: Adapters | None = None,
 ) -> _Server:
-    api = http_api(application, settings, port=port, mode=mode)
+    spans = None if adapters is None else adapters.spans()
+    api = http_api(application, settings, port=port, mode=mode, spans=spans)
     config = uvicorn.Config(
         api,
         log_config=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Litestar
@@ -112,8 +113,16 @@ class HttpApi(Litestar):
         await super().__call__(scope, receive, send)
 
 
-def create_app(application: Application, *, settings: HttpSettings | None = None) -> HttpApi:
-    """The ASGI application over a set of use-cases; it opens nothing and owns nothing."""
+def create_app(
+    application: Application,
+    *,
+    settings: HttpSettings | None = None,
+    around: Callable[[ASGIApp], ASGIApp] | None = None,
+) -> HttpApi:
+    """The ASGI application over a set of use-cases; it opens nothing and owns nothing.
+
+    ``around`` is laid around all that answers, inside of what knows the request's trace.
+    """
     settings = settings or HttpSettings()
     app = HttpApi(
         route_handlers=list(CONTROLLERS),
@@ -128,6 +137,8 @@ def create_app(application: Application, *, settings: HttpSettings | None = None
     )
     metrics = app.state["metrics"] = RequestMetrics()
     app.inside = metrics.measured(telling_methods(app.route, methods_by_path(app.routes)))
+    if around is not None:
+        app.inside = around(app.inside)
     equip(app, application, settings)
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from types import TracebackType
@@ -30,7 +31,7 @@ class PostgresLineageSink:
     """A bounded buffer in front of a connection of its own, written every ``flush_seconds`` or when 250 wait.
 
     While the database is away the buffer fills; what comes when ``capacity`` entries wait is dropped and counted.
-    Leaving the ``async with`` writes what waits, for at most ``close_seconds``; the rest is dropped and counted too.
+    ``told`` is told of each entry, also of those. Leaving the ``async with`` writes what waits, for at most ``close_seconds``; the rest is dropped and counted too.
     """
 
     component = "lineage"
@@ -42,7 +43,9 @@ class PostgresLineageSink:
         capacity: int = 50_000,
         flush_seconds: float = 0.2,
         close_seconds: float = 5.0,
+        told: Callable[[LineageEntry], None] | None = None,
     ) -> None:
+        self._told = told
         self._connection = LineageConnection(database)
         self._capacity = capacity
         self._flush_seconds = flush_seconds
@@ -97,6 +100,8 @@ class PostgresLineageSink:
 
     def record(self, entry: LineageEntry) -> None:
         # Called for every hop, so it only appends: which of several entries of one id counts is settled on writing.
+        if self._told is not None:
+            self._told(entry)
         waiting = self._waiting
         if len(waiting) >= self._capacity:
             self._dropped += 1

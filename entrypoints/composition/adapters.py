@@ -11,6 +11,7 @@ from adapters.documents.format_reader import FormatDocumentReader
 from adapters.embedded_postgres.server import EmbeddedPostgres
 from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.models.tokenizer import MiniLmTokenizer
+from adapters.opentelemetry.spans import Spans
 from adapters.pipeline.discovery import installed
 from adapters.pipeline.resources import Resources
 from adapters.pipeline.shipped import shipped
@@ -30,7 +31,6 @@ from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_gap import PostgresLineageGap
 from adapters.postgres.lineage_reader import PostgresLineageReader
-from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.lineage_statistics import PostgresLineageStatistics
 from adapters.postgres.message_history import PostgresMessageHistory
 from adapters.postgres.pauses import PostgresPauses
@@ -109,6 +109,7 @@ OPENED = (
     "further_models",
     "reranker",
     "language_model",
+    "spans",
     "lineage",
     "webhook_sender",
     "fetcher",
@@ -140,6 +141,7 @@ class Adapters(containers.DeclarativeContainer):
     dead_letters: providers.Provider[DeadLetters] = providers.AbstractSingleton()
     leases: providers.Provider[Leases] = providers.AbstractSingleton()
     pauses: providers.Provider[Pauses] = providers.AbstractSingleton()
+    spans: providers.Provider[Spans | None] = providers.Object(None)
     lineage: providers.Provider[LineageSink] = providers.AbstractSingleton()
     lineage_reader: providers.Provider[LineageReader] = providers.AbstractSingleton()
     lineage_statistics: providers.Provider[LineageStatistics] = providers.AbstractSingleton()
@@ -205,7 +207,8 @@ class EmbeddedAdapters(Adapters):
     dead_letters = providers.Singleton(PostgresDeadLetters, database)
     leases = providers.Singleton(PostgresLeases, database)
     pauses = providers.Singleton(PostgresPauses, database)
-    lineage = providers.Singleton(PostgresLineageSink, database)
+    spans = providers.Singleton(choosing.spans, settings)
+    lineage = providers.Singleton(choosing.lineage, database, spans)
     lineage_reader = providers.Singleton(PostgresLineageReader, database)
     lineage_statistics = providers.Singleton(PostgresLineageStatistics, database)
     lineage_gap = providers.Singleton(PostgresLineageGap, database)

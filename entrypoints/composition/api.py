@@ -7,13 +7,21 @@ import logging
 from adapters.http.app import HttpApi, create_app
 from adapters.http.correlation import RequestIdFilter
 from adapters.http.settings import MEBIBYTE, HttpSettings
+from adapters.opentelemetry.spans import Spans
 from application.contents import Application
 from entrypoints.setting_facts import setting_facts
 from entrypoints.settings import Settings
 from factflow_server import __version__
 
 
-def http_api(application: Application, settings: Settings, *, port: int, mode: str = "embedded") -> HttpApi:
+def http_api(
+    application: Application,
+    settings: Settings,
+    *,
+    port: int,
+    mode: str = "embedded",
+    spans: Spans | None = None,
+) -> HttpApi:
     """The API of a server; ``mode`` is what it says it is. One that needs no keys answers this machine alone.
 
     Log records get the id of the request that they belong to.
@@ -23,6 +31,7 @@ def http_api(application: Application, settings: Settings, *, port: int, mode: s
     needs_keys = settings.needs_keys(embedded=mode == "embedded")
     return create_app(
         application,
+        around=None if spans is None else spans.answering,
         settings=HttpSettings(
             version=__version__,
             mode=mode,

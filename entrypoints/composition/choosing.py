@@ -11,9 +11,11 @@ from adapters.http_client.fetcher import HttpFetcher
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.model_servers.language_model import OpenAiLanguageModel
+from adapters.opentelemetry.spans import Spans
 from adapters.pipeline.registry import PipelineAdapters
 from adapters.postgres.database import Database
 from adapters.postgres.event_bus import PostgresEventBus
+from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.sole_use import SoleUse
 from adapters.stomp.probe import StompBrokerProbe
 from application.call_limiter import call_limiter
@@ -62,6 +64,16 @@ def events(settings: Settings, database: Database) -> EventBus:
     """Over the database where several processes share it."""
     local = InProcessEventBus()
     return local if settings.queue_url is None else PostgresEventBus(database, local)
+
+
+def spans(settings: Settings) -> Spans | None:
+    """For a collector, where somebody wants traces."""
+    return Spans() if settings.traces else None
+
+
+def lineage(database: Database, spans: Spans | None) -> PostgresLineageSink:
+    """In the database, and as spans beside it."""
+    return PostgresLineageSink(database, told=None if spans is None else spans.handled)
 
 
 def storage(settings: Settings, folder: DataFolder) -> ObjectStorage:

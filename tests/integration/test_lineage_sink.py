@@ -46,6 +46,16 @@ async def count(database: Database) -> int:
     return (await PostgresLineageReader(database).list(LineageQuery(limit=0)))[1]
 
 
+async def test_whoever_asked_is_told_of_each_entry(database: Database) -> None:
+    """As it is recorded, before it is written."""
+    told: list[LineageEntry] = []
+    async with PostgresLineageSink(database, told=told.append) as sink:
+        first = entry()
+        sink.record(first)
+        assert told == [first]
+    assert await count(database) == 1
+
+
 def refuse_connections(database: Database, *, refuse: bool) -> None:
     """Cut everyone off from the database, or let them in again."""
     name = str(psycopg.conninfo.conninfo_to_dict(database.url)["dbname"])
