@@ -154,12 +154,15 @@ class Database:
 
         What is not fetched within can be fetched after it.
         """
-        async with (
-            self.connection(within=within) as connection,
-            connection.pipeline(),
-            connection.transaction(),
-        ):
-            yield connection
+        async with self.connection(within=within) as connection:
+            try:
+                async with connection.pipeline(), connection.transaction():
+                    yield connection
+            except asyncio.CancelledError:
+                # Cut off on its way out, a transaction can stay open that psycopg takes for ended: what the next user
+                # of the connection commits would be answered, and lost. The pool throws away what is closed.
+                await connection.close()
+                raise
 
     async def connect(self, application_name: str) -> Connection:
         """A connection outside the pool, in autocommit mode, for what needs a session of its own.

@@ -236,6 +236,27 @@ async def test_a_transaction_that_is_left_idle_is_ended(postgres_url: str) -> No
             await _execute(database, "SELECT 1", wait=0.5)
 
 
+async def test_a_connection_whose_transaction_was_cut_off_is_given_up(postgres_url: str) -> None:
+    """Cut off at the wrong moment it stays open, and what the next user is told is committed would be lost."""
+
+    async def asleep(database: Database) -> None:
+        async with database.pipelined() as connection:
+            await (await connection.execute("SELECT pg_sleep(5)")).fetchall()
+
+    async with Database(postgres_url, min_size=1, max_size=1) as database:
+        before = await _backend(database)
+        sleeping = asyncio.ensure_future(asleep(database))
+        await asyncio.sleep(0.1)
+        sleeping.cancel()
+        await asyncio.gather(sleeping, return_exceptions=True)
+        assert await _backend(database) != before
+
+
+async def _backend(database: Database) -> int:
+    async with database.connection() as connection:
+        return connection.info.backend_pid
+
+
 async def test_a_connection_that_falls_silent_is_given_up(postgres_url: str) -> None:
     """Nothing is closed and no kernel notices; the next statement goes over another connection."""
     parts = urlsplit(postgres_url)
