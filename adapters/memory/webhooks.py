@@ -17,9 +17,13 @@ from domain.webhooks.subscription import Subscription, SubscriptionChanged, Subs
 
 @dataclass(slots=True)
 class WebhookStore:
-    """What the three adapters share; ``publish`` is what a transaction does that an event happens in."""
+    """What the three adapters share; ``publish`` is what a transaction does that an event happens in.
+
+    ``keys`` names the key that a subscription is sealed with, where that is not the usual one.
+    """
 
     subscriptions: dict[UUID, Subscription] = field(default_factory=dict)
+    keys: dict[UUID, str] = field(default_factory=dict)
     events: dict[UUID, WebhookEvent] = field(default_factory=dict)
     deliveries: dict[UUID, Delivery] = field(default_factory=dict)
     attempts: dict[UUID, dict[int, Attempt]] = field(default_factory=dict)
@@ -60,21 +64,23 @@ class WebhookStore:
 
 @dataclass(slots=True)
 class MemoryWebhookSubscriptions:
-    """The ``WebhookSubscriptions`` port over a ``WebhookStore``."""
+    """The ``WebhookSubscriptions`` port over a ``WebhookStore``; it can read what is sealed with its ``key``."""
 
     store: WebhookStore = field(default_factory=WebhookStore)
+    key: str = field(default="", kw_only=True)
 
     async def add(self, subscription: Subscription) -> None:
         """See the port."""
         if subscription.id in self.store.subscriptions:
             raise SubscriptionChanged("a subscription of that id exists already")
         self.store.subscriptions[subscription.id] = subscription
+        self.store.keys[subscription.id] = self.key
 
     async def get(self, subscription_id: UUID) -> Subscription:
         """See the port."""
         if subscription_id not in self.store.subscriptions:
             raise SubscriptionNotFound
-        return self.store.subscriptions[subscription_id]
+        return self._read(self.store.subscriptions[subscription_id])
 
     async def replace(
         self, subscription: Subscription, *, expected_version: int, event: WebhookEvent | None = None
@@ -85,8 +91,14 @@ class MemoryWebhookSubscriptions:
             raise SubscriptionChanged
         is_back = subscription.is_enabled and not before.is_enabled
         is_fresh = is_back or subscription.url != before.url
+        kept = self.store.subscriptions[subscription.id]
+        if subscription.is_readable:
+            kept, self.store.keys[kept.id] = subscription, self.key
         self.store.subscriptions[subscription.id] = replace(
             subscription,
+            secrets=kept.secrets,
+            headers=kept.headers,
+            is_readable=True,
             failing_since=None if is_fresh else before.failing_since,
             warned_at=None if is_fresh else subscription.warned_at,
         )
@@ -115,11 +127,15 @@ class MemoryWebhookSubscriptions:
             if is_enabled in {None, one.is_enabled} and (event_type is None or event_type in one.event_types)
         ]
         meant.sort(key=lambda one: (one.created_at, one.id))
-        return meant[offset : offset + limit], len(meant)
+        return [self._read(one) for one in meant[offset : offset + limit]], len(meant)
 
     async def versions(self) -> Mapping[UUID, int]:
         """See the port."""
         return {one.id: one.version for one in self.store.subscriptions.values() if one.is_enabled}
+
+    def _read(self, kept: Subscription) -> Subscription:
+        is_readable = self.store.keys.get(kept.id, "") == self.key
+        return kept if is_readable else replace(kept, secrets=(), headers={}, is_readable=False)
 
 
 @dataclass(slots=True)

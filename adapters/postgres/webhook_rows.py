@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.postgres.database import Connection
-from application.ports.sealer import Sealer
+from application.ports.sealer import CannotUnseal, Sealer
 from application.ports.webhook_queue import ClaimedDelivery
 from domain.message import Settlement
 from domain.webhooks.delivery import Answer, Attempt, Delivery, DeliveryFilter, DeliveryState
@@ -88,8 +88,9 @@ def sealed_of(subscription: Subscription, sealer: Sealer) -> bytes:
 
 
 def subscription_of(row: Sequence[Any], sealer: Sealer) -> Subscription:
-    """A subscription from the columns of ``SUBSCRIPTION_COLUMNS``."""
-    content = msgspec.json.decode(sealer.unseal(bytes(row[8]), context=row[0].bytes), type=_Sealed)
+    """A subscription from the columns of ``SUBSCRIPTION_COLUMNS``; not readable without the key that sealed it."""
+    unsealed = _unsealed(bytes(row[8]), row[0], sealer)
+    content = unsealed or _Sealed(secrets=[], headers={})
     return Subscription(
         id=row[0],
         url=row[1],
@@ -98,6 +99,7 @@ def subscription_of(row: Sequence[Any], sealer: Sealer) -> Subscription:
         filters=EventFilter(config_id=row[4], execution_id=row[5], route_id=row[6], adapter_name=row[7]),
         secrets=tuple(Secret(text=one.text, expires_at=one.expires_at) for one in content.secrets),
         headers=content.headers,
+        is_readable=unsealed is not None,
         requests_per_second=row[9],
         timeout_seconds=row[10],
         is_ordered=row[11],
@@ -110,6 +112,14 @@ def subscription_of(row: Sequence[Any], sealer: Sealer) -> Subscription:
         created_at=row[18],
         updated_at=row[19],
     )
+
+
+def _unsealed(sealed: bytes, subscription_id: UUID, sealer: Sealer) -> _Sealed | None:
+    try:
+        content = sealer.unseal(sealed, context=subscription_id.bytes)
+    except CannotUnseal:
+        return None
+    return msgspec.json.decode(content, type=_Sealed)
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:

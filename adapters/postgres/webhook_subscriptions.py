@@ -26,7 +26,8 @@ _GET = f"SELECT {SUBSCRIPTION_COLUMNS} FROM webhook_subscription WHERE id = %s" 
 _REPLACE = """
     UPDATE webhook_subscription SET
         url = %(url)s, description = %(description)s, event_types = %(event_types)s, config_id = %(config_id)s,
-        execution_id = %(execution_id)s, route_id = %(route_id)s, adapter_name = %(adapter_name)s, sealed = %(sealed)s,
+        execution_id = %(execution_id)s, route_id = %(route_id)s, adapter_name = %(adapter_name)s,
+        sealed = coalesce(%(sealed)s, sealed),
         requests_per_second = %(requests_per_second)s, timeout_seconds = %(timeout_seconds)s,
         is_ordered = %(is_ordered)s, disabled_at = %(disabled_at)s, disabled_reason = %(disabled_reason)s,
         failing_since = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled OR url <> %(url)s THEN NULL
@@ -134,5 +135,5 @@ class PostgresWebhookSubscriptions:
             **{name: getattr(subscription, name) for name in names},
             **{name: getattr(subscription.filters, name) for name in filters},
             "event_types": list(subscription.event_types),
-            "sealed": sealed_of(subscription, self._sealer),
+            "sealed": sealed_of(subscription, self._sealer) if subscription.is_readable else None,
         }

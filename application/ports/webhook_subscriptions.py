@@ -13,6 +13,7 @@ from domain.webhooks.subscription import Subscription
 class WebhookSubscriptions(Protocol):
     """Subscriptions with their secrets, which no store shows to whoever reads it past this port.
 
+    One whose secrets and headers were sealed with a key that is not there comes without them, not ``is_readable``.
     Raises Unavailable when the store cannot be reached.
     """
 
@@ -29,6 +30,7 @@ class WebhookSubscriptions(Protocol):
     ) -> None:
         """Put a subscription in place of the one of a version; raises SubscriptionNotFound, SubscriptionChanged.
 
+        Of one that is not ``is_readable`` the secrets and headers that are kept stay, for who has their key.
         The event is published with it, or neither happens. What is pending for a subscription that is not enabled
         becomes skipped. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again
         or has another address.

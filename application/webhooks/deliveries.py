@@ -14,7 +14,7 @@ from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.subscriptions import endpoint_event
 from domain.webhooks.delivery import Delivery, DeliveryFilter, DeliveryPending, DeliveryState
 from domain.webhooks.event_types import TEST
-from domain.webhooks.subscription import SubscriptionDisabled
+from domain.webhooks.subscription import SubscriptionDisabled, SubscriptionUnreadable
 
 BATCH = 1000
 
@@ -42,7 +42,7 @@ class Deliveries:
     async def retry(self, delivery_id: UUID) -> Delivery:
         """Send one settled delivery again, now and with all its attempts.
 
-        Raises DeliveryNotFound, DeliveryPending, SubscriptionDisabled.
+        Raises DeliveryNotFound, DeliveryPending, SubscriptionDisabled, SubscriptionUnreadable.
         """
         record = await self.deliveries.get(delivery_id)
         if record.delivery.state is DeliveryState.PENDING:
@@ -57,7 +57,7 @@ class Deliveries:
     async def send_test(self, subscription_id: UUID) -> Delivery:
         """Send a subscription an event of the type ``webhook.test``, once.
 
-        Raises SubscriptionNotFound, SubscriptionDisabled.
+        Raises SubscriptionNotFound, SubscriptionDisabled, SubscriptionUnreadable.
         """
         await self.require_enabled(subscription_id)
         subscription = await self.subscriptions.get(subscription_id)
@@ -80,6 +80,9 @@ class Deliveries:
             yield count
 
     async def require_enabled(self, subscription_id: UUID) -> None:
-        """Raise SubscriptionNotFound or SubscriptionDisabled unless it can be sent to."""
-        if not (await self.subscriptions.get(subscription_id)).is_enabled:
+        """Raise SubscriptionNotFound, SubscriptionDisabled or SubscriptionUnreadable unless it can be sent to."""
+        subscription = await self.subscriptions.get(subscription_id)
+        if not subscription.is_readable:
+            raise SubscriptionUnreadable
+        if not subscription.is_enabled:
             raise SubscriptionDisabled

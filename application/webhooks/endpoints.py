@@ -12,6 +12,7 @@ from application.ports.webhook_queue import ClaimedDelivery
 from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.endpoint import Endpoint
 from domain.errors import FactflowError, NotFound, Unavailable
+from domain.webhooks.subscription import Subscription, SubscriptionUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Endpoints:
     poll_seconds: float
     returned: list[ClaimedDelivery] = field(default_factory=list)
     _known: dict[UUID, Endpoint] = field(default_factory=dict)
+    _unreadable: dict[UUID, int] = field(default_factory=dict)
     _looked_at: float | None = None
 
     def __iter__(self) -> Iterator[Endpoint]:
@@ -51,8 +53,11 @@ class Endpoints:
         self._looked_at = now
         for gone in self._known.keys() - versions.keys():
             self.drop(gone)
+        self._unreadable = {one: it for one, it in self._unreadable.items() if versions.get(one) == it}
         for subscription_id, version in versions.items():
             known = self._known.get(subscription_id)
+            if known is None and subscription_id in self._unreadable:
+                continue
             if known is None or known.subscription.version != version:
                 await self.load(subscription_id)
 
@@ -66,9 +71,12 @@ class Endpoints:
         except Unavailable:
             raise
         except FactflowError as error:
-            # Sealed with a key that we do not have, say: the others are not to suffer for it.
+            # Of an event type that a newer version knows, say: the others are not to suffer for it.
             log.warning("webhook subscription %s cannot be read: %s", subscription_id, error.message)
             self.drop(subscription_id)
+            return None
+        if not subscription.is_readable:
+            self._pass_over(subscription)
             return None
         endpoint = self._known.setdefault(subscription_id, Endpoint(subscription=subscription))
         endpoint.adopt(subscription, self.clock.monotonic())
@@ -83,3 +91,9 @@ class Endpoints:
         """Return all that waits."""
         for endpoint in self._known.values():
             self.returned.extend(endpoint.give_back())
+
+    def _pass_over(self, subscription: Subscription) -> None:
+        self.drop(subscription.id)
+        if self._unreadable.get(subscription.id) != subscription.version:
+            self._unreadable[subscription.id] = subscription.version
+            log.warning("webhook subscription %s: %s", subscription.id, SubscriptionUnreadable().message)

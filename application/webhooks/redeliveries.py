@@ -68,7 +68,8 @@ class Redeliveries(BackgroundJobs[Redelivery]):
     ) -> Redelivery:
         """Begin to send a subscription again what has happened from a moment on, and what it got only if asked.
 
-        Raises SubscriptionNotFound, SubscriptionDisabled, InvalidDeliveryFilter, TooManyRedeliveries.
+        Raises SubscriptionNotFound, SubscriptionDisabled, SubscriptionUnreadable, InvalidDeliveryFilter,
+        TooManyRedeliveries.
         """
         states = REPLAYED | {DeliveryState.DELIVERED} if with_delivered else REPLAYED
         wanted = DeliveryFilter(subscription_id=subscription_id, since=since, states=states)

@@ -20,7 +20,7 @@ from domain.webhooks.event import WebhookEvent
 from domain.webhooks.event_types import DISABLED
 from domain.webhooks.filters import EventFilter
 from domain.webhooks.secret import KEY_BYTES, Secret, rotated, secret_of
-from domain.webhooks.subscription import Subscription, SubscriptionChanged
+from domain.webhooks.subscription import Subscription, SubscriptionChanged, SubscriptionUnreadable
 
 MOST_SUBSCRIPTIONS = 1000
 
@@ -98,13 +98,16 @@ class Subscriptions:
     ) -> Subscription:
         """Change some of a subscription's fields; ``is_enabled`` among them enables or disables it.
 
-        Raises SubscriptionNotFound, SubscriptionChanged, and what ``create`` raises.
+        Raises SubscriptionNotFound, SubscriptionChanged, and what ``create`` raises; SubscriptionUnreadable when one
+        that cannot be read should get headers or be enabled.
         """
         if "url" in changes:
             self.sender.examine(changes["url"])
         before = await self.subscriptions.get(subscription_id)
         if expected_version is not None and before.version != expected_version:
             raise SubscriptionChanged
+        if not before.is_readable and ("headers" in changes or changes.get("is_enabled")):
+            raise SubscriptionUnreadable
         now = self.clock.now()
         plain = {name: value for name, value in changes.items() if name != "is_enabled"}
         after = before.changed(plain, at=now) if plain else before
@@ -123,13 +126,15 @@ class Subscriptions:
     ) -> Subscription:
         """Put a new secret in force; the one before signs too for so long, so that a receiver can change over.
 
+        One that could not be read can be read from then on, with this secret alone and without headers.
         Raises SubscriptionNotFound, SubscriptionChanged, InvalidSecret, TooManySecrets.
         """
         before = await self.subscriptions.get(subscription_id)
         now = self.clock.now()
         until: datetime | None = now + timedelta(seconds=keep_seconds) if keep_seconds > 0 else None
         text = fresh_secret() if secret is None else secret
-        after = before.changed({"secrets": rotated(before.secrets, text, old_until=until, now=now)}, at=now)
+        kept = rotated(before.secrets, text, old_until=until, now=now)
+        after = before.changed({"secrets": kept, "is_readable": True}, at=now)
         await self.subscriptions.replace(after, expected_version=before.version)
         self.changed()
         return after

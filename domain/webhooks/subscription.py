@@ -46,6 +46,12 @@ class SubscriptionDisabled(Conflict):
     code = "subscription_disabled"
 
 
+class SubscriptionUnreadable(Conflict):
+    """The subscription was sealed with a key that the server does not have: rotate its secret and set its headers again."""
+
+    code = "subscription_unreadable"
+
+
 class InvalidSubscription(Invalid):
     """The subscription cannot be as it is asked for."""
 
@@ -64,6 +70,7 @@ class Subscription:
 
     ``is_ordered`` lets no event overtake an earlier one: one at a time, and a failing one holds up what follows.
     ``failing_since`` is the first of an unbroken row of failures; ``warned_at`` tells that a warning was given of it.
+    One that is not ``is_readable`` shows no secrets and no headers, for the key that sealed them is not there.
     """
 
     id: UUID
@@ -79,6 +86,7 @@ class Subscription:
     timeout_seconds: float = 15.0
     is_ordered: bool = False
     is_enabled: bool = True
+    is_readable: bool = True
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
     failing_since: datetime | None = None
@@ -107,9 +115,9 @@ class Subscription:
         return event.type in self.event_types and self.filters.holds(event)
 
     def valid_secrets(self, now: datetime) -> Sequence[str]:
-        """The secrets that sign at a moment, the newest first; never none."""
+        """The secrets that sign at a moment, the newest first; none only of one that is not readable."""
         valid = [secret.text for secret in self.secrets if secret.is_valid(now)]
-        return valid or [self.secrets[0].text]
+        return valid or [secret.text for secret in self.secrets[:1]]
 
     def disabled(self, reason: str, *, at: datetime) -> Subscription:
         """The subscription, told of nothing from now on; one that is disabled already stays as it is."""

@@ -10,16 +10,11 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.uploads import MemoryUploads
-from adapters.memory.webhooks import (
-    MemoryWebhookDeliveries,
-    MemoryWebhookQueue,
-    MemoryWebhookSubscriptions,
-    WebhookStore,
-)
+from adapters.memory.webhooks import WebhookStore
 from adapters.postgres.uploads import PostgresUploads
 from application.ports.uploads import Uploads
 from domain.storage import Upload
-from tests.contracts.webhooks import NOW, Desk, an_event, at, postgres_desk
+from tests.contracts.webhooks import NOW, Desk, an_event, at, memory_desk, postgres_desk
 from tests.databases import SERVERS, fresh_database
 
 
@@ -36,8 +31,7 @@ async def given(request: pytest.FixtureRequest) -> AsyncIterator[Given]:
     """Each implementation there is."""
     if request.param == "memory":
         store = WebhookStore()
-        sides = MemoryWebhookSubscriptions(store), MemoryWebhookDeliveries(store), MemoryWebhookQueue(store)
-        yield Given(MemoryUploads(store), Desk(*sides))
+        yield Given(MemoryUploads(store), memory_desk(store))
         return
     async with fresh_database(request.getfixturevalue("postgres_url")) as database:
         yield Given(PostgresUploads(database), postgres_desk(database))

@@ -114,3 +114,30 @@ async def test_subscriptions_are_listed_by_creation(desk: Desk) -> None:
     assert await desk.subscriptions.list(limit=2, offset=2) == ([third], 3)
     assert await desk.subscriptions.list(is_enabled=False, limit=9) == ([third], 1)
     assert await desk.subscriptions.list(event_type="execution.failed", limit=9) == ([first, second], 2)
+
+
+async def test_without_its_key_a_subscription_is_there_but_for_its_secrets_and_headers(desk: Desk) -> None:
+    """What is changed meanwhile leaves them alone, for who has the key."""
+    kept = await desk.subscribed()
+    unreadable = replace(kept, secrets=(), headers={}, is_readable=False)
+    assert await desk.with_another_key.get(kept.id) == unreadable
+    assert await desk.with_another_key.list(limit=9) == ([unreadable], 1)
+    assert await desk.with_another_key.versions() == {kept.id: 1}
+    changes = {"description": "x", "url": "https://example.org/other"}
+    off = unreadable.changed(changes, at=at(1)).disabled("a test", at=at(1))
+    await desk.with_another_key.replace(off, expected_version=1)
+    assert await desk.with_another_key.get(kept.id) == off
+    assert await desk.subscriptions.get(kept.id) == replace(
+        off, secrets=kept.secrets, headers=kept.headers, is_readable=True
+    )
+
+
+async def test_a_new_secret_makes_a_subscription_readable_with_the_key_of_who_gave_it(desk: Desk) -> None:
+    """And with no other."""
+    kept = await desk.subscribed()
+    changes = {"secrets": (Secret(text="x"),), "is_readable": True}
+    after = (await desk.with_another_key.get(kept.id)).changed(changes, at=at(1))
+    await desk.with_another_key.replace(after, expected_version=1)
+    assert await desk.with_another_key.get(kept.id) == after
+    assert (after.headers, after.is_readable) == ({}, True)
+    assert not (await desk.subscriptions.get(kept.id)).is_readable

@@ -51,11 +51,12 @@ def an_event(type: str = "execution.completed", seconds: float = 0, **fields: ob
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The three sides of one store."""
+    """The three sides of one store, and its subscriptions for who has another key."""
 
     subscriptions: WebhookSubscriptions
     deliveries: WebhookDeliveries
     queue: WebhookQueue
+    with_another_key: WebhookSubscriptions
 
     async def subscribed(self, *event_types: str, **fields: object) -> Subscription:
         """A new subscription, to completed executions unless said otherwise."""
@@ -113,7 +114,12 @@ def recorded(claim: ClaimedDelivery, answer: Answer, now: float) -> Recorded:
 def memory_desk(store: WebhookStore | None = None) -> Desk:
     """Webhooks in memory."""
     store = store or WebhookStore()
-    return Desk(MemoryWebhookSubscriptions(store), MemoryWebhookDeliveries(store), MemoryWebhookQueue(store))
+    return Desk(
+        MemoryWebhookSubscriptions(store),
+        MemoryWebhookDeliveries(store),
+        MemoryWebhookQueue(store),
+        MemoryWebhookSubscriptions(store, key="another"),
+    )
 
 
 def postgres_desk(database: Database) -> Desk:
@@ -122,6 +128,7 @@ def postgres_desk(database: Database) -> Desk:
         PostgresWebhookSubscriptions(database, SEALER),
         PostgresWebhookDeliveries(database),
         PostgresWebhookQueue(database),
+        PostgresWebhookSubscriptions(database, AesGcmSealer(lambda: [secrets.token_urlsafe(32)])),
     )
 
 

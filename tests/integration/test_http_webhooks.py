@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -134,6 +134,42 @@ async def test_a_secret_is_rotated(api: Api) -> None:
         await api.ask("POST", path, json={"secret": f"s{number}"})
     status, problem = await api.ask("POST", path)
     assert (status, problem["error_code"]) == (409, "too_many_webhook_secrets")
+
+
+async def test_a_subscription_whose_key_is_lost_is_given_a_new_secret(api: Api) -> None:
+    """Until then it can be seen, changed and disabled; what needs its secret says so. Others are not touched."""
+    made = await subscribed(api, headers={"X-Key": "k"})
+    path = f"{BASE}/{made['id']}"
+    happened(api)
+    (delivery,) = await settled(api)
+    api.world.webhooks.keys[UUID(made["id"])] = "lost"
+    status, read = await api.ask("GET", path)
+    assert (status, read["is_readable"], read["valid_secrets"], read["header_names"]) == (200, False, 0, [])
+    assert (await api.ask("GET", BASE))[1]["webhooks"] == [read]
+    assert (await subscribed(api))["is_readable"] is True
+    for method, rest, body in (
+        ("PATCH", "", {"headers": {"X-Key": "k"}, "description": "x"}),
+        ("PATCH", "", {"is_enabled": True}),
+        ("POST", "/enable", None),
+        ("POST", "/test", None),
+        ("POST", "/replay", {"since": "2026-01-01T00:00:00Z"}),
+        ("POST", f"/../deliveries/{delivery['id']}/retry", None),
+    ):
+        status, problem = await api.ask(method, path + rest, json=body)
+        assert (status, problem["error_code"]) == (409, "subscription_unreadable"), rest or body
+        assert "rotate its secret" in problem["detail"]
+    status, changed = await api.ask("PATCH", path, json={"description": "x"})
+    assert (status, changed["description"], changed["is_readable"]) == (200, "x", False)
+    status, off = await api.ask("POST", f"{path}/disable")
+    assert (status, off["is_enabled"]) == (200, False)
+    assert (await api.ask("POST", f"{path}/enable"))[0] == 409
+    status, fresh = await api.ask("POST", f"{path}/rotate-secret")
+    assert (status, fresh["is_readable"], fresh["valid_secrets"], fresh["header_names"]) == (200, True, 1, [])
+    assert fresh["secret"].startswith("whsec_")
+    status, on = await api.ask("PATCH", path, json={"headers": {"X-Key": "k"}, "is_enabled": True})
+    assert (status, on["header_names"], on["is_enabled"]) == (200, ["X-Key"], True)
+    api.world.webhooks.keys[UUID(made["id"])] = "lost"
+    assert (await api.ask("DELETE", path))[0] == 204
 
 
 async def test_event_types_come_with_schemas_and_examples(api: Api) -> None:

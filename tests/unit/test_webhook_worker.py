@@ -347,3 +347,27 @@ async def test_a_subscription_that_is_disabled_from_the_start_skips() -> None:
             "disabled by hand",
             [SKIPPED],
         )
+
+
+async def test_a_subscription_whose_key_is_lost_is_passed_over_and_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others are told; what waits for it is sent with its new secret."""
+    async with working() as post:
+        lost = await post.subscribed()
+        await post.subscribed("https://example.org/other")
+        post.store.keys[lost.id] = "lost"
+        await post.subscriptions.update(lost.id, {"description": "x"})
+        await post.happened()
+        for _ in range(3):
+            await post.pass_minutes(2)
+        assert (len(post.sent()), len(post.sent("https://example.org/other"))) == (0, 1)
+        assert caplog.text.count(str(lost.id)) == 1
+        assert "rotate its secret" in caplog.text
+        await post.subscriptions.update(lost.id, {"description": "y"})
+        await post.pass_minutes(2)
+        assert caplog.text.count(str(lost.id)) == 2
+        assert [one.state for one in post.of(lost)] == [PENDING]
+        await post.subscriptions.rotate(lost.id, secret="x")
+        await post.pass_minutes(2)
+        assert [one.state for one in post.of(lost)] == [DELIVERED]

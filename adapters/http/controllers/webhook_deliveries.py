@@ -44,7 +44,7 @@ from domain.webhooks.delivery import (
     InvalidDeliveryFilter,
 )
 from domain.webhooks.outcome import Failure
-from domain.webhooks.subscription import SubscriptionDisabled, SubscriptionNotFound
+from domain.webhooks.subscription import SubscriptionDisabled, SubscriptionNotFound, SubscriptionUnreadable
 
 UseCase = NamedDependency[SkipValidation[Deliveries]]
 RedeliveriesUseCase = NamedDependency[SkipValidation[Redeliveries]]
@@ -123,7 +123,15 @@ class WebhookDeliveriesController(Controller):
         status_code=202,
         operation_id="retry_webhook_delivery",
         summary="Send a webhook delivery again",
-        opt={"errors": (DeliveryNotFound, DeliveryPending, SubscriptionDisabled, SubscriptionNotFound)},
+        opt={
+            "errors": (
+                DeliveryNotFound,
+                DeliveryPending,
+                SubscriptionDisabled,
+                SubscriptionUnreadable,
+                SubscriptionNotFound,
+            )
+        },
     )
     async def retry(self, webhook_deliveries: UseCase, delivery_id: DeliveryId) -> DeliveryResponse:
         """At once and with all its attempts, under the same `webhook-id`."""
@@ -147,7 +155,14 @@ class WebhookDeliveriesController(Controller):
         status_code=202,
         operation_id="replay_webhook",
         summary="Send a subscription again what has happened since a moment",
-        opt={"errors": (SubscriptionNotFound, SubscriptionDisabled, TooManyRedeliveries)},
+        opt={
+            "errors": (
+                SubscriptionNotFound,
+                SubscriptionDisabled,
+                SubscriptionUnreadable,
+                TooManyRedeliveries,
+            )
+        },
     )
     async def replay(
         self,

@@ -38,6 +38,7 @@ from domain.webhooks.subscription import (
     SubscriptionChanged,
     SubscriptionDisabled,
     SubscriptionNotFound,
+    SubscriptionUnreadable,
     UnknownEventType,
 )
 
@@ -119,7 +120,15 @@ class WebhooksController(Controller):
         "/{webhook_id:uuid}",
         operation_id="update_webhook",
         summary="Change a webhook subscription",
-        opt={"errors": (SubscriptionNotFound, SubscriptionChanged, PreconditionFailed, *INVALID)},
+        opt={
+            "errors": (
+                SubscriptionNotFound,
+                SubscriptionChanged,
+                SubscriptionUnreadable,
+                PreconditionFailed,
+                *INVALID,
+            )
+        },
     )
     async def update(
         self,
@@ -168,7 +177,7 @@ class WebhooksController(Controller):
         status_code=200,
         operation_id="enable_webhook",
         summary="Enable a webhook subscription",
-        opt={"errors": (SubscriptionNotFound, SubscriptionChanged)},
+        opt={"errors": (SubscriptionNotFound, SubscriptionChanged, SubscriptionUnreadable)},
     )
     async def enable(
         self, webhook_subscriptions: UseCase, webhook_id: WebhookId
@@ -204,7 +213,10 @@ class WebhooksController(Controller):
         webhook_id: WebhookId,
         data: JSONBody[SecretRotateRequest | None] = None,
     ) -> Response[SubscriptionSecretResponse]:
-        """The one before signs as well for a day unless said otherwise; up to ten old ones may."""
+        """The one before signs as well for a day unless said otherwise; up to ten old ones may.
+
+        One that was not readable is readable again, with this secret alone and without headers.
+        """
         asked = data or SecretRotateRequest()
         subscription = await webhook_subscriptions.rotate(
             webhook_id, secret=asked.secret, keep_seconds=asked.keep_old_seconds
@@ -217,7 +229,7 @@ class WebhooksController(Controller):
         status_code=202,
         operation_id="test_webhook",
         summary="Send a webhook subscription a test",
-        opt={"errors": (SubscriptionNotFound, SubscriptionDisabled)},
+        opt={"errors": (SubscriptionNotFound, SubscriptionDisabled, SubscriptionUnreadable)},
     )
     async def test(
         self, webhook_deliveries: NamedDependency[SkipValidation[Deliveries]], webhook_id: WebhookId

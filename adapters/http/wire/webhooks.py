@@ -107,7 +107,11 @@ class SecretRotateRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SubscriptionResponse(Struct, frozen=True, kw_only=True):
-    """A subscription, without its secrets; of `headers` the names only."""
+    """A subscription, without its secrets; of `headers` the names only.
+
+    One that is not `is_readable` was sealed with a key that the server does not have: nothing is sent to it until its
+    secret is rotated, and its headers are lost with the old secret.
+    """
 
     id: UUID
     webhook_id: UUID
@@ -120,6 +124,7 @@ class SubscriptionResponse(Struct, frozen=True, kw_only=True):
     timeout_seconds: float
     is_ordered: bool
     is_enabled: bool
+    is_readable: bool
     disabled_at: datetime | None
     disabled_reason: str | None
     failing_since: datetime | None
@@ -182,6 +187,7 @@ def subscription_response(subscription: Subscription, now: datetime) -> Subscrip
         timeout_seconds=subscription.timeout_seconds,
         is_ordered=subscription.is_ordered,
         is_enabled=subscription.is_enabled,
+        is_readable=subscription.is_readable,
         disabled_at=subscription.disabled_at,
         disabled_reason=subscription.disabled_reason,
         failing_since=subscription.failing_since,

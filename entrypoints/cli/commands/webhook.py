@@ -23,6 +23,7 @@ SUBSCRIPTIONS = (
     Column("url", "url"),
     Column("events", "event_types"),
     Column("enabled", "is_enabled"),
+    Column("readable", "is_readable"),
     Column("failing since", lambda row: moment(row["failing_since"]) if row.get("failing_since") else None),
 )
 EVENT_TYPES = (Column("type", "name"), Column("what it tells", "description"))
