@@ -18,7 +18,10 @@ from application.object_listing import InvalidCursor
 from domain.access.audit import AuditFilter, AuditOutcome
 
 UseCase = NamedDependency[SkipValidation[Audit]]
-Moment = Annotated[datetime | None, QueryParameter(description="ISO 8601; UTC unless it says otherwise.")]
+Moment = Annotated[
+    datetime | None,
+    QueryParameter(description="As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset."),
+]
 
 
 class AuditController(Controller):

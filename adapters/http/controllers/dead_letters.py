@@ -44,7 +44,10 @@ MessageId = Annotated[UUID, PathParameter(description="The message's id.")]
 RedriveId = Annotated[UUID, PathParameter(description="The redrive's id.")]
 Exact = Annotated[str | None, QueryParameter(description="Only those with exactly this.")]
 Moment = Annotated[
-    datetime | None, QueryParameter(description="ISO 8601; UTC unless it says otherwise. Exclusive.")
+    datetime | None,
+    QueryParameter(
+        description="As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset. Exclusive."
+    ),
 ]
 Cursor = Annotated[str | None, QueryParameter(description="Where an earlier page left off.")]
 LIST_ERRORS = (InvalidDeadLetterFilter, InvalidCursor)

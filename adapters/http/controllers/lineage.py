@@ -40,7 +40,10 @@ CorrelationId = Annotated[UUID, PathParameter(description="The entry's correlati
 BatchId = Annotated[UUID, PathParameter(description="The replay batch's id.")]
 Exact = Annotated[str | None, QueryParameter(description="Only entries with exactly this.")]
 Part = Annotated[str | None, QueryParameter(description="Only entries that have this in it, in any case.")]
-Moment = Annotated[datetime | None, QueryParameter(description="ISO 8601; UTC unless it says otherwise.")]
+Moment = Annotated[
+    datetime | None,
+    QueryParameter(description="As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset."),
+]
 SortBy = Annotated[
     Literal["started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status"],
     QueryParameter(description="What to sort by."),

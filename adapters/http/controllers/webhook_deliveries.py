@@ -51,7 +51,9 @@ RedeliveriesUseCase = NamedDependency[SkipValidation[Redeliveries]]
 DeliveryId = Annotated[UUID, PathParameter(description="The delivery's id, which is its `webhook-id` too.")]
 Moment = Annotated[
     datetime | None,
-    QueryParameter(description="By when it happened. ISO 8601; UTC unless it says otherwise."),
+    QueryParameter(
+        description="By when it happened. As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset."
+    ),
 ]
 
 

@@ -16,7 +16,14 @@ from application.redrives import Redrive
 from domain.dead_letter import MAX_WANTED_CHARACTERS, DeadLetter, DeadLetterFilter
 
 Exact = Annotated[str, Meta(min_length=1, max_length=MAX_WANTED_CHARACTERS)]
-Moment = Annotated[datetime, Meta(tz=True)]
+Moment = Annotated[
+    datetime,
+    Meta(
+        tz=True,
+        description="As in RFC 3339, with `Z` or an offset.",
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
 
 
 class DeadLetterFilterRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,14 @@ from domain.webhooks.event import body_of
 from domain.webhooks.outcome import Failure
 
 Exact = Annotated[str, Meta(min_length=1, max_length=200)]
-Moment = Annotated[datetime, Meta(tz=True)]
+Moment = Annotated[
+    datetime,
+    Meta(
+        tz=True,
+        description="As in RFC 3339, with `Z` or an offset.",
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
 Status = Annotated[int, Meta(ge=100, le=999, examples=[404])]
 
 
