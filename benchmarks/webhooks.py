@@ -27,7 +27,7 @@ from domain.webhooks.signature import signed_headers
 from entrypoints.garbage import rarely_collected
 
 NAME = "webhooks"
-DELIVERIES = 10_000
+DELIVERIES = 20_000
 BYTES = 1_000
 MIN_OF_BARE = 0.5
 MIN_OF_HTTPX = 4.0

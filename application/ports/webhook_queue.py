@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.values import quickly_made
 from domain.webhooks.delivery import Attempt, Delivery
 from domain.webhooks.event import WebhookEvent
 
@@ -21,6 +22,7 @@ class Room:
     is_ordered: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
     """A delivery to send once, while the token holds; ``version`` is that of the subscription by now."""
@@ -31,6 +33,7 @@ class ClaimedDelivery:
     version: int
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What came of a claim: the delivery as it is after the attempt."""
@@ -45,6 +48,7 @@ class Recorded:
         return replace(self, attempt=replace(self.attempt, answer=bare))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How an endpoint stands after a record: failing since a moment without a break, and warned of, or not."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.values import quickly_made
 from domain.webhooks.delivery import Answer
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
     """A POST of ``body``; ``timeout_seconds`` are all there is, from looking up the name to the status."""

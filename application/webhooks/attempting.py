@@ -9,6 +9,7 @@ from application.ports.clock import Clock
 from application.ports.id_source import IdSource
 from application.ports.webhook_queue import ClaimedDelivery, Recorded
 from application.ports.webhook_sender import WebhookRequest, WebhookSender
+from domain.values import quickly_made
 from domain.webhooks.delivery import Attempt
 from domain.webhooks.event import body_of
 from domain.webhooks.event_types import TEST
@@ -20,6 +21,7 @@ from domain.webhooks.subscription import Subscription
 _CONTENT = {"Content-Type": "application/json"}
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
     """What came of an attempt; ``retry_after`` is what a throttling receiver asks for, in seconds."""

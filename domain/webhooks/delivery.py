@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import Conflict, Invalid, NotFound
+from domain.values import quickly_made
 from domain.webhooks.outcome import Failure, Outcome, is_throttling, outcome_of
 from domain.webhooks.schedule import RetrySchedule
 
@@ -49,6 +50,7 @@ class DeliveryState(StrEnum):
     SKIPPED = "skipped"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came of one request: a status with headers and the beginning of a body, or why there was none."""
@@ -71,6 +73,7 @@ class Answer:
         return is_throttling(self.status)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One request of a delivery, as it is shown to people: without signatures and other secrets.
@@ -86,6 +89,7 @@ class Attempt:
     answer: Answer
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One event for one subscription. Its id is the same over all attempts, redrives and replays.

@@ -10,12 +10,14 @@ from uuid import UUID
 
 from domain.json import Json, JsonObject
 from domain.message import correlation_id
+from domain.values import quickly_made
 
 API = "/api/v1"
 MAX_BODY_BYTES = 20_000
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
     """Something that happened, with what filters compare; ``data`` is what is told of it."""
@@ -54,6 +56,8 @@ def _is_short(value: Json) -> bool:
 
 def _correlation(event: WebhookEvent) -> JsonObject:
     """The lineage key of a failed attempt, which its message, pipeline adapter and number make."""
+    if "adapter_index" not in event.data:
+        return {}
     message_id, index, attempt = (event.data.get(name) for name in ("message_id", "adapter_index", "attempt"))
     if isinstance(message_id, str) and isinstance(index, int) and isinstance(attempt, int):
         return {"correlation_id": str(correlation_id(UUID(message_id), index, attempt))}
