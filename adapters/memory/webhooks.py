@@ -187,6 +187,10 @@ class MemoryWebhookDeliveries:
             self.store.tokens.pop(one.id, None)
         return len(meant)
 
+    async def clear_backlog(self, *, limit: int) -> int:  # noqa: ARG002 (the port has it)
+        """See the port: here nothing is ever left behind."""
+        return 0
+
     async def forget(self, *, before: datetime, limit: int) -> int:
         """See the port."""
         old = [

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from adapters.postgres.database import Database
+from adapters.postgres.webhook_backlog import FORGET_ATTEMPTS, clear_backlog
 from adapters.postgres.webhook_rows import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
@@ -50,15 +51,10 @@ _REQUEUE = """
 """
 
 _FORGET = """
-    WITH gone AS (
-        DELETE FROM webhook_delivery WHERE id = ANY (ARRAY(
-            SELECT id FROM webhook_delivery WHERE state <> 'pending' AND settled_at < %(before)s
-            ORDER BY settled_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-        RETURNING id
-    ), attempts AS (
-        DELETE FROM webhook_attempt WHERE delivery_id IN (SELECT id FROM gone)
-    )
-    SELECT count(*) FROM gone
+    DELETE FROM webhook_delivery WHERE id = ANY (ARRAY(
+        SELECT id FROM webhook_delivery WHERE state <> 'pending' AND settled_at < %(before)s
+        ORDER BY settled_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING id
 """
 
 _FORGET_EVENTS = """
@@ -122,10 +118,16 @@ class PostgresWebhookDeliveries:
         async with self._database.transaction() as connection:
             return (await connection.execute(query.encode(), values | {"limit": limit, "now": now})).rowcount
 
+    async def clear_backlog(self, *, limit: int) -> int:
+        """See the port."""
+        return await clear_backlog(self._database, limit=limit)
+
     async def forget(self, *, before: datetime, limit: int) -> int:
         """See the port."""
         values = {"before": before, "limit": limit}
         async with self._database.transaction() as connection:
-            row = await (await connection.execute(_FORGET, values)).fetchone()
+            found = await connection.execute(_FORGET, values)
+            gone = [row[0] for row in await found.fetchall()]
+            await connection.execute(FORGET_ATTEMPTS, (gone,))
             await connection.execute(_FORGET_EVENTS, values)
-        return row[0] if row else 0
+        return len(gone)

@@ -70,12 +70,17 @@ _RECORD = """
     ), health AS MATERIALIZED (
         SELECT subscription_id AS id, bool_or(state = 'delivered') AS is_well, min(last_attempt_at) AS at
         FROM given GROUP BY subscription_id
+    ), standing AS MATERIALIZED (
+        -- Locked by id, so that two who record of the same ones never wait for each other both.
+        SELECT s.id, health.is_well, health.at FROM health JOIN webhook_subscription s ON s.id = health.id
+        WHERE health.is_well = (s.failing_since IS NOT NULL)
+        ORDER BY s.id FOR UPDATE OF s
     ), recovered AS (
         UPDATE webhook_subscription s SET failing_since = NULL, warned_at = NULL
-        FROM health WHERE s.id = health.id AND health.is_well AND s.failing_since IS NOT NULL
+        FROM standing health WHERE s.id = health.id AND health.is_well AND s.failing_since IS NOT NULL
     ), failing AS (
         UPDATE webhook_subscription s SET failing_since = health.at
-        FROM health WHERE s.id = health.id AND NOT health.is_well AND s.failing_since IS NULL
+        FROM standing health WHERE s.id = health.id AND NOT health.is_well AND s.failing_since IS NULL
     )
     UPDATE webhook_delivery d SET
         state = g.state, due_at = g.due_at, failures = g.failures, last_status = g.last_status,

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.postgres.database import Database
+from adapters.postgres.webhook_backlog import begin_clearing
 from adapters.postgres.webhook_rows import SUBSCRIPTION_COLUMNS, publish, sealed_of, subscription_of
 from application.ports.sealer import Sealer
 from domain.webhooks.event import WebhookEvent
@@ -38,16 +39,12 @@ _REPLACE = """
     WHERE id = %(id)s AND version = %(expected_version)s
 """
 
-_SKIP_PENDING = """
-    UPDATE webhook_delivery SET state = 'skipped', due_at = NULL, settled_at = %(updated_at)s
-    WHERE id = ANY (ARRAY(
-        SELECT id FROM webhook_delivery WHERE subscription_id = %(id)s AND state = 'pending' ORDER BY id FOR UPDATE))
+# What waited while it was disabled is not sent afterwards: it is enabled only when all of that is put aside.
+_IS_BEHIND = """
+    SELECT FROM webhook_subscription s WHERE s.id = %s AND NOT s.is_enabled
+        AND EXISTS (SELECT FROM webhook_delivery d WHERE d.subscription_id = s.id AND d.state = 'pending')
 """
 
-_FORGET_ATTEMPTS = """
-    DELETE FROM webhook_attempt a USING webhook_delivery d WHERE d.id = a.delivery_id AND d.subscription_id = %s
-"""
-_FORGET_DELIVERIES = "DELETE FROM webhook_delivery WHERE subscription_id = %s"
 _REMOVE = "DELETE FROM webhook_subscription WHERE id = %s"
 
 _IS_WANTED = """
@@ -92,23 +89,29 @@ class PostgresWebhookSubscriptions:
     ) -> None:
         """See the port."""
         values = self._values(subscription) | {"expected_version": expected_version}
+        if subscription.is_enabled and await self._is_behind(subscription.id):
+            await begin_clearing(self._database)
         async with self._database.transaction() as connection:
+            if (
+                subscription.is_enabled
+                and (await connection.execute(_IS_BEHIND, (subscription.id,))).rowcount
+            ):
+                raise SubscriptionChanged("what waited is still being skipped: enable it again in a minute")
             if not (await connection.execute(_REPLACE, values)).rowcount:
                 if not (await connection.execute(_GET, (subscription.id,))).rowcount:
                     raise SubscriptionNotFound
                 raise SubscriptionChanged
-            if not subscription.is_enabled:
-                await connection.execute(_SKIP_PENDING, values)
             if event is not None:
                 await publish(connection, event)
+        if not subscription.is_enabled:
+            await begin_clearing(self._database)
 
     async def remove(self, subscription_id: UUID) -> None:
         """See the port."""
         async with self._database.transaction() as connection:
             if not (await connection.execute(_REMOVE, (subscription_id,))).rowcount:
                 raise SubscriptionNotFound
-            await connection.execute(_FORGET_ATTEMPTS, (subscription_id,))
-            await connection.execute(_FORGET_DELIVERIES, (subscription_id,))
+        await begin_clearing(self._database)
 
     async def list(
         self, *, is_enabled: bool | None = None, event_type: str | None = None, limit: int, offset: int = 0
@@ -124,6 +127,10 @@ class PostgresWebhookSubscriptions:
         """See the port."""
         async with self._database.connection() as connection:
             return dict(await (await connection.execute(_VERSIONS)).fetchall())
+
+    async def _is_behind(self, subscription_id: UUID) -> bool:
+        async with self._database.connection() as connection:
+            return bool((await connection.execute(_IS_BEHIND, (subscription_id,))).rowcount)
 
     def _values(self, subscription: Subscription) -> dict[str, Any]:
         names = (

@@ -69,6 +69,13 @@ class WebhookDeliveries(Protocol):
         """
         ...
 
+    async def clear_backlog(self, *, limit: int) -> int:
+        """Skip up to ``limit`` of what is pending for disabled subscriptions, and forget as many of removed ones.
+
+        Returns how many it were; what somebody else is writing is left for the next time.
+        """
+        ...
+
     async def forget(self, *, before: datetime, limit: int) -> int:
         """Forget up to ``limit`` deliveries that were settled before a moment, with events nobody needs any more."""
         ...

@@ -32,13 +32,14 @@ class WebhookSubscriptions(Protocol):
 
         Of one that is not ``is_readable`` the secrets and headers that are kept stay, for who has their key.
         The event is published with it, or neither happens. What is pending for a subscription that is not enabled
-        becomes skipped. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again
+        becomes skipped, what is more than a few thousand by ``WebhookDeliveries.clear_backlog``: until then it is not
+        sent, and enabling raises SubscriptionChanged. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again
         or has another address.
         """
         ...
 
     async def remove(self, subscription_id: UUID) -> None:
-        """Forget a subscription with its deliveries and their attempts; raises SubscriptionNotFound."""
+        """Forget a subscription with its deliveries and their attempts, many of them later; raises SubscriptionNotFound."""
         ...
 
     async def list(

@@ -6,6 +6,7 @@ from application.chores import Chore, Chores
 from application.forgetting import Forgetting, Kept
 from application.kept_payloads import KeptPayloads
 from application.uploading import Uploading
+from application.webhooks.backlog import Backlog
 from entrypoints.composition.adapters import Adapters
 from entrypoints.settings import Settings
 
@@ -19,6 +20,11 @@ def make_chores(adapters: Adapters, settings: Settings, uploading: Uploading) ->
     return Chores(
         chores=[
             Chore(name="retention", seconds=HOUR, do=forgetting.forget),
+            Chore(
+                name="webhook backlog",
+                seconds=MINUTE,
+                do=Backlog(deliveries=adapters.webhook_deliveries()).clear,
+            ),
             Chore(name="left uploads", seconds=MINUTE, do=uploading.tell_of_left),
         ],
         clock=adapters.clock(),

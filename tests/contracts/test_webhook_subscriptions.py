@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from adapters.postgres.webhook_rows import publish
 from domain.webhooks.delivery import DeliveryFilter, DeliveryState
 from domain.webhooks.filters import EventFilter
 from domain.webhooks.secret import Secret
 from domain.webhooks.subscription import SubscriptionChanged, SubscriptionNotFound
-from tests.contracts.webhooks import BROKEN, NOW, Desk, an_event, at, desk, disabled
+from tests.contracts.webhooks import BROKEN, NOW, Desk, an_event, at, desk, disabled, postgres_desk
+from tests.databases import fresh_database
 
 __all__ = ["desk"]
 
@@ -141,3 +144,38 @@ async def test_a_new_secret_makes_a_subscription_readable_with_the_key_of_who_ga
     assert await desk.with_another_key.get(kept.id) == after
     assert (after.headers, after.is_readable) == ({}, True)
     assert not (await desk.subscriptions.get(kept.id)).is_readable
+
+
+async def test_disabling_and_removing_leave_nothing_behind_that_is_written_just_then(
+    postgres_url: str,
+) -> None:
+    """Neither waits for it, nothing of it is sent once enabled, and the next clearing takes it."""
+    async with fresh_database(postgres_url) as database:
+        desk = postgres_desk(database)
+        off, gone = await desk.subscribed(), await desk.subscribed()
+        async with database.transaction() as connection:
+            await publish(connection, an_event())
+            await desk.subscriptions.replace(disabled(off), expected_version=1)
+            await desk.subscriptions.remove(gone.id)
+        assert await desk.states() == [DeliveryState.PENDING] * 2
+        assert await desk.claim(off, gone) == []
+        assert await desk.deliveries.clear_backlog(limit=10) == 2
+        assert await desk.states() == [DeliveryState.SKIPPED]
+        assert await desk.deliveries.clear_backlog(limit=10) == 0
+
+
+async def test_disabling_does_not_wait_for_who_records(postgres_url: str) -> None:
+    """Nor may it be enabled before what waited is skipped."""
+    async with fresh_database(postgres_url) as database:
+        desk = postgres_desk(database)
+        kept = await desk.subscribed()
+        await desk.deliveries.publish(an_event())
+        off = disabled(kept)
+        async with database.transaction() as connection:
+            await connection.execute("SELECT FROM webhook_delivery FOR UPDATE")
+            async with asyncio.timeout(5):
+                await desk.subscriptions.replace(off, expected_version=1)
+            with pytest.raises(SubscriptionChanged):
+                await desk.subscriptions.replace(off.enabled(at=at(6)), expected_version=2)
+        await desk.subscriptions.replace(off.enabled(at=at(6)), expected_version=2)
+        assert await desk.states() == [DeliveryState.SKIPPED]
