@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -46,7 +47,7 @@ class Job:
 OneJob = TypeVar("OneJob", bound=Job)
 
 
-class BackgroundJobs(Generic[OneJob]):
+class BackgroundJobs(ABC, Generic[OneJob]):
     """The jobs of one sort in this process, while ``async with`` lasts; leaving it stops them between two steps.
 
     At most four are under way at once, and the last hundred are remembered.
@@ -92,9 +93,9 @@ class BackgroundJobs(Generic[OneJob]):
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
         return job
 
+    @abstractmethod
     def _steps(self, job: OneJob) -> AsyncIterator[OneJob]:
         """Do the work; yields the job after each step."""
-        raise NotImplementedError
 
     async def _run(self, job: OneJob) -> None:
         status, error = JobStatus.STOPPED, None

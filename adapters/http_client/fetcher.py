@@ -11,7 +11,8 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from adapters.http_client.guard import GuardedResolver, Lookup, SystemLookup, guarded_url
+from adapters.http_client.guard import Lookup, guarded_url
+from adapters.http_client.guarded_session import GuardedSession
 from application.ports.fetcher import Fetched, FetchFailed
 from domain.outbound import DestinationRefused, OutboundPolicy
 
@@ -34,39 +35,22 @@ class HttpFetcher:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._policy = policy
-        self._lookup = lookup
-        self._ssl_context = ssl_context
-        self._system_lookup: SystemLookup | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._session = GuardedSession(
+            policy,
+            user_agent=USER_AGENT,
+            most_connections=MOST_CONNECTIONS,
+            lookup=lookup,
+            ssl_context=ssl_context,
+        )
 
     async def __aenter__(self) -> Self:
-        lookup = self._lookup
-        if lookup is None:
-            lookup = self._system_lookup = SystemLookup()
-        connector = aiohttp.TCPConnector(
-            resolver=GuardedResolver(lookup, self._policy),
-            ssl=True if self._ssl_context is None else self._ssl_context,
-            limit=MOST_CONNECTIONS,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # What is packed may unfold to any size, so nothing packed is asked for and none is unpacked.
-            auto_decompress=False,
-            trust_env=False,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        )
+        await self._session.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-        if self._system_lookup is not None:
-            self._system_lookup.close()
+        await self._session.__aexit__(kind, error, traceback)
 
     def examine(self, url: str) -> None:
         """See the port."""
@@ -87,9 +71,10 @@ class HttpFetcher:
             raise FetchFailed(f"{url}: {reason}") from error
 
     async def _fetch(self, address: URL, max_bytes: int) -> Fetched:
-        if self._session is None:
+        session = self._session.opened
+        if session is None:
             raise FetchFailed("the fetcher is not open")
-        response = await self._session.get(address, allow_redirects=False)
+        response = await session.get(address, allow_redirects=False)
         try:
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise FetchFailed(f"{address}: the answer is packed, which was not asked for")

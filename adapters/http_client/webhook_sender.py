@@ -12,7 +12,8 @@ from typing import Self
 
 import aiohttp
 
-from adapters.http_client.guard import GuardedResolver, Lookup, SystemLookup, guarded_url
+from adapters.http_client.guard import Lookup, guarded_url
+from adapters.http_client.guarded_session import GuardedSession
 from application.ports.webhook_sender import WebhookRequest
 from domain.errors import FactflowError
 from domain.outbound import DestinationRefused, OutboundPolicy
@@ -20,7 +21,6 @@ from domain.webhooks.delivery import KEPT_BODY_BYTES, Answer
 from domain.webhooks.outcome import Failure
 
 MOST_CONNECTIONS = 1000
-KEEP_ALIVE_SECONDS = 15.0
 BODY_SECONDS = 5.0
 MAX_KEPT_HEADERS = 50
 MAX_KEPT_CHARACTERS = 1000
@@ -59,44 +59,25 @@ class HttpWebhookSender:
         lookup: Lookup | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._policy = policy
-        self._lookup = lookup
-        self._ssl_context = ssl_context
-        self._system_lookup: SystemLookup | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._session = GuardedSession(
+            policy,
+            user_agent=USER_AGENT,
+            most_connections=MOST_CONNECTIONS,
+            lookup=lookup,
+            ssl_context=ssl_context,
+            socket_factory=_socket,
+        )
         # This judges the text alone and so never changes; where a name leads is judged at each connection.
         self._judged = lru_cache(maxsize=1024)(lambda url: guarded_url(url, policy))
 
     async def __aenter__(self) -> Self:
-        lookup = self._lookup
-        if lookup is None:
-            lookup = self._system_lookup = SystemLookup()
-        connector = aiohttp.TCPConnector(
-            resolver=GuardedResolver(lookup, self._policy),
-            ssl=True if self._ssl_context is None else self._ssl_context,
-            limit=MOST_CONNECTIONS,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            socket_factory=_socket,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            # The time of each request is its own; see `send`.
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        )
+        await self._session.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-        if self._system_lookup is not None:
-            self._system_lookup.close()
+        await self._session.__aexit__(kind, error, traceback)
 
     def examine(self, url: str) -> None:
         """See the port."""
@@ -120,11 +101,12 @@ class HttpWebhookSender:
             return _failed(error)
 
     async def _send(self, request: WebhookRequest) -> Answer:
-        if self._session is None:
+        session = self._session.opened
+        if session is None:
             raise OSError("the sender is not open")
         url = self._judged(request.url)
         async with asyncio.timeout(request.timeout_seconds) as limit:
-            response = await self._session.post(
+            response = await session.post(
                 url, data=request.body, headers=request.headers, allow_redirects=False
             )
             limit.reschedule(None)
