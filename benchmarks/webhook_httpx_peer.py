@@ -1,7 +1,7 @@
 """A loop of signed POSTs with httpx, with nothing written down.
 
-Run by the peers' Python, without anything of ours: `webhook_httpx_peer.py URL COUNT IN_FLIGHT BYTES`. Prints one JSON
-object.
+Run by the peers' Python, without anything of ours: `webhook_httpx_peer.py URL COUNT IN_FLIGHT BYTES
+THRESHOLD…`, where the thresholds are those of the garbage collector. Prints one JSON object.
 """
 
 # What it imports is installed where it runs.
@@ -23,11 +23,11 @@ from uuid import uuid4
 import httpx
 
 SECRET = b"s" * 32
-COLLECTED_AFTER = (10_000, 20, 20)  # as our server sets it
 
 
 async def main() -> None:
     url, count, in_flight, size = sys.argv[1], *map(int, sys.argv[2:5])
+    collected_after = map(int, sys.argv[5:])
     body = b"x" * size
     left = iter(range(count))
 
@@ -49,7 +49,7 @@ async def main() -> None:
 
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*COLLECTED_AFTER)
+        gc.set_threshold(*collected_after)
         started = time.perf_counter()
         await asyncio.gather(*(send() for _ in range(in_flight)))
         seconds = time.perf_counter() - started

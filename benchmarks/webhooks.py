@@ -24,7 +24,7 @@ from benchmarks.webhook_receiver import running_receiver
 from benchmarks.webhook_stack import CLOCK, EVENT_TYPE, WebhookStack, webhook_stack
 from domain.errors import FactflowError
 from domain.webhooks.signature import signed_headers
-from entrypoints.garbage import rarely_collected
+from entrypoints.garbage import THRESHOLDS, rarely_collected
 
 NAME = "webhooks"
 DELIVERIES = 20_000
@@ -106,7 +106,7 @@ async def _bare(stack: WebhookStack, url: str, count: int) -> float:
 
 
 def _httpx(python: Path, url: str, count: int) -> float:
-    arguments = [url, str(count), str(CONCURRENCY), str(BYTES)]
+    arguments = [url, *map(str, (count, CONCURRENCY, BYTES, *THRESHOLDS))]
     done = subprocess.run([python, HTTPX, *arguments], capture_output=True, check=False, text=True)  # noqa: S603 - our own script
     if done.returncode:
         raise NotMeasurable(f"httpx did not run: {done.stderr[-1000:]}")

@@ -3,9 +3,11 @@
 import asyncio
 import io
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -16,15 +18,18 @@ from tests.http_server import PIPELINE, Api, serving
 
 
 @pytest.fixture
-async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+async def api() -> AsyncIterator[Api]:
     async with serving() as api:
         yield api
 
 
 async def factflow(api: Api, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of a command, which runs in a thread; one at a time."""
+    """Exit code, standard output and standard error of a command, which runs in a thread; one at a time.
+
+    Whatever profiles there are where the tests run, it has none.
+    """
     with (
+        patch.dict(os.environ, {"XDG_CONFIG_HOME": "/nowhere", "FACTFLOW_PROFILE": ""}),
         io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as out,
         io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as err,
         redirect_stdout(out),

@@ -96,9 +96,12 @@ def test_a_server_tells_of_its_executions_over_a_kill_too(tmp_path: Path) -> Non
             began = told(execution)[0]["data"]["started_at"]
 
             # What arrives is written down a moment later, and what the killed server had claimed later still.
-            def states() -> set[str]:
-                found = served.get(f"/webhooks/deliveries?since={quote(began)}")["deliveries"]
-                return {one["state"] for one in found if one["event_type"].startswith("execution.")}
+            def states(since: str = "") -> set[str]:
+                return {one["state"] for one in served.get(f"/webhooks/deliveries{since}")["deliveries"]}
 
-            until(lambda: states() == {"delivered"}, "not all is written down as delivered")
+            until(
+                lambda: states(f"?since={quote(began)}") == {"delivered"},
+                "not all is written down as delivered",
+            )
+            assert states() <= {"delivered", "pending"}
             assert served.stop() == 0

@@ -8,6 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiohttp import web
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from adapters.opentelemetry.spans import Spans, TracesNotInstalled
 from application.tracing import TRACE
@@ -30,8 +32,7 @@ def entry(**fields: Any) -> LineageEntry:
 @pytest.fixture
 def exporter() -> Any:
     """Keeps what it is given."""
-    exporting = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
-    return exporting.InMemorySpanExporter()
+    return InMemorySpanExporter()
 
 
 async def test_a_run_is_one_trace_of_what_pipeline_adapters_did(exporter: Any) -> None:
@@ -93,6 +94,27 @@ async def test_a_request_is_a_span_with_the_ids_of_its_traceparent(exporter: Any
     assert span.attributes["http.response.status_code"] == (status or 500)
     assert (span.context.trace_id, span.context.span_id) == (int("ab" * 16, 16), int("01" * 8, 16))
     assert (span.parent.span_id, span.status.is_ok) == (int("cd" * 8, 16), status == 200)
+
+
+async def test_spans_go_to_the_collector_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By OTLP over HTTP; leaving waits until they are there."""
+    bodies: list[bytes] = []
+
+    async def take(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response()
+
+    collector = web.Application()
+    collector.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(collector)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
+    async with Spans() as spans:
+        spans.handled(entry())
+    await runner.cleanup()
+    assert b"read document_reader" in b"".join(bodies)
 
 
 async def test_the_sampler_of_the_environment_decides(exporter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
