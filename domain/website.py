@@ -68,10 +68,11 @@ class Visit(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Frontier:
-    """The addresses that a crawl has yet to visit, the nearest first, each once."""
+    """The addresses that a crawl has yet to visit, the nearest first, each once, and ``most`` of them in all."""
 
     scope: SiteScope
     max_depth: int
+    most: int
     _waiting: deque[Visit] = field(default_factory=deque)
     _seen: set[str] = field(default_factory=set)
 
@@ -80,9 +81,14 @@ class Frontier:
         if depth > self.max_depth or not self.scope.visits(address):
             return
         named = self.scope.named(address)
-        if named not in self._seen:
+        if named not in self._seen and len(self._seen) < self.most:
             self._seen.add(named)
             self._waiting.append(Visit(named, depth))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether addresses may have been passed over because there were too many."""
+        return len(self._seen) >= self.most
 
     def next(self) -> Visit | None:
         """The next one, None when nothing is left."""

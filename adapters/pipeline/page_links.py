@@ -40,6 +40,10 @@ class _Finder(HTMLParser):
         self.is_indexed = True
         self.is_closed = False
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: ARG002, FBT001, FBT002
+        """Take ``<![…]>`` of any kind for a comment; the inherited method raises AssertionError for unknown ones."""
+        return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "base" and given.get("href"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import urljoin
-from urllib.robotparser import RobotFileParser
+
+from protego import Protego
 
 from application.ports.fetcher import Fetcher, FetchFailed
 
@@ -17,11 +18,11 @@ MOST_REDIRECTS = 5
 class Robots:
     """The rules for us; ``delay_seconds`` is how long to wait between two requests, 0 when nothing is said."""
 
-    rules: RobotFileParser
+    rules: Protego
 
     def allows(self, address: str) -> bool:
         """Whether the page at an address may be fetched."""
-        return self.rules.can_fetch(AGENT, address)
+        return bool(self.rules.can_fetch(address, AGENT))
 
     @property
     def delay_seconds(self) -> float:
@@ -43,7 +44,5 @@ async def robots_of(address: str, fetcher: Fetcher, *, timeout_seconds: float) -
         answer = await fetcher.fetch(place, max_bytes=MOST_BYTES, timeout_seconds=timeout_seconds)
     if answer.status >= 500 or answer.status == 429:
         raise FetchFailed(f"{place} answered {answer.status}, so nothing may be fetched now")
-    rules = RobotFileParser()
-    text = answer.content.decode("utf-8", "replace") if answer.status == 200 else ""
-    rules.parse(text.splitlines())
-    return Robots(rules)
+    text = answer.content.decode("utf-8-sig", "replace") if answer.status == 200 else ""
+    return Robots(Protego.parse(text))

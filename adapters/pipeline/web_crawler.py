@@ -23,7 +23,7 @@ from application.ports.pipeline_adapter import (
     PipelineContext,
     Registration,
 )
-from domain.document import document_id
+from domain.document import DocumentNotFound, document_id
 from domain.errors import FactflowError, Invalid, Refused, Unavailable
 from domain.json import JsonObject
 from domain.website import Frontier, SiteScope, Visit, is_match, page_address, place_of
@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 MOST_REDIRECTS = 5
 LONGEST_DELAY_SECONDS = 60.0
+ADDRESSES_A_PAGE = 10
+"""A crawl visits so many addresses at most for each page that it may take in: a calendar has no end."""
 GONE = frozenset({404, 410})
 Pattern: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
@@ -140,8 +142,8 @@ class WebCrawler:
                 is_complete = False
                 yield _failed(origin, page.address, f"the site answered {page.status}")
         _log.info("crawled %s: %d pages%s", origin, len(seen), "" if is_complete else ", not all there are")
-        if is_complete:
-            async for emission in self._gone(origin, seen):
+        if is_complete and not frontier.is_full:
+            async for emission in self._gone(pages, start, origin, seen):
                 yield emission
 
     def _pages(self, context: PipelineContext, start: _Start, origin: str) -> SitePages:
@@ -158,10 +160,13 @@ class WebCrawler:
 
     def _frontier(self, start: _Start) -> Frontier:
         config = self._config
-        scope = SiteScope(start=start.address, exclude=config.exclude)
-        frontier = Frontier(scope=scope, max_depth=config.max_depth)
+        most = ADDRESSES_A_PAGE * config.max_pages
+        frontier = Frontier(scope=self._scope(start), max_depth=config.max_depth, most=most)
         frontier.add(start.address, 0)
         return frontier
+
+    def _scope(self, start: _Start) -> SiteScope:
+        return SiteScope(start=start.address, exclude=self._config.exclude)
 
     @staticmethod
     def _extend(frontier: Frontier, visit: Visit, page: Page, links: PageLinks) -> None:
@@ -186,14 +191,31 @@ class WebCrawler:
             return PageLinks()
         return await asyncio.to_thread(links_of, page.content, page.address)
 
-    async def _gone(self, origin: str, seen: set[str]) -> AsyncIterator[Emission]:
+    async def _gone(
+        self, pages: SitePages, start: _Start, origin: str, seen: set[str]
+    ) -> AsyncIterator[Emission]:
         for id_ in await self._documents.ids(origin):
-            if id_ not in seen:
+            if id_ not in seen and await self._is_gone(id_, pages, start):
                 yield Emission(
                     payload={"document_id": id_, "origin": origin, "removed": True},
                     metadata={"origin": origin, "document_id": id_},
                     key=f"{id_}:removed",
                 )
+
+    async def _is_gone(self, id_: str, pages: SitePages, start: _Start) -> bool:
+        """Whether the site says so: a page that this crawl did not come by may be another one's, or be too far away."""
+        try:
+            address = page_address((await self._documents.current(id_)).url)
+            if address is None or not self._is_ours(address, start):
+                return False
+            page = await pages.get(address)
+        except (DocumentNotFound, FetchFailed):
+            return False
+        return page.status in GONE or page.location is not None or not (await self._links(page)).is_indexed
+
+    def _is_ours(self, address: str, start: _Start) -> bool:
+        is_visited = self._scope(start).visits(address) and start.robots.allows(address)
+        return is_visited and is_match(self._config.patterns, address)
 
 
 def _found(origin: str, page: Page) -> Emission:

@@ -75,10 +75,13 @@ class SitePages:
         location = None if answer.location is None else page_address(answer.location)
         if answer.status != 200:
             return Page(address=address, status=answer.status, location=location)
+        if answer.content_type not in READ_AS:
+            # Nothing is made of it, so there is no reason to keep it either.
+            return Page(address=address, status=200, content_type=answer.content_type)
         stored = await self.storage.write(
             key,
             answer.content,
-            content_type=answer.content_type or "application/octet-stream",
+            content_type=answer.content_type,
             metadata=self._sidecar(address, answer.content_type),
             if_absent=True,
         )
@@ -117,7 +120,7 @@ class SitePages:
             "origin": self.origin,
             "url": address,
             "name": address,
-            "read_as": READ_AS.get(content_type, ""),
+            "read_as": READ_AS[content_type],
             "document_id": document_id(self.origin, address),
         }
 

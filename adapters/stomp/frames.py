@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from asyncio import StreamReader
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def written(command: str, headers: Mapping[str, str], body: bytes = b"") -> byte
 async def read(reader: StreamReader) -> Frame:
     """The next frame, heartbeats passed over; raises NotStomp, EOFError, ValueError when it is too long."""
     whole = (await reader.readuntil(b"\0"))[:-1].lstrip(b"\r\n")
-    head, gap, body = whole.replace(b"\r\n", b"\n").partition(b"\n\n")
+    head, gap, body = _halves(whole)
     try:
         command, *lines = head.decode().split("\n")
     except UnicodeDecodeError as error:
@@ -56,6 +57,13 @@ def _escaped(command: str, value: str) -> str:
 
 
 def _unescaped(value: str) -> str:
-    for plain, written_as in reversed(_ESCAPES):
-        value = value.replace(written_as, plain)
-    return value
+    plain = {written_as: plain for plain, written_as in _ESCAPES}
+    return re.sub(r"\\[\\rnc]", lambda found: plain.get(found[0], found[0]), value)
+
+
+def _halves(whole: bytes) -> tuple[bytes, bytes, bytes]:
+    """Head, gap and body; lines of the head may end either way."""
+    gap = re.search(rb"\r?\n\r?\n", whole)
+    if gap is None:
+        return whole, b"", b""
+    return whole[: gap.start()].replace(b"\r\n", b"\n"), gap[0], whole[gap.end() :]

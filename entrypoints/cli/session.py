@@ -62,7 +62,7 @@ class Session:
         from entrypoints.cli.profiles import config_file, profile_of
 
         profile = profile_of(config_file(environment), self.profile)
-        own = profile.url or self.url or DEFAULT_URL
+        own = profile.url or DEFAULT_URL
         self.url = self.url or own
         if self.api_key is None and server_url(self.url) == server_url(own):
             self.api_key = profile.api_key

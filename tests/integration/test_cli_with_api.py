@@ -3,11 +3,9 @@
 import asyncio
 import io
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 import yaml
@@ -29,12 +27,14 @@ async def factflow(api: Api, *arguments: str) -> tuple[int, str, str]:
     Whatever profiles there are where the tests run, it has none.
     """
     with (
-        patch.dict(os.environ, {"XDG_CONFIG_HOME": "/nowhere", "FACTFLOW_PROFILE": ""}),
+        pytest.MonkeyPatch.context() as environment,
         io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as out,
         io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as err,
         redirect_stdout(out),
         redirect_stderr(err),
     ):
+        environment.setenv("XDG_CONFIG_HOME", "/nowhere")
+        environment.delenv("FACTFLOW_PROFILE", raising=False)
         code = await asyncio.to_thread(
             reporting.run, command_line, "factflow", ["--url", api.url, *arguments]
         )

@@ -51,6 +51,16 @@ def test_the_key_of_a_profile_goes_to_its_own_server_alone(
     assert settled(environment, url=url).api_key == key
 
 
+def test_the_key_of_a_profile_without_a_server_goes_to_this_machine_alone(tmp_path: Path) -> None:
+    environment = {"XDG_CONFIG_HOME": str(tmp_path)}
+    file = tmp_path / "factflow" / "config.toml"
+    file.parent.mkdir()
+    file.write_text('profile = "here"\n[profiles.here]\napi_key = "of-here"\n', encoding="utf-8")
+    file.chmod(0o600)
+    assert settled(environment).api_key == "of-here"
+    assert settled(environment, url="http://elsewhere").api_key is None
+
+
 def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
     """And a profile that is asked for is missed."""
     environment = {"XDG_CONFIG_HOME": str(tmp_path)}

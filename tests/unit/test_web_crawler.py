@@ -129,8 +129,8 @@ async def test_a_start_that_leads_elsewhere_is_followed_to_its_host(ground: Grou
 
 async def test_what_cannot_be_had_is_told_and_nothing_is_taken_for_gone(ground: Ground) -> None:
     """A page that is gone is neither; one of a kind that is not read is passed over."""
-    await ground.indexed(document_id("example.org", f"{SITE}/old"), origin="example.org")
     old = document_id("example.org", f"{SITE}/old")
+    await ground.indexed(old, origin="example.org", url=f"{SITE}/old")
     site(
         ground,
         home=page("/old", "/image", "/broken"),
@@ -144,6 +144,50 @@ async def test_what_cannot_be_had_is_told_and_nothing_is_taken_for_gone(ground: 
     site(ground, broken=page())
     assert await crawled(ground) == ["/", "/broken", f"-{old}"]
     assert await crawled(ground, {"max_pages": 1}) == ["/"]
+
+
+async def test_only_what_the_site_knows_no_more_is_gone(ground: Ground) -> None:
+    """Not what another crawl of the same host takes in, what is too far away, or what is another host's."""
+    places = ["docs/a", "docs/gone", "docs/moved", "docs/hidden", "docs/far", "blog/b"]
+    for place in places:
+        await ground.indexed(
+            document_id("example.org", f"{SITE}/{place}"), origin="example.org", url=f"{SITE}/{place}"
+        )
+    await ground.indexed("elsewhere", origin="example.org", url="https://elsewhere.org/docs/x")
+    await ground.indexed("given", origin="example.org")
+    ground.fetcher.pages |= {
+        f"{SITE}/": page("/docs/a"),
+        f"{SITE}/docs/a": page(),
+        f"{SITE}/docs/moved": Fetched(status=301, location=f"{SITE}/docs/a"),
+        f"{SITE}/docs/hidden": page(head='<meta name="robots" content="noindex">'),
+        f"{SITE}/docs/far": page(),
+    }
+    told = await crawled(ground, {"patterns": ["/docs/*"]})
+    gone = {"-" + document_id("example.org", f"{SITE}/docs/{name}") for name in ("gone", "moved", "hidden")}
+    assert (told[0], set(told[1:])) == ("/docs/a", gone)
+    assert f"{SITE}/blog/b" not in ground.fetcher.asked
+
+
+async def test_a_site_without_end_is_left(ground: Ground) -> None:
+    """Though nothing of it is taken in; then nothing is taken for gone, and what is not read is not kept."""
+    old = document_id("example.org", f"{SITE}/old")
+    await ground.indexed(old, origin="example.org", url=f"{SITE}/old")
+    days = [f"/day/{number}" for number in range(50)]
+    site(ground, home=page(*days))
+    for day in days:
+        ground.fetcher.pages[SITE + day] = Fetched(status=200, content_type="image/png", content=b"x")
+    assert await crawled(ground, {"max_pages": 2}) == ["/"]
+    assert len([one for one in ground.fetcher.asked if "/day/" in one]) == 19
+    kept = [one.content_type async for one in ground.storage.list("executions/")]
+    assert kept == ["text/html"]
+
+
+async def test_the_longest_rule_of_robots_holds(ground: Ground) -> None:
+    """With wildcards, several groups and a byte order mark, as RFC 9309 has it."""
+    rules = b"\xef\xbb\xbfUser-agent: *\nAllow: /\nDisallow: /private/\n\nUser-agent: *\nDisallow: /*.pdf$\n"
+    site(ground, home=page("/private/a", "/b.pdf", "/c"), c=page())
+    site(ground, **{"robots.txt": Fetched(status=200, content=rules)})
+    assert await crawled(ground) == ["/", "/c"]
 
 
 async def test_a_page_becomes_markdown_under_its_address(ground: Ground) -> None:
@@ -178,6 +222,7 @@ def test_links_are_read_from_the_base_of_the_page() -> None:
         + b';">b</a><a href="/c">'
     )
     assert links_of(html, f"{SITE}/x").addresses[0] == f"{SITE}/docs/a%20b?x=%C3%A9"
+    assert links_of(b'<![foo[bar]]><a href="/c">', SITE).addresses == (f"{SITE}/c",)
 
 
 @settings(deadline=None)

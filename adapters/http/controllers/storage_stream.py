@@ -54,9 +54,10 @@ class StorageStreamController(Controller):
         seconds: Seconds = 300,
     ) -> EventStream:
         """Each object as soon as it is stored, by whichever process; ends when the execution has ended or the time is up."""
-        execution = await executions.get(execution_id)
-        if route_id is not None:
-            _, pipeline = await executions.pipeline(str(execution.id))
+        if route_id is None:
+            execution = await executions.get(execution_id)
+        else:
+            execution, pipeline = await executions.pipeline(execution_id)
             if route_id not in pipeline.routes:
                 raise RouteNotFound(f"the execution has no route {route_id!r}")
         events = _followed(executions, execution, route_id, timeout_seconds=seconds)

@@ -53,6 +53,8 @@ async def _printed(
     async with server.events("GET", "executions", execution, "storage-stream", query=query) as events:
         async for event in events:
             told = event.value()
+            if event.event == "error":
+                raise Unavailable(str(told.get("detail")))
             if event.event == "object_created":
                 _print(session, told)
             elif event.event == "status" and told.get("status") in TERMINAL:
