@@ -57,7 +57,11 @@ class ConfigCheck:
         if parsed.value is None:
             return CheckedText(report=ValidationReport(findings=parsed.findings), is_parseable=False)
         pipeline, report = validate(
-            parsed.value, parsed.lines, check=self.registry.check, found=parsed.findings
+            parsed.value,
+            parsed.lines,
+            check=self.registry.check,
+            found=parsed.findings,
+            collects=self.registry.collects,
         )
         value = parsed.value if isinstance(parsed.value, dict) else None
         return CheckedText(report=report, value=value, pipeline=pipeline)

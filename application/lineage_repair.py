@@ -116,6 +116,7 @@ class LineageRepair:
             settled_at=one.settled_at,
             error=one.error,
             last_correlation_id=one.last_correlation_id,
+            collects=self.registry.collects(route.adapters[0].type),
         )
 
     async def _with_payload(self, message: Message) -> Message:

@@ -58,13 +58,34 @@ class LineageTraces:
         Where one came from the other it leads straight up or down; else over the nearest entry that both came from.
         """
         up, down = await self._upwards(start), await self._upwards(end)
-        below = {entry.id: place for place, entry in enumerate(down)}
-        for place, entry in enumerate(up):
+        below = {entry.id for entry in down}
+        for entry in up:
             if entry.id in below:
-                way_down = down[: below[entry.id]]
-                return LineagePath(entries=[*up[: place + 1], *reversed(way_down)], turning_point=entry)
+                way_down = _way_up(down, entry)[:-1]
+                return LineagePath(entries=[*_way_up(up, entry), *reversed(way_down)], turning_point=entry)
         raise LineagePathNotFound
 
     async def _upwards(self, correlation_id: UUID) -> Sequence[LineageEntry]:
         entry = await self.reader.get(correlation_id)
         return [entry, *await self.reader.ancestors(correlation_id, limit=LONGEST_PATH)]
+
+
+def _way_up(entries: Sequence[LineageEntry], end: LineageEntry) -> Sequence[LineageEntry]:
+    """From the first of the entries to one that it came from, each the one from which the one before it came.
+
+    The first is followed by what it came from, breadth first; ``end`` is among them.
+    """
+    places = {entry.id: place for place, entry in enumerate(entries)}
+    nearer: dict[UUID, LineageEntry] = {}
+    for entry in entries:
+        if entry.parent_id is not None:
+            nearer.setdefault(entry.parent_id, entry)
+    way = [end]
+    while places[way[-1].id]:
+        one = way[-1]
+        into = one.collected_into
+        # Of two ways the one whose entry was found first: that one is nearer, so the way comes to its end.
+        steps = [entries[places[into]]] if into in places else []
+        steps += [nearer[one.id]] if one.id in nearer else []
+        way.append(min(steps, key=lambda step: places[step.id]))
+    return way[::-1]

@@ -92,7 +92,11 @@ class ReplayPlanning:
     def _destination(self, plan: ReplayPlan, target: Target) -> Destination:
         request = plan.request
         gives_keys = request.source is ReplaySource.STORAGE or bool(request.object_keys)
-        routing = Routing(pipeline=target.pipeline, needing_content=self.needing_content)
+        routing = Routing(
+            pipeline=target.pipeline,
+            collects=self.executions.engine.ports.registry.collects,
+            needing_content=self.needing_content,
+        )
         return routing.destination(request.source, plan.origin, request.to_route, gives_keys=gives_keys)
 
     def _replay(self, plan: ReplayPlan, parent: Execution, destination: Destination) -> Replay:

@@ -13,9 +13,9 @@ import msgspec
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from application.ports.pipeline_adapter import (
     AdapterResult,
+    BuiltAdapter,
     DescribedAdapter,
     Emission,
-    PipelineAdapter,
     PipelineAdapterRegistry,
     PipelineContext,
     UnusableAdapter,
@@ -135,11 +135,15 @@ class Beside:
         """As the one says who has it."""
         return self._of(type).check(type, config)
 
+    def collects(self, type: str) -> bool:
+        """As the one says who has it."""
+        return self._of(type).collects(type)
+
     def version(self, type: str) -> str:
         """As the one says who has it."""
         return self._of(type).version(type)
 
-    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
         """By the one who has it."""
         return self._of(type).build(type, config)
 

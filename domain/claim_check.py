@@ -41,6 +41,13 @@ def hash_referred_to(payload: JsonObject) -> str | None:
     return known if isinstance(known, str) else None
 
 
+def size_referred_to(payload: JsonObject) -> int | None:
+    """The size in characters of the payload that a reference stands for; None for a payload that is itself."""
+    referred = payload.get(REFERENCE)
+    size = referred.get("size") if isinstance(referred, Mapping) else None
+    return size if isinstance(size, int) else None
+
+
 def payload_key(execution_id: UUID, message_id: UUID, hashed: str) -> str:
     """Where the payload of a message is kept. By its hash, so that an attempt which emits something else under the same
     id cannot change what the ledger's row refers to.

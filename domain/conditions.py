@@ -55,6 +55,12 @@ def compiled(pattern: str) -> re.Pattern[str]:
         raise InvalidPattern(f"the regular expression cannot be compiled: {error}") from error
 
 
+def value_at(path: str, message: JsonObject) -> Json:
+    """What is at a dotted path of a message; None, too, where it leads nowhere."""
+    found = _follow(path, message)
+    return None if isinstance(found, _Missing) else found
+
+
 def _follow(path: str, message: JsonObject) -> Json | _Missing:
     value: Json = message
     for part in path.split("."):

@@ -79,7 +79,9 @@ class LineageEntry:
     """One message at one pipeline adapter in one attempt.
 
     ``id`` is its correlation id (``domain.message.correlation_id``), so that writing it twice is harmless.
-    Its parent is the entry before it in the route, or the attempt that emitted the message.
+    Its parent is the entry before it in the route, or the attempt that emitted the message. Of messages that were
+    collected into a group one stands for all: ``collected_into`` is that one's entry, None for itself, and whatever came
+    of the group came from it. So an entry came from its parent and from those that were collected into it.
     ``stage_name`` is the stage the adapter wrote, else the adapter's name. Hashes are hex BLAKE2b-128
     of the JSON: of the input where a message enters its route, of the output where it leaves.
     """
@@ -101,6 +103,7 @@ class LineageEntry:
     replay_batch_id: UUID | None = None
     metadata: JsonObject = field(default_factory=dict)
     error: JsonObject | None = None
+    collected_into: UUID | None = None
 
     @property
     def duration_ms(self) -> float | None:

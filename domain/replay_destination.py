@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from domain.pipeline import Pipeline, Route
@@ -20,10 +20,12 @@ from domain.replay import (
 class Routing:
     """Finds the destination in a pipeline.
 
-    ``needing_content`` are the types of pipeline adapters that need more in a message than a stored object's key.
+    ``needing_content`` are the types of pipeline adapters that need more in a message than a stored object's key;
+    ``collects`` tells those that take groups of messages: what was kept behind one is not to be grouped again.
     """
 
     pipeline: Pipeline
+    collects: Callable[[str], bool]
     needing_content: Collection[str] = ()
 
     def destination(
@@ -73,10 +75,13 @@ class Routing:
     def _takes_keys(self, route: Route) -> bool:
         return route.adapters[0].type not in self.needing_content
 
+    def _loads(self, route: Route) -> bool:
+        return self._takes_keys(route) and not self.collects(route.adapters[0].type)
+
     def _through_the_rest(self, origin: Origin | None, target: Route) -> Destination | None:
         """The way through what is left of the stage's route, if there is one that no other message takes too."""
         source = None if origin is None else self.pipeline.routes.get(origin.route_id)
-        if source is None or origin is None or not self._takes_keys(source):
+        if source is None or origin is None or not self._loads(source):
             return None
         kept_at = [at for at, step in enumerate(source.adapters) if step.type == origin.kept_by]
         leads_on = (source.id, target.id) in {(start, end) for start, end, _ in self.pipeline.edges()}

@@ -26,7 +26,10 @@ from application.calls import Calls
 from application.ports.pipeline_adapter import (
     AdapterExample,
     AdapterResult,
+    CollectedMessage,
+    CollectingAdapter,
     Emission,
+    GroupContext,
     PipelineAdapter,
     PipelineContext,
     Registration,
@@ -36,14 +39,19 @@ from application.ports.pipeline_adapter import (
 )
 from domain.call_failure import RateLimited
 from domain.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from domain.grouping import Grouping
 from domain.json import Json, JsonObject
 
 __all__ = [
     "AdapterExample",
     "AdapterResult",
     "Calls",
+    "CollectedMessage",
+    "CollectingAdapter",
     "Conflict",
     "Emission",
+    "GroupContext",
+    "Grouping",
     "Invalid",
     "Json",
     "JsonObject",

@@ -29,6 +29,7 @@ from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.embedding_slots import MemoryEmbeddingSlots
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.group_ledger import MemoryGroupLedger
 from adapters.memory.idempotency_records import MemoryIdempotencyRecords
 from adapters.memory.index_administration import MemoryIndexAdministration
 from adapters.memory.inspection import MemoryInspection
@@ -327,6 +328,7 @@ class World:
             owner=uuid4(),
             ledger=self.ledger,
             executions=self.ledger,
+            groups=MemoryGroupLedger(self.ledger),
             queue=InProcessMessageQueue(),
             storage=self.storage,
             lineage=self.lineage,

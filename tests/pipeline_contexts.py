@@ -23,7 +23,7 @@ from adapters.pipeline.shipped import shipped
 from adapters.system.clock import SystemClock
 from application.embedding_models import EmbeddingModels
 from application.engine.stage import MessageStage
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.ports.pipeline_adapter import AdapterResult, CollectingAdapter, Emission, PipelineContext
 from domain.document import Document
 from domain.identity import derived_id
 from domain.json import JsonObject
@@ -66,6 +66,7 @@ class Ground:
     ) -> AdapterResult | None:
         """What a pipeline adapter makes of a message."""
         adapter = self.registry.build(name, config or {})
+        assert not isinstance(adapter, CollectingAdapter)
         return await adapter.process(self._context(message, message_id))
 
     async def passed(self, name: str, message: JsonObject, config: JsonObject | None = None) -> JsonObject:

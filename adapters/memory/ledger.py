@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from adapters.memory import sweeping
-from adapters.memory.message_row import MessageRow
+from adapters.memory import sweeping, unsettled
+from adapters.memory.message_row import MessageRow, with_children
 from adapters.memory.storable import require_storable
 from application.ports.execution_ledger import Recovered
 from application.ports.ledger import ClaimRequest, Handover, Settled
@@ -75,27 +75,7 @@ class MemoryLedger:
         )
         if row.state is MessageState.CANCELLED:
             return settled
-        return self._with_children(settled, settlement.children, settlement.token, handover)
-
-    def _with_children(
-        self, settled: Settled, children: Sequence[Message], token: UUID, handover: Handover | None
-    ) -> Settled:
-        handed_over = {
-            child.id
-            for child in children
-            if handover
-            and child.id in handover.message_ids
-            and self._is_claimed(child.id, handover.owner, token)
-        }
-        return replace(
-            settled,
-            published=[child for child in children if child.id not in handed_over],
-            handed_over=[child for child in children if child.id in handed_over],
-        )
-
-    def _is_claimed(self, message_id: UUID, owner: UUID, token: UUID) -> bool:
-        row = self._rows[message_id]
-        return (row.state, row.owner, row.token) == (MessageState.CLAIMED, owner, token)
+        return with_children(settled, settlement.children, self._rows, settlement.token, handover)
 
     def _write(
         self, row: MessageRow, settlement: Settlement, now: datetime, handover: Handover | None
@@ -141,7 +121,7 @@ class MemoryLedger:
         self._require_same(children)
         self._insert(children, token, handover)
         settled = Settled(message_id=message_id, accepted=True)
-        return self._with_children(settled, children, token, handover)
+        return with_children(settled, children, self._rows, token, handover)
 
     async def admit(self, message: Message, *, now: datetime) -> bool:
         """See the port."""
@@ -160,14 +140,11 @@ class MemoryLedger:
         execution = self.executions.get(execution_id)
         if execution is None or execution.status.is_terminal:
             return []
-        rows = sorted(self._of_route(execution_id, route_id), key=lambda row: row.position)
-        return [row.message.id for row in rows if row.is_due(now) and row.crashes < SUSPECT_FROM][:limit]
+        return unsettled.waiting(self._of_route(execution_id, route_id), limit=limit, now=now)
 
     async def next_due(self, execution_id: UUID, route_id: str, *, after: datetime) -> datetime | None:
         """See the port."""
-        rows = self._of_route(execution_id, route_id)
-        waiting = [row.not_before for row in rows if row.state is MessageState.QUEUED]
-        return min((due for due in waiting if due is not None and due > after), default=None)
+        return unsettled.next_due(self._of_route(execution_id, route_id), after=after)
 
     async def start(
         self, execution: Execution, init: Message | None, *, limit: int | None = None

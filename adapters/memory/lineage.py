@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,6 +21,7 @@ class MemoryLineage:
         self.capacity = capacity
         self._entries: dict[UUID, LineageEntry] = {}
         self._children: defaultdict[UUID, dict[UUID, None]] = defaultdict(dict)
+        self._collected: defaultdict[UUID, dict[UUID, None]] = defaultdict(dict)
         self._dropped = 0
 
     @property
@@ -39,6 +40,8 @@ class MemoryLineage:
         self._entries[entry.id] = entry
         if entry.parent_id is not None:
             self._children[entry.parent_id][entry.id] = None
+        if entry.collected_into is not None:
+            self._collected[entry.collected_into][entry.id] = None
 
     async def flush(self) -> None:
         """Nothing waits."""
@@ -60,22 +63,12 @@ class MemoryLineage:
         return entry
 
     async def ancestors(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
-        entry: LineageEntry | None = await self.get(correlation_id)
-        found: dict[UUID, LineageEntry] = {}
-        while entry is not None and len(found) <= limit and entry.id not in found:
-            found[entry.id] = entry
-            entry = self._entries.get(entry.parent_id) if entry.parent_id else None
-        return [*found.values()][1 : limit + 1]
+        await self.get(correlation_id)
+        return self._walked(correlation_id, self._above, limit)
 
     async def descendants(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
         await self.get(correlation_id)
-        found: dict[UUID, None] = {correlation_id: None}
-        ahead = deque([correlation_id])
-        while ahead and len(found) <= limit:
-            below = [entry.id for entry in self._below(ahead.popleft()) if entry.id not in found]
-            found |= dict.fromkeys(below)
-            ahead.extend(below)
-        return [self._entries[one] for one in found][1 : limit + 1]
+        return self._walked(correlation_id, self._beneath, limit)
 
     async def children(
         self, correlation_id: UUID, *, limit: int = 1000, after: LineagePlace | None = None
@@ -111,15 +104,40 @@ class MemoryLineage:
             return LinkedEntry(entry=entry)
         return LinkedEntry(entry=entry, parent_route_id=parent.route_id, parent_stage_name=parent.stage_name)
 
+    def _walked(
+        self, start: UUID, step: Callable[[UUID], Sequence[LineageEntry]], limit: int
+    ) -> Sequence[LineageEntry]:
+        """Breadth first, without the start, each entry once."""
+        found: dict[UUID, None] = {start: None}
+        ahead = deque([start])
+        while ahead and len(found) <= limit:
+            reached = [entry.id for entry in step(ahead.popleft()) if entry.id not in found]
+            found |= dict.fromkeys(reached)
+            ahead.extend(reached)
+        return [self._entries[one] for one in found][1 : limit + 1]
+
+    def _above(self, one: UUID) -> Sequence[LineageEntry]:
+        parent = self._entries[one].parent_id
+        collected = self._sorted(self._collected.get(one, ()))
+        return [self._entries[parent], *collected] if parent in self._entries else collected
+
+    def _beneath(self, one: UUID) -> Sequence[LineageEntry]:
+        into = self._entries[one].collected_into
+        return [*([self._entries[into]] if into in self._entries else []), *self._below(one)]
+
     def _below(self, parent_id: UUID) -> Sequence[LineageEntry]:
-        children = [self._entries[child] for child in self._children.get(parent_id, ())]
-        return sorted(children, key=lambda entry: (entry.started_at, entry.id))
+        return self._sorted(self._children.get(parent_id, ()))
+
+    def _sorted(self, ids: Iterable[UUID]) -> Sequence[LineageEntry]:
+        return sorted((self._entries[one] for one in ids), key=lambda entry: (entry.started_at, entry.id))
 
     def forget(self, entry: LineageEntry) -> None:
         """Remove an entry."""
         del self._entries[entry.id]
         if entry.parent_id is not None:
             self._children[entry.parent_id].pop(entry.id, None)
+        if entry.collected_into is not None:
+            self._collected[entry.collected_into].pop(entry.id, None)
 
 
 def _sort_key(field: str) -> Callable[[LineageEntry], tuple[object, ...]]:

@@ -75,7 +75,7 @@ def _registration(entry: EntryPoint) -> Registration:
     _require_config(found)
     if not callable(found.build):
         raise WrongShape("its build cannot be called")
-    _require_process(found)
+    _require_work(found)
     _require_example(found.example)
     version = found.version or (entry.dist.version if entry.dist else None)
     if not isinstance(version, str) or not version:
@@ -101,13 +101,13 @@ def _require_example(example: AdapterExample) -> None:
         raise WrongShape("its example names types that are no texts")
 
 
-def _require_process(registration: Registration) -> None:
+def _require_work(registration: Registration) -> None:
     """When ``build`` is the class itself, what it builds can be told without building it."""
     if not isinstance(registration.build, type):
         return
-    process = getattr(registration.build, "process", None)
-    if not inspect.iscoroutinefunction(process):
-        raise WrongShape(f"{registration.build.__name__} has no `async def process(self, context)`")
+    name, parameters = ("collect", "messages, context") if registration.collects else ("process", "context")
+    if not inspect.iscoroutinefunction(getattr(registration.build, name, None)):
+        raise WrongShape(f"{registration.build.__name__} has no `async def {name}(self, {parameters})`")
     state = [getattr(registration.build, name, None) for name in ("open", "close")]
     if any(state) and not all(map(inspect.iscoroutinefunction, state)):
         raise WrongShape(

@@ -17,13 +17,14 @@ from adapters.pipeline.configuration import (
 from adapters.pipeline.discovery import Discovered
 from application.ports.pipeline_adapter import (
     SERVER_PACKAGE,
+    BuiltAdapter,
     DescribedAdapter,
-    PipelineAdapter,
     Registration,
     UnusableAdapter,
 )
 from domain.errors import Conflict
 from domain.findings import ConfigProblem, InvalidAdapterConfig, UnknownPipelineAdapter
+from domain.grouping import Grouping
 from domain.json import JsonObject
 
 __all__ = ["PipelineAdapterTaken", "PipelineAdapters", "Registration"]
@@ -75,11 +76,16 @@ class PipelineAdapters:
                 raise
             return (_not_checked(registration, error),)
 
+    def collects(self, type: str) -> bool:
+        """See the port."""
+        registration = self._all[0].get(type)
+        return registration is not None and registration.collects
+
     def version(self, type: str) -> str:
         """The version of a type's implementation; raises UnknownPipelineAdapter."""
         return self._registered(type).version or ""
 
-    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
         """A pipeline adapter for one route; raises UnknownPipelineAdapter, InvalidAdapterConfig."""
         registration = self._registered(type)
         value: object = configured(config, registration.config)
@@ -150,7 +156,7 @@ class PipelineAdapters:
         )
 
 
-def _built(registration: Registration, value: object) -> PipelineAdapter:
+def _built(registration: Registration, value: object) -> BuiltAdapter:
     """What a plugin builds; whatever goes wrong there is a problem of that plugin and not of the server."""
     who = f"the pipeline adapter {registration.type} of {registration.package}"
     try:
@@ -159,8 +165,13 @@ def _built(registration: Registration, value: object) -> PipelineAdapter:
         raise InvalidAdapterConfig(
             f"{who} could not be built: {error.__class__.__name__}: {error}"
         ) from error
-    if not callable(getattr(adapter, "process", None)):
-        raise InvalidAdapterConfig(f"{who} was built as {type(adapter).__name__}, which has no `process`")
+    needed = "collect" if registration.collects else "process"
+    if not callable(getattr(adapter, needed, None)):
+        raise InvalidAdapterConfig(f"{who} was built as {type(adapter).__name__}, which has no `{needed}`")
+    if registration.collects and not isinstance(getattr(adapter, "grouping", None), Grouping):
+        raise InvalidAdapterConfig(
+            f"{who} was built as {type(adapter).__name__}, whose `grouping` is no Grouping"
+        )
     return adapter
 
 

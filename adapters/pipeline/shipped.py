@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from adapters.pipeline import (
+    batch_collector,
     document_enumerator,
     document_reader,
     embedding_generator,
@@ -23,7 +24,7 @@ from adapters.pipeline.resources import Resources
 
 
 def registrations(resources: Resources) -> tuple[Registration, ...]:
-    """One registration per shipped pipeline adapter, in the order in which a document meets them; then those of re-embedding."""
+    """One registration per shipped pipeline adapter, in the order in which a document meets them; then the others."""
     return (
         document_enumerator.registration(resources.storage, resources.reader, resources.documents),
         web_crawler.registration(resources),
@@ -36,6 +37,7 @@ def registrations(resources: Resources) -> tuple[Registration, ...]:
         segment_writer.registration(resources.index, resources.models),
         segment_enumerator.registration(resources.slots, resources.models),
         segment_retriever.registration(resources.index),
+        batch_collector.registration(),
     )
 
 

@@ -14,7 +14,7 @@ from domain.lineage import LineageEntry, StageStatus
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 
-_FIELDS = (17).to_bytes(2, "big")
+_FIELDS = (18).to_bytes(2, "big")
 _NULL = b"\xff\xff\xff\xff"
 _UUID = (16).to_bytes(4, "big")
 _JSONB_VERSION = b"\1"
@@ -36,6 +36,7 @@ def to_copy(entries: Iterable[LineageEntry]) -> bytes:
 
 def _row(entry: LineageEntry) -> bytes:
     parent, batch, ended = entry.parent_id, entry.replay_batch_id, entry.completed_at
+    into = entry.collected_into
     # One expression: this runs for every entry, and each name or call more would show.
     return b"".join(
         (
@@ -59,6 +60,7 @@ def _row(entry: LineageEntry) -> bytes:
             _NULL if batch is None else _UUID + batch.int.to_bytes(16, "big"),
             _jsonb(entry.metadata),
             _NULL if entry.error is None else _jsonb(entry.error),
+            _NULL if into is None else _UUID + into.int.to_bytes(16, "big"),
         )
     )
 

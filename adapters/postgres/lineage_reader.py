@@ -27,7 +27,9 @@ _BELOW = f"""
         SELECT id FROM lineage_entry WHERE id = %(id)s
         UNION
         SELECT child.id FROM below CROSS JOIN LATERAL (
-            SELECT e.id FROM lineage_entry e WHERE e.parent_id = below.id ORDER BY e.started_at, e.id LIMIT %(limit)s
+            (SELECT g.id FROM lineage_entry e JOIN lineage_entry g ON g.id = e.collected_into WHERE e.id = below.id)
+            UNION ALL
+            (SELECT e.id FROM lineage_entry e WHERE e.parent_id = below.id ORDER BY e.started_at, e.id LIMIT %(limit)s)
         ) child
     ), found AS MATERIALIZED (
         SELECT id, row_number() OVER () AS place FROM (SELECT id FROM below LIMIT %(limit)s + 1) first_ones
@@ -51,16 +53,21 @@ _LINKED = f"""
     ORDER BY e.started_at, e.id
 """  # noqa: S608 - constants
 
-# One row at a time, each found by its primary key; CYCLE stops at an entry that has been seen.
+# Likewise breadth first: the parent, found by its primary key, then what was collected into the entry.
 _ABOVE = f"""
     WITH RECURSIVE above AS (
-        SELECT {COLUMNS}, 0 AS distance FROM lineage_entry WHERE id = %(id)s
-        UNION ALL
-        SELECT {_OF_ENTRY}, a.distance + 1
-        FROM above a JOIN lineage_entry e ON e.id = a.parent_id
-        WHERE a.distance < %(limit)s
-    ) CYCLE id SET is_repeated USING path
-    SELECT {COLUMNS} FROM above WHERE NOT is_repeated ORDER BY distance
+        SELECT id FROM lineage_entry WHERE id = %(id)s
+        UNION
+        SELECT origin.id FROM above CROSS JOIN LATERAL (
+            (SELECT p.id FROM lineage_entry e JOIN lineage_entry p ON p.id = e.parent_id WHERE e.id = above.id)
+            UNION ALL
+            (SELECT e.id FROM lineage_entry e WHERE e.collected_into = above.id
+             ORDER BY e.started_at, e.id LIMIT %(limit)s)
+        ) origin
+    ), found AS MATERIALIZED (
+        SELECT id, row_number() OVER () AS place FROM (SELECT id FROM above LIMIT %(limit)s + 1) first_ones
+    )
+    SELECT {COLUMNS} FROM found JOIN lineage_entry USING (id) ORDER BY place
 """  # noqa: S608 - constants
 
 _SORTS = {
@@ -112,7 +119,8 @@ class PostgresLineageReader:
             return await _get(connection, correlation_id)
 
     async def ancestors(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
-        async with self._database.connection() as connection:
+        async with self._database.transaction() as connection:
+            await connection.execute("SET LOCAL jit = off")
             rows = await _rows(connection, _ABOVE, {"id": correlation_id, "limit": limit})
         if not rows:
             raise LineageEntryNotFound

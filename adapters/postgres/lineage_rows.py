@@ -13,7 +13,8 @@ from domain.lineage import LineageEntry, StageStatus
 
 COLUMNS = (
     "id, parent_id, execution_id, message_id, route_id, adapter_name, adapter_index, attempt, stage_name, status, "
-    "input_hash, output_hash, started_at, completed_at, replay_batch_id, metadata, error"
+    "input_hash, output_hash, started_at, completed_at, replay_batch_id, metadata, error, "
+    "collected_into"
 )
 _NUL = b"\\u0000"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -43,6 +44,7 @@ def _row(entry: LineageEntry) -> dict[str, object]:
         "replay_batch_id": entry.replay_batch_id,
         "metadata": msgspec.Raw(storable_json(entry.metadata)),
         "error": None if entry.error is None else msgspec.Raw(storable_json(entry.error)),
+        "collected_into": entry.collected_into,
     }
 
 
@@ -65,6 +67,7 @@ def to_entry(row: Sequence[Any]) -> LineageEntry:
         replay_batch_id=row[14],
         metadata=row[15],
         error=row[16],
+        collected_into=row[17],
     )
 
 

@@ -39,6 +39,7 @@ class Handling:
     parent_id: UUID | None
     started_at: datetime
     input_hash: str | None
+    collected_into: UUID | None = None
 
 
 HANDLING: ContextVar[Handling | None] = ContextVar("handling", default=None)
@@ -47,7 +48,10 @@ HANDLING: ContextVar[Handling | None] = ContextVar("handling", default=None)
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far an attempt has come: the message, provenance and stored objects so far, and the handling that came last."""
+    """How far an attempt has come: the message, provenance and stored objects so far, and the handling that came last.
+
+    ``group_id`` is that of the group for which the message stands, if it stands for one.
+    """
 
     message: JsonObject
     metadata: JsonObject
@@ -57,6 +61,7 @@ class Progress:
     last: Handling | None = None
     is_skipped: bool = False
     objects: list[StageObject] = field(default_factory=list)
+    group_id: UUID | None = None
 
 
 class AdapterFailed(Exception):
@@ -77,7 +82,8 @@ class AdapterChain:
     """The pipeline adapters of one route in one execution.
 
     An adapter's lineage entry is recorded when it has ended; the last one's only by ``ended`` or ``failed``, when its
-    emissions have been read too. ``observe`` is told how each adapter fared, by its place, ``announce`` of every object
+    emissions have been read too. ``first`` is the place of the first step in the route: 1 behind a pipeline adapter that
+    collects. ``observe`` is told how each adapter fared, by its place, ``announce`` of every object
     that one has kept.
     """
 
@@ -89,35 +95,39 @@ class AdapterChain:
     deadlines: Deadlines
     observe: Callable[[int, BaseException | None], None]
     announce: Callable[[StageObject], None]
+    first: int = 0
 
-    async def run(self, claim: Claim) -> Progress:
-        """Take one message through the adapters; raises AdapterFailed. A false condition skips its adapter alone."""
+    async def run(self, claim: Claim, begun: Progress | None = None) -> Progress:
+        """Take one message through the adapters; raises AdapterFailed. A false condition skips its adapter alone.
+
+        ``begun`` is how far it has come before the first of them, unless it is as it was claimed.
+        """
         message = claim.message
-        progress = Progress(
+        progress = begun or Progress(
             message=message.payload, metadata=message.metadata, correlation_id=message.parent_correlation_id
         )
-        for index, (step, adapter) in enumerate(self.steps):
+        for index, (step, adapter) in enumerate(self.steps, self.first):
+            if progress.is_skipped:
+                break
             if step.condition is not None and not holds(step.condition, progress.message):
                 continue
             if progress.last is not None:
                 self._require_nothing_emitted(progress)
-                self._record(progress.last, progress, StageStatus.COMPLETED)
+                self.record(progress.last, progress, StageStatus.COMPLETED)
                 self.observe(progress.last.index, None)
-            progress = await self._step(self._begun(claim, index, step.type, progress), adapter, progress)
-            if progress.is_skipped:
-                break
+            progress = await self._step(self.begun(claim, index, step.type, progress), adapter, progress)
         return progress
 
     async def _step(self, handling: Handling, adapter: PipelineAdapter, before: Progress) -> Progress:
         token = HANDLING.set(handling)
         try:
             result = await self.deadlines.keep(adapter.process(self._context(handling, before)))
-            progress = _after(handling, before, result)
+            progress = after(handling, before, result)
         except asyncio.CancelledError:
-            self._record(handling, before, StageStatus.CANCELLED)
+            self.record(handling, before, StageStatus.CANCELLED)
             raise
         except Exception as error:
-            self._record(handling, before, StageStatus.FAILED, error=error)
+            self.record(handling, before, StageStatus.FAILED, error=error)
             self.observe(handling.index, error)
             raise AdapterFailed(error, handling.index, before.objects) from error
         finally:
@@ -131,27 +141,28 @@ class AdapterChain:
         error = AdapterResultInvalid(
             f"the pipeline adapter {progress.last.adapter_name} emits and is not the last of its route"
         )
-        self._record(progress.last, progress, StageStatus.FAILED, error=error)
+        self.record(progress.last, progress, StageStatus.FAILED, error=error)
         raise AdapterFailed(error, progress.last.index, progress.objects)
 
     def ended(self, progress: Progress, output_hash: str | None) -> None:
         """Record that the last adapter's work is done; ``output_hash`` is that of the message that leaves the route."""
         if progress.last is not None:
-            self._record(progress.last, progress, StageStatus.COMPLETED, output_hash=output_hash)
+            self.record(progress.last, progress, StageStatus.COMPLETED, output_hash=output_hash)
             self.observe(progress.last.index, None)
 
     def failed(self, progress: Progress, error: Exception) -> None:
         """Record that the last adapter failed, when that shows only while its emissions are read."""
         if progress.last is not None:
-            self._record(progress.last, progress, StageStatus.FAILED, error=error)
+            self.record(progress.last, progress, StageStatus.FAILED, error=error)
             self.observe(progress.last.index, error)
 
     def cancelled(self, progress: Progress) -> None:
         """Record that the message was cancelled while the last adapter's emissions were read."""
         if progress.last is not None:
-            self._record(progress.last, progress, StageStatus.CANCELLED)
+            self.record(progress.last, progress, StageStatus.CANCELLED)
 
-    def _begun(self, claim: Claim, index: int, name: str, before: Progress) -> Handling:
+    def begun(self, claim: Claim, index: int, name: str, before: Progress) -> Handling:
+        """The handling of a message by the route's adapter at a place, which begins now."""
         return Handling(
             claim=claim,
             index=index,
@@ -171,26 +182,31 @@ class AdapterChain:
             metadata=before.metadata,
             execution_id=message.execution_id,
             route_id=self.route_id,
-            message_id=message.id,
+            message_id=before.group_id or message.id,
             correlation_id=handling.correlation_id,
             attempt=handling.claim.attempt,
             adapter_type=handling.adapter_name,
-            stage=MessageStage(
-                storage=self.storage,
-                execution_id=message.execution_id,
-                route_id=self.route_id,
-                message_id=message.id,
-                attempt=handling.claim.attempt,
-                adapter_name=handling.adapter_name,
-                correlation_id=handling.correlation_id,
-                at=handling.started_at,
-                provenance=before.metadata,
-                objects=before.objects,
-                announce=self.announce,
-            ),
+            stage=self.stage(handling, before),
         )
 
-    def _record(
+    def stage(self, handling: Handling, before: Progress) -> MessageStage:
+        """The place in storage of what an adapter makes of a message, or of the group for which it stands."""
+        message = handling.claim.message
+        return MessageStage(
+            storage=self.storage,
+            execution_id=message.execution_id,
+            route_id=self.route_id,
+            message_id=before.group_id or message.id,
+            attempt=handling.claim.attempt,
+            adapter_name=handling.adapter_name,
+            correlation_id=handling.correlation_id,
+            at=handling.started_at,
+            provenance=before.metadata,
+            objects=before.objects,
+            announce=self.announce,
+        )
+
+    def record(
         self,
         handling: Handling,
         progress: Progress,
@@ -199,6 +215,7 @@ class AdapterChain:
         output_hash: str | None = None,
         error: Exception | None = None,
     ) -> None:
+        """Record in lineage how a handling has ended."""
         message = handling.claim.message
         self.lineage.record(
             LineageEntry(
@@ -219,11 +236,13 @@ class AdapterChain:
                 replay_batch_id=batch_of(progress.metadata),
                 metadata=progress.metadata,
                 error=None if error is None else described(error),
+                collected_into=handling.collected_into,
             )
         )
 
 
-def _after(handling: Handling, before: Progress, result: AdapterResult | None) -> Progress:
+def after(handling: Handling, before: Progress, result: AdapterResult | None) -> Progress:
+    """How far it has come with what an adapter returned; raises AdapterResultInvalid."""
     if result is None:
         return replace(
             before,
@@ -242,6 +261,7 @@ def _after(handling: Handling, before: Progress, result: AdapterResult | None) -
         stage=result.stage,
         last=handling,
         objects=before.objects,
+        group_id=before.group_id,
     )
 
 

@@ -6,15 +6,21 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from application.engine.adapter_chain import AdapterChain
 from application.engine.announcing import announce_object
 from application.engine.attempt import Attempt
+from application.engine.collecting_inbox import CollectingInbox
+from application.engine.collecting_processor import CollectingProcessor
+from application.engine.collecting_step import CollectingStep
 from application.engine.deadlines import Deadlines
 from application.engine.emissions import Emitter, destinations_of, topics_of
 from application.engine.execution_run import ExecutionRun, scoped_queue
+from application.engine.flushing import Flushing, leading_elsewhere
 from application.engine.follow_up import publish
+from application.engine.group_attempt import GroupAttempt
 from application.engine.group_commit import GroupCommit
 from application.engine.handovers import Reservation, reserve
 from application.engine.ports import EnginePorts
@@ -28,10 +34,14 @@ from application.engine.stateful import StatefulAdapters
 from application.engine.streaming import StreamingFanOut
 from application.engine.topics import Broadcasts, TopicListener
 from application.ports.ledger import ClaimRequest, Settled
-from application.ports.pipeline_adapter import PipelineAdapter
+from application.ports.pipeline_adapter import BuiltAdapter, CollectingAdapter, PipelineAdapter
 from domain.execution import ExecutionStatus
+from domain.findings import InvalidAdapterConfig
+from domain.grouping import Groups
 from domain.message import Claim, Message, Settlement
 from domain.pipeline import AdapterStep, Pipeline, Route, is_topic
+
+Steps: TypeAlias = "Sequence[tuple[AdapterStep, BuiltAdapter]]"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +57,7 @@ class Assembly:
     broadcasts: Broadcasts
     claims: GroupCommit[ClaimRequest, Claim | None]
     settlements: GroupCommit[Settlement, Settled]
+    together: GroupCommit[Sequence[Settlement], Sequence[Settled]]
     finished: Callable[[UUID, ExecutionStatus], None]
     crashed: Callable[[UUID, BaseException], None]
 
@@ -68,9 +79,14 @@ class Assembly:
             listeners=[
                 self._listener(route, feeds[route.id]) for route in routes if is_topic(route.inbound.queue)
             ],
+            flushing=[
+                Flushing(processor=one, apart_from=leading_elsewhere(self.pipeline, one.route))
+                for one in processors.values()
+                if isinstance(one, CollectingProcessor)
+            ],
         )
 
-    def _steps(self, route: Route) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:
+    def _steps(self, route: Route) -> Steps:
         return [(step, self.ports.registry.build(step.type, step.config)) for step in route.adapters]
 
     def _gate(self, route: Route) -> RouteGate:
@@ -103,14 +119,16 @@ class Assembly:
     def _processor(
         self,
         route: Route,
-        steps: Sequence[tuple[AdapterStep, PipelineAdapter]],
+        steps: Steps,
         feeds: Mapping[str, RouteFeed],
         processors: Mapping[str, RouteProcessor],
     ) -> RouteProcessor:
         gate = self.gates.of(self.execution_id)[route.id]
+        collecting = [(step, one) for step, one in steps[:1] if isinstance(one, CollectingAdapter)]
         chain = AdapterChain(
             route_id=route.id,
-            steps=steps,
+            steps=_processing(steps[len(collecting) :]),
+            first=len(collecting),
             storage=self.ports.storage,
             lineage=self.ports.lineage,
             clock=self.ports.clock,
@@ -118,26 +136,43 @@ class Assembly:
             observe=gate.observe,
             announce=partial(announce_object, self.ports),
         )
-        return RouteProcessor(
+        attempt = Attempt(
+            ports=self.ports,
+            route=route,
+            gate=gate,
+            chain=chain,
+            destinations=destinations_of(route, self.pipeline),
+            topics=topics_of(route),
+            broadcasts=self.broadcasts,
+            fan_out=partial(self._fan_out, gate, self._ahead(route), feeds, processors),
+        )
+        make: Callable[..., RouteProcessor] = RouteProcessor
+        if collecting:
+            make = partial(self._collecting, *collecting[0])
+        return make(
             ports=self.ports,
             route=route,
             gate=gate,
             quarantine=self.quarantine,
-            attempt=Attempt(
-                ports=self.ports,
-                route=route,
-                gate=gate,
-                chain=chain,
-                destinations=destinations_of(route, self.pipeline),
-                topics=topics_of(route),
-                broadcasts=self.broadcasts,
-                fan_out=partial(self._fan_out, gate, self._ahead(route), feeds, processors),
-            ),
+            attempt=attempt,
             feeds=feeds,
             claims=self.claims,
             settlements=self.settlements,
             finished=self.finished,
             crashed=partial(self.crashed, self.execution_id),
+        )
+
+    def _collecting(
+        self, step: AdapterStep, adapter: CollectingAdapter, *, attempt: Attempt, **shared: Any
+    ) -> CollectingProcessor:
+        return CollectingProcessor(
+            **shared,
+            attempt=attempt,
+            inbox=CollectingInbox(groups=Groups(grouping=adapter.grouping), clock=self.ports.clock),
+            group_attempt=GroupAttempt(
+                attempt=attempt, step=CollectingStep(step=step, adapter=adapter, chain=attempt.chain)
+            ),
+            together=self.together,
         )
 
     def _ahead(self, route: Route) -> Sequence[str]:
@@ -179,9 +214,21 @@ class Assembly:
         )
 
 
+def _processing(steps: Steps) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:
+    """Steps none of which may collect."""
+    found: list[tuple[AdapterStep, PipelineAdapter]] = []
+    for step, adapter in steps:
+        if isinstance(adapter, CollectingAdapter):
+            raise InvalidAdapterConfig(
+                f"the pipeline adapter {step.type} collects and is not the first of its route"
+            )
+        found.append((step, adapter))
+    return found
+
+
 def has_room(processor: RouteProcessor) -> bool:
     """Whether it consumes its queue and has less in hand than it would work on at once: then the queue is empty."""
-    return processor.gate.is_open and len(processor.inbox.held) < processor.gate.most
+    return processor.gate.is_open and processor.inbox.in_window < processor.gate.most
 
 
 async def while_open(gate: RouteGate, waiting: Coroutine[None, None, None]) -> None:

@@ -47,18 +47,22 @@ class Attempt:
     broadcasts: Broadcasts
     _unsaid: dict[UUID, Sequence[Broadcast]] = field(default_factory=dict)
 
-    async def settlement(self, claim: Claim) -> Settlement:
-        """Process a message; whatever its pipeline adapters raise is in the settlement."""
-        self._tell("message.initiated", claim)
+    async def settlement(self, claim: Claim, begun: Progress | None = None) -> Settlement:
+        """Process a message; whatever its pipeline adapters raise is in the settlement.
+
+        ``begun`` is how far it has come already, if it stands for a group.
+        """
+        if begun is None:
+            self.tell_begun(claim)
         if REFERENCE in claim.message.payload:
             try:
                 claim = replace(claim, message=await checked_out(self.ports.storage, claim.message))
             except FactflowError as error:
-                return self._failed(claim, error, None, objects=())
+                return self.failed(claim, error, None, objects=())
         try:
-            progress = await self.chain.run(claim)
+            progress = await self.chain.run(claim, begun)
         except AdapterFailed as failed:
-            return self._failed(claim, failed.cause, failed.index, objects=failed.objects)
+            return self.failed(claim, failed.cause, failed.index, objects=failed.objects)
         if progress.is_skipped:
             self.chain.ended(progress, None)
             return settlement_of(claim, Outcome.SKIPPED, objects=progress.objects)
@@ -73,22 +77,30 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
             self.chain.failed(progress, error)
             index = progress.last.index if progress.last else None
-            return self._failed(claim, error, index, progress.stage, objects=progress.objects)
+            return self.failed(claim, error, index, progress.stage, objects=progress.objects)
         self.chain.ended(progress, output_hash)
         return settlement_of(claim, Outcome.DONE, children=children, objects=progress.objects)
 
     def refused(self, claim: Claim, error: Exception) -> Settlement | None:
         """The settlement of a message whose settlement the ledger refuses; None when that is not the message's fault."""
-        self._unsaid.pop(claim.message.id, None)
+        self.say_nothing(claim)
         if not isinstance(error, FactflowError):
             return None
         return settlement_of(claim, Outcome.DEAD, error=described(error))
+
+    def say_nothing(self, claim: Claim) -> None:
+        """Forget what a message had to say on topics: its attempt counts for nothing."""
+        self._unsaid.pop(claim.message.id, None)
 
     def say(self, claim: Claim, settled: Settled) -> None:
         """Say on topics what a settled message had to say, unless its execution was stopped meanwhile."""
         unsaid = self._unsaid.pop(claim.message.id, ()) if self._unsaid else ()
         if unsaid and settled.accepted and settled.finished in {None, ExecutionStatus.COMPLETED}:
             self.broadcasts.say(unsaid)
+
+    def tell_begun(self, claim: Claim) -> None:
+        """Tell whoever listens that a message is taken up."""
+        self._tell("message.initiated", claim)
 
     def tell_settled(self, claim: Claim, settlement: Settlement) -> None:
         """Tell whoever listens how a message has ended."""
@@ -104,10 +116,12 @@ class Attempt:
             correlation_id=progress.correlation_id,
             destinations=self.destinations,
             topics=self.topics,
+            group_id=progress.group_id,
         )
         numbered: Sequence[tuple[int, Emission]] = ()
         if isinstance(emitted, AsyncIterator):
-            numbered = await self.fan_out(claim, emitter).last_chunk(emitted)
+            fan_out = self.fan_out(claim, emitter)
+            numbered = await (fan_out.whole(emitted) if progress.group_id else fan_out.last_chunk(emitted))
         elif emitted is not None:
             numbered = list(enumerate(emitted))
         elif self.destinations or self.topics:
@@ -122,7 +136,7 @@ class Attempt:
             self._unsaid[claim.message.id] = emitter.broadcasts(numbered)
         return await checked_in(self.ports.storage, children), output_hash
 
-    def _failed(
+    def failed(
         self,
         claim: Claim,
         error: Exception,
@@ -131,6 +145,7 @@ class Attempt:
         *,
         objects: Sequence[StageObject],
     ) -> Settlement:
+        """The settlement of a message whose attempt failed, at the route's n-th pipeline adapter if at one."""
         spared_until = self.gate.spared_until(error)
         failure = failure_of(
             error,
@@ -146,7 +161,7 @@ class Attempt:
         return settlement_of(claim, outcome, error=failure.error, not_before=not_before, objects=objects)
 
     def _step(self, index: int, stage: str | None) -> FailedStep:
-        name = self.chain.steps[index][0].type
+        name = self.route.adapters[index].type
         return FailedStep(adapter_name=name, adapter_index=index, stage_name=stage or name)
 
     def _tell(self, kind: str, claim: Claim, **data: object) -> None:

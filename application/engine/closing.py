@@ -33,6 +33,7 @@ async def close_run(
         await commits.claims.ask(ClaimRequest(message_id=run.execution_id, token=ports.ids.new_id()))
         # Settlements are not: what has been processed is settled as such before it is put back, which then changes nothing.
         await commits.settlements.drained()
+        await commits.together.drained()
     await asyncio.gather(*map(commits.settlements.ask, handed_back), return_exceptions=True)
     quarantine.leave(len(handed_back))
     # Children that were born claimed for this run meanwhile have been handed back behind these.

@@ -22,12 +22,15 @@ SETTLING_LANES = 2
 
 @dataclass(slots=True, kw_only=True)
 class Commits:
-    """Two groups, at work while ``async with`` lasts. ``taker`` names who may be handed a child as it is born."""
+    """Three groups, at work while ``async with`` lasts; ``together`` settles what was collected, each item in a
+    transaction of its own. ``taker`` names who may be handed a child as it is born.
+    """
 
     ports: EnginePorts
     taker: Callable[[Message], RouteProcessor | None]
     claims: GroupCommit[ClaimRequest, Claim | None] = field(init=False)
     settlements: GroupCommit[Settlement, Settled] = field(init=False)
+    together: GroupCommit[Sequence[Settlement], Sequence[Settled]] = field(init=False)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -45,10 +48,14 @@ class Commits:
             largest=settings.group_commit_largest,
             lanes=SETTLING_LANES,
         )
+        self.together = GroupCommit(
+            commit=self._settle_together, sleep=sleep, linger_seconds=0.0, largest=1, lanes=SETTLING_LANES
+        )
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.claims)
         await self._stack.enter_async_context(self.settlements)
+        await self._stack.enter_async_context(self.together)
         return self
 
     async def __aexit__(
@@ -60,6 +67,14 @@ class Commits:
         claims = await self.ports.ledger.claim(requests, owner=self.ports.owner, now=self.ports.clock.now())
         by_token = {claim.token: claim for claim in claims}
         return [by_token.get(request.token) for request in requests]
+
+    async def _settle_together(self, groups: Sequence[Sequence[Settlement]]) -> Sequence[Sequence[Settled]]:
+        self.ports.at("settling")
+        answers = [
+            await self.ports.groups.settle_together(group, now=self.ports.clock.now()) for group in groups
+        ]
+        self.ports.at("settled")
+        return answers
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         self.ports.at("settling")

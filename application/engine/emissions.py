@@ -26,7 +26,8 @@ _DECODER = json.JSONDecoder()
 class Emitter:
     """Makes the children of one attempt: one for each outbound queue that an emission goes to.
 
-    ``destinations`` pairs each outbound with the id of the route that consumes its queue.
+    ``destinations`` pairs each outbound with the id of the route that consumes its queue. ``group_id`` is that of the
+    group for which the parent stands: then the ids derive from it, for the parent may come again in another group.
     """
 
     parent: Message
@@ -34,6 +35,7 @@ class Emitter:
     correlation_id: UUID | None
     destinations: tuple[tuple[Outbound, str], ...]
     topics: tuple[Outbound, ...] = ()
+    group_id: UUID | None = None
 
     def broadcasts(self, emissions: Iterable[tuple[int, Emission]]) -> list[Broadcast]:
         """What the emissions, numbered by position, say on the route's topics; raises what ``children`` raises."""
@@ -60,7 +62,7 @@ class Emitter:
         for out, route_id in self.destinations:
             if out.condition is None or holds(out.condition, payload):
                 yield Message(
-                    id=child_id(self.parent.id, out.queue, key),
+                    id=child_id(self.group_id or self.parent.id, out.queue, key),
                     execution_id=self.parent.execution_id,
                     route_id=route_id,
                     payload=payload,
@@ -76,7 +78,7 @@ class Emitter:
         for out in self.topics:
             if out.condition is None or holds(out.condition, payload):
                 yield Broadcast(
-                    id=broadcast_id(self.parent.id, out.queue, _key(position, emission)),
+                    id=broadcast_id(self.group_id or self.parent.id, out.queue, _key(position, emission)),
                     topic=out.queue,
                     payload=payload,
                     execution_id=self.parent.execution_id,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.engine.flushing import Flushing
 from application.engine.long_work import LongWork
 from application.engine.route_feed import RouteFeed
 from application.engine.route_processor import RouteProcessor
@@ -31,6 +32,7 @@ class ExecutionRun:
     feeds: Mapping[str, RouteFeed]
     crashed: Callable[[UUID, BaseException], None]
     listeners: Sequence[TopicListener] = ()
+    flushing: Sequence[Flushing] = ()
     _is_closed: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -52,6 +54,8 @@ class ExecutionRun:
                 self._begin(self._long_work(processor).run(), f"long work {name}")
         for listener in self.listeners:
             self._begin(listener.run(), f"listener {self.execution_id} {listener.route_id}")
+        for flushing in self.flushing:
+            self._begin(flushing.run(), f"flushing {self.execution_id} {flushing.processor.route.id}")
         for processor in self.processors.values():
             await processor.is_ready.wait()
         for listener in self.listeners:

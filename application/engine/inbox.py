@@ -49,13 +49,15 @@ class Work:
 class Inbox:
     """A window of ``WINDOW`` messages, or 4 MiB of their payloads, on the route's part of the ledger.
 
-    ``held`` is everything claimed here by its key, whether it waits, is worked on or is being settled.
+    ``held`` is everything claimed here by its key, whether it waits, is worked on or is being settled. ``_beside`` are
+    so many of them that take no room in the window.
     """
 
     held: dict[Key, Work] = field(default_factory=dict)
     is_closed: bool = False
     _waiting: deque[Work] = field(default_factory=deque)
     _reserved: int = 0
+    _beside: int = 0
     _characters: int = 0
     _room: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,7 +67,9 @@ class Inbox:
     @property
     def has_room(self) -> bool:
         """Whether it would take one more."""
-        is_full = len(self.held) + self._reserved >= WINDOW or self._characters >= WINDOW_CHARACTERS
+        is_full = (
+            len(self.held) + self._reserved - self._beside >= WINDOW or self._characters >= WINDOW_CHARACTERS
+        )
         return not is_full and not self.is_closed
 
     def reserve(self) -> bool:
@@ -84,8 +88,19 @@ class Inbox:
         """Take a claimed message in."""
         message = work.claim.message
         self.held[work.key] = work
-        self._characters += _size(message)
+        self._characters += size_of(message)
         self._waiting.append(work)
+
+    @property
+    def in_window(self) -> int:
+        """How many take room in the window."""
+        return len(self.held) - self._beside
+
+    def begin(self, work: Work) -> None:
+        """Take in a claimed message that is worked on at once."""
+        self.held[work.key] = work
+        self._characters += size_of(work.claim.message)
+        work.has_begun = True
 
     def next(self) -> Work | None:
         """The claim that waits longest, taken out to be worked on."""
@@ -99,7 +114,7 @@ class Inbox:
         """Forget a message that is settled; False when it was not held any more."""
         if self.held.pop(work.key, None) is None:
             return False
-        self._characters -= _size(work.claim.message)
+        self._characters -= size_of(work.claim.message)
         self._tell_of_room()
         return True
 
@@ -112,7 +127,9 @@ class Inbox:
     async def wait_for_room(self, count: int) -> None:
         """Return when there is room for that many messages, half a window at most, or when it is closed."""
         most = WINDOW - min(count, WINDOW // 2)
-        while not self.is_closed and not (self.has_room and len(self.held) + self._reserved <= most):
+        while not self.is_closed and not (
+            self.has_room and len(self.held) + self._reserved - self._beside <= most
+        ):
             self._room.clear()
             await self._room.wait()
 
@@ -127,7 +144,7 @@ class Inbox:
 
     def _tell_of_room(self) -> None:
         # Late, so that who waits for room finds enough of it to be worth the wait.
-        if len(self.held) + self._reserved <= WINDOW // 2:
+        if len(self.held) + self._reserved - self._beside <= WINDOW // 2:
             self._room.set()
 
 
@@ -141,5 +158,6 @@ def handed_back(message_id: UUID, execution_id: UUID, token: UUID, *, has_begun:
     )
 
 
-def _size(message: Message) -> int:
+def size_of(message: Message) -> int:
+    """In characters of JSON, as far as that is at hand."""
     return message.encoded.size if message.encoded else 0

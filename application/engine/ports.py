@@ -9,6 +9,7 @@ from uuid import UUID
 from application.ports.clock import Clock
 from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
+from application.ports.group_ledger import GroupLedger
 from application.ports.id_source import IdSource
 from application.ports.ledger import Ledger
 from application.ports.lineage import LineageSink
@@ -45,6 +46,7 @@ class EnginePorts:
     owner: UUID
     ledger: Ledger
     executions: ExecutionLedger
+    groups: GroupLedger
     queue: MessageQueue
     storage: ObjectStorage
     lineage: LineageSink

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from application.engine.replay_route import SEEDER
 from application.engine.replay_seeder import ReplaySeeder
 from application.engine.replay_sources import ReplaySources
-from application.ports.pipeline_adapter import PipelineAdapter, PipelineAdapterRegistry
+from application.ports.pipeline_adapter import BuiltAdapter, PipelineAdapterRegistry
 from domain.findings import ConfigProblem
 from domain.json import JsonObject
 from domain.replay import replay_of
@@ -29,11 +29,15 @@ class SeedingRegistry:
         """See the port."""
         return self.registry.check(type, config)
 
+    def collects(self, type: str) -> bool:
+        """See the port."""
+        return self.registry.collects(type)
+
     def version(self, type: str) -> str:
         """See the port."""
         return self.registry.version(type)
 
-    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
         """See the port; for ``SEEDER`` the config is a frozen replay, and InvalidReplay is raised for any other."""
         if type == SEEDER:
             return ReplaySeeder(replay=replay_of(config), sources=self.sources)

@@ -116,8 +116,7 @@ class RouteProcessor:
             self._hand_in(work, settlement_of(claim, Outcome.DEAD, error=described(verdict)))
         else:
             self.quarantine.enter()
-            self.inbox.put(work)
-            self.inbox.next()
+            self.inbox.begin(work)
             worker = self._begin(self._process(work))
             self._workers.add(worker)
             await asyncio.wait([worker])

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from application.ports.pipeline_adapter import PipelineAdapter, RouteContext, StatefulAdapter
+from application.ports.pipeline_adapter import BuiltAdapter, RouteContext, StatefulAdapter
 from domain.errors import Conflict, Unavailable
 from domain.pipeline import AdapterStep
 
@@ -30,7 +30,7 @@ class StatefulAdapters:
     """Those of one execution's run in this process, by the routes that they work in; each is opened and closed once."""
 
     execution_id: UUID
-    steps: Mapping[str, Sequence[tuple[AdapterStep, PipelineAdapter]]]
+    steps: Mapping[str, Sequence[tuple[AdapterStep, BuiltAdapter]]]
     opening_seconds: float = OPENING_SECONDS
     closing_seconds: float = CLOSING_SECONDS
     _opened: list[tuple[str, StatefulAdapter]] = field(default_factory=list)

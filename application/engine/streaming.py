@@ -15,9 +15,11 @@ from application.engine.handovers import Reservation
 from application.engine.ports import EnginePorts
 from application.ports.pipeline_adapter import Emission
 from domain.broadcast import Broadcast
+from domain.errors import Invalid
 from domain.message import Claim, Message
 
 CHUNK = 256
+MOST_OF_A_GROUP = 10_000
 LONGEST_WAIT_SECONDS = 0.25
 """After which a chunk is committed that is not full, so that a slow fan-out keeps nothing to itself."""
 
@@ -86,6 +88,12 @@ class GrowingChunk:
         self._change = asyncio.Event()
 
 
+class TooManyEmissions(Invalid):
+    """A group of messages emits more than 10,000 messages."""
+
+    code = "too_many_emissions"
+
+
 class ClaimLost(Exception):
     """The claim no longer holds, or its execution has ended: what is emitted counts for nothing."""
 
@@ -125,6 +133,23 @@ class StreamingFanOut:
                 chunk.end()
                 await committing
         return chunk.take()
+
+    async def whole(self, emissions: AsyncIterator[Emission]) -> Sequence[tuple[int, Emission]]:
+        """All of them, to go with the settlement; raises TooManyEmissions.
+
+        What a group of messages emits must not be there before the group is settled: after a crash its messages may
+        form other groups, and what came of the first one would count beside what comes of those.
+        """
+        numbered: list[tuple[int, Emission]] = []
+        async with aclosing(_closable(emissions)) as iterator:
+            while True:
+                try:
+                    emission = await self.deadlines.keep(anext(iterator))
+                except StopAsyncIteration:
+                    return numbered
+                if len(numbered) == MOST_OF_A_GROUP:
+                    raise TooManyEmissions
+                numbered.append((len(numbered), emission))
 
     async def _read(
         self, iterator: AsyncIterator[Emission], chunk: GrowingChunk, committing: asyncio.Task[None]

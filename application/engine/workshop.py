@@ -72,6 +72,7 @@ class Workshop:
             broadcasts=self._broadcasts,
             claims=self._commits.claims,
             settlements=self._commits.settlements,
+            together=self._commits.together,
             finished=self.finished,
             crashed=self.crashed,
         ).run()

@@ -109,13 +109,17 @@ class LineageReader(Protocol):
         ...
 
     async def ancestors(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
-        """The entries it came from, the nearest first; raises LineageEntryNotFound."""
+        """The entries it came from, the nearest first; raises LineageEntryNotFound.
+
+        Those are its parent, the entries that were collected into it, and what these came from, each of them once.
+        """
         ...
 
     async def descendants(self, correlation_id: UUID, *, limit: int = 1000) -> Sequence[LineageEntry]:
         """The entries that came from it, near ones before far ones; raises LineageEntryNotFound.
 
-        Within a level they come in the order of their parents, those of one parent by start. It costs what is asked
+        Of an entry that was collected into another one, that one and what came from it are among them. Within a level
+        they come in the order of their parents, those of one parent by start. It costs what is asked
         for, whatever else came from the entry.
         """
         ...

@@ -1,4 +1,4 @@
-"""The unit of work of a route: one message in, none or many out. What third parties implement."""
+"""The unit of work of a route: one message in, or a group of them, none or many out. What third parties implement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from domain.findings import ConfigProblem
-from domain.json import JsonObject
+from domain.grouping import Grouping
+from domain.json import Json, JsonObject
 from domain.values import quickly_made
 
 
@@ -95,6 +96,65 @@ class PipelineAdapter(Protocol):
         ...
 
 
+@quickly_made
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedMessage:
+    """One message of a group; ``metadata`` is its own provenance."""
+
+    message: JsonObject
+    metadata: JsonObject
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupContext:
+    """Where a group stands.
+
+    ``group_id`` is the same for the same messages and another one for any others; what ``stage`` keeps is kept under it.
+    ``key`` is the value of the grouping's field, None without one. ``metadata`` is the provenance that all its messages
+    have in common; ``attempt`` is that of the one that has been tried most often.
+    """
+
+    execution_id: UUID
+    route_id: str
+    group_id: UUID
+    key: Json
+    metadata: JsonObject
+    correlation_id: UUID
+    attempt: int
+    stage: Stage
+    adapter_type: str = ""
+
+
+@runtime_checkable
+class CollectingAdapter(Protocol):
+    """One unit of work that takes many messages at once; it is the first of its route.
+
+    The engine forms the groups as ``grouping`` says. Until ``collect`` has returned and what became of the group is
+    committed, all its messages are unsettled; then they are settled in one transaction, and what is emitted exists with
+    it. After a crash they come again, it may be in other groups.
+    """
+
+    @property
+    def grouping(self) -> Grouping:
+        """When a group is complete."""
+        ...
+
+    async def collect(
+        self, messages: Sequence[CollectedMessage], context: GroupContext
+    ) -> AdapterResult | None:
+        """Handle a group of one message or more, in the order in which they came; otherwise as ``process`` does.
+
+        None ends the way of all of them here (they settle as skipped). ``message`` goes on to the next adapter of the
+        route, as one. An error that is worth another attempt has the whole group tried again, as often as each message
+        has retries left; after one that is not, each message is tried in a group by itself, and its own outcome counts.
+        """
+        ...
+
+
+BuiltAdapter: TypeAlias = PipelineAdapter | CollectingAdapter
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteContext:
     """Where an instance of a pipeline adapter works: one route of one execution."""
@@ -151,15 +211,17 @@ class Registration:
     what its fields' types do not say. ``build`` takes an instance of it and does no I/O. ``version`` changes whenever
     the same message may come out differently; None stands for the version of the package that it comes from.
     ``package`` is that package, and is filled in by whoever finds it. ``example`` is for people who want to see it used.
+    ``collects``: what is built is a ``CollectingAdapter``.
     """
 
     type: str
     description: str
     config: ConfigClass
-    build: Callable[[Any], PipelineAdapter]
+    build: Callable[[Any], BuiltAdapter]
     version: str | None = None
     package: str = SERVER_PACKAGE
     example: AdapterExample = field(default_factory=AdapterExample)
+    collects: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +268,14 @@ class PipelineAdapterRegistry(Protocol):
         """Everything wrong with a step's config, nothing when it is right; an unknown type is a problem too."""
         ...
 
+    def collects(self, type: str) -> bool:
+        """Whether what is built for a type is a ``CollectingAdapter``; False for an unknown one."""
+        ...
+
     def version(self, type: str) -> str:
         """What to freeze in a snapshot to recognise a changed adapter; raises UnknownPipelineAdapter."""
         ...
 
-    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
         """An adapter for one route of one execution; raises UnknownPipelineAdapter, InvalidAdapterConfig."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from domain.findings import Finding, ValidationReport
 from domain.json import Json
@@ -12,7 +12,7 @@ from domain.validation.collected import Collected
 from domain.validation.limits import read_backpressure, read_error_handling, read_max_dead_letters
 from domain.validation.routes import AdapterCheck, Inherited, read_routes
 from domain.validation.section import Section, kind, shown
-from domain.validation.topology import check_consumers, check_flow
+from domain.validation.topology import check_collectors, check_consumers, check_flow
 
 __all__ = ["AdapterCheck", "validate"]
 
@@ -23,28 +23,33 @@ _VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})", re.ASCII)
 _KEYS = ("version", "routes", "init_message", "error_handling", "backpressure")
 
 
+def _nothing_collects(_: str) -> bool:
+    return False
+
+
 def validate(
     value: Json,
     lines: Mapping[str, int] | None = None,
     *,
     check: AdapterCheck,
     found: Iterable[Finding] = (),
+    collects: Callable[[str], bool] = _nothing_collects,
 ) -> tuple[Pipeline | None, ValidationReport]:
     """The pipeline that a config's plain value describes, and everything wrong with it.
 
-    ``lines`` maps paths to lines (from 1), ``found`` is what the parser has found already. There is a pipeline
-    exactly when the report has no errors. Never raises unless ``check`` does.
+    ``lines`` maps paths to lines (from 1), ``found`` is what the parser has found already; ``collects`` tells
+    the types of pipeline adapters that take groups of messages. There is a pipeline exactly when the report has no errors. Never raises unless ``check`` does.
     """
     collected = Collected(lines, found)
     if not isinstance(value, Mapping):
         if not collected.has_errors:
             collected.add("E101", "", f"a mapping is needed, not {kind(value)}")
         return None, collected.report()
-    pipeline = _pipeline(Section(value, "", collected), check)
+    pipeline = _pipeline(Section(value, "", collected), check, collects)
     return (None if collected.has_errors else pipeline), collected.report()
 
 
-def _pipeline(root: Section, check: AdapterCheck) -> Pipeline:
+def _pipeline(root: Section, check: AdapterCheck, collects: Callable[[str], bool]) -> Pipeline:
     root.only(*_KEYS)
     version = _version(root)
     inherited = Inherited(
@@ -52,6 +57,7 @@ def _pipeline(root: Section, check: AdapterCheck) -> Pipeline:
     )
     routes = read_routes(root, inherited, check)
     init = _init_message(root)
+    check_collectors(root, routes, collects)
     _check_topology(root, routes, init)
     return Pipeline(
         version=version,

@@ -52,6 +52,10 @@ RULES: Mapping[str, Rule] = {
         "A route's id is not allowed.",
         "Use letters, digits, `_`, `-` and `.`; the id is part of storage keys.",
     ),
+    "E108": Rule(
+        "A pipeline adapter that collects messages is in a wrong place.",
+        "Make it the first of its route, without a condition; put the condition on what sends to the route.",
+    ),
     "E201": Rule(
         "A queue's name is not allowed.",
         "Use `/queue/name`, `/topic/name`, or letters, digits and `_ - . :` alone, at most 200 characters.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from domain.pipeline import InitMessage, Route, is_topic
 from domain.validation.paths import joined
@@ -25,6 +25,21 @@ def check_consumers(root: Section, routes: Mapping[str, Route]) -> None:
         if dead_letters == queue:
             message = f"the dead letters of {shown(queue)} go to the queue itself"
             root.note("E205", _below(route, "error_handling.dead_letter_queue"), message)
+
+
+def check_collectors(root: Section, routes: Mapping[str, Route], collects: Callable[[str], bool]) -> None:
+    """Note pipeline adapters that collect and are not the first of their route, or are so on a condition."""
+    for route in routes.values():
+        for index, step in enumerate(route.adapters):
+            if not collects(step.type):
+                continue
+            place = _below(route, f"adapters.{index}")
+            if index:
+                message = f"{shown(step.type)} collects messages and is not the first of its route"
+                root.note("E108", place, message)
+            elif step.condition is not None:
+                message = f"{shown(step.type)} collects all messages of its route and has no condition"
+                root.note("E108", f"{place}.condition", message)
 
 
 def check_flow(root: Section, routes: Mapping[str, Route], init: InitMessage | None) -> None:

@@ -24,6 +24,7 @@ from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.group_ledger import PostgresGroupLedger
 from adapters.postgres.idempotency_records import PostgresIdempotencyRecords
 from adapters.postgres.index_administration import PostgresIndexAdministration
 from adapters.postgres.inspection import PostgresInspection
@@ -64,6 +65,7 @@ from application.ports.embedding_slots import EmbeddingSlots
 from application.ports.event_bus import EventBus
 from application.ports.execution_ledger import ExecutionLedger
 from application.ports.fetcher import Fetcher
+from application.ports.group_ledger import GroupLedger
 from application.ports.id_source import IdSource
 from application.ports.idempotency_records import IdempotencyRecords
 from application.ports.index_administration import IndexAdministration
@@ -137,6 +139,7 @@ class Adapters(containers.DeclarativeContainer):
     events: providers.Provider[EventBus] = providers.AbstractSingleton()
     storage: providers.Provider[ObjectStorage] = providers.AbstractSingleton()
     ledger: providers.Provider[Ledger] = providers.AbstractSingleton()
+    groups: providers.Provider[GroupLedger] = providers.AbstractSingleton()
     executions: providers.Provider[ExecutionLedger] = providers.AbstractSingleton()
     dead_letters: providers.Provider[DeadLetters] = providers.AbstractSingleton()
     leases: providers.Provider[Leases] = providers.AbstractSingleton()
@@ -203,6 +206,7 @@ class EmbeddedAdapters(Adapters):
     events = providers.Singleton(choosing.events, settings, database)
     storage = providers.Singleton(choosing.storage, settings, data_folder)
     ledger = providers.Singleton(PostgresLedger, database)
+    groups = providers.Singleton(PostgresGroupLedger, database)
     executions = providers.Singleton(PostgresExecutionLedger, database)
     dead_letters = providers.Singleton(PostgresDeadLetters, database)
     leases = providers.Singleton(PostgresLeases, database)

@@ -149,6 +149,7 @@ def _engine_ports(adapters: Adapters, settings: Settings) -> EnginePorts:
         owner=adapters.ids().new_id(),
         ledger=adapters.ledger(),
         executions=adapters.executions(),
+        groups=adapters.groups(),
         queue=adapters.queue(),
         storage=adapters.storage(),
         lineage=adapters.lineage(),

@@ -206,6 +206,33 @@ async def test_descendants_come_near_ones_before_far_ones(lineage: Lineage) -> N
     assert await lineage.reader.descendants(levels[3][0].id) == []
 
 
+async def test_what_was_collected_is_among_the_ancestors_of_what_came_of_it(lineage: Lineage) -> None:
+    """And that is among the descendants of each; what two of them came from is told once. `children` are of one parent."""
+    root = entry()
+    sources = [entry(parent_id=root.id, started_at=START + timedelta(seconds=n + 1)) for n in range(3)]
+    lead, *others = [
+        entry(parent_id=one.id, started_at=START + timedelta(seconds=10 + n)) for n, one in enumerate(sources)
+    ]
+    others = [replace(one, collected_into=lead.id) for one in others]
+    result = entry(parent_id=lead.id, started_at=START + timedelta(seconds=20))
+    await lineage.record(root, *sources, lead, *others, result)
+    assert (await lineage.reader.get(others[0].id)).collected_into == lead.id
+    above = [one.id for one in await lineage.reader.ancestors(result.id)]
+    assert above == [one.id for one in (lead, sources[0], *others, root, *sources[1:])]
+    assert [one.id for one in await lineage.reader.ancestors(result.id, limit=3)] == above[:3]
+    assert [one.id for one in await lineage.reader.ancestors(others[0].id)] == [sources[1].id, root.id]
+    assert [one.id for one in await lineage.reader.descendants(others[1].id)] == [lead.id, result.id]
+    below = {one.id for one in await lineage.reader.descendants(root.id)}
+    assert below == {one.id for one in (*sources, lead, *others, result)}
+    assert [one.id for one in await lineage.reader.children(lead.id)] == [result.id]
+
+
+async def test_what_was_collected_into_an_entry_that_is_not_there_leads_no_further(lineage: Lineage) -> None:
+    lost = entry(collected_into=uuid4())
+    await lineage.record(lost)
+    assert await lineage.reader.descendants(lost.id) == []
+
+
 async def test_a_long_chain_is_followed_to_the_limit(lineage: Lineage) -> None:
     """Both ways."""
     entries = chain(1200)

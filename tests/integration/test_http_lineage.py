@@ -10,7 +10,7 @@ from tests.http_server import Api, World, serving
 
 LINEAGE = "/api/v1/lineage"
 DOCUMENTED = {
-    "id", "correlation_id", "parent_correlation_id", "replay_batch_id", "execution_id", "route_id", "adapter_name",
+    "id", "correlation_id", "parent_correlation_id", "collected_into", "replay_batch_id", "execution_id", "route_id", "adapter_name",
     "adapter_index", "stage_name", "stage_status", "stage_input_hash", "started_at", "completed_at", "duration_ms",
     "metadata", "error_info",
 }  # fmt: skip

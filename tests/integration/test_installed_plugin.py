@@ -42,7 +42,7 @@ routes:
   gather:
     inbound: {queue: gather, concurrency: 8}
     adapters:
-      - {type: collector, config: {count: 4, seconds: 0.2}}
+      - {type: collector, config: {max_messages: 4, flush_seconds: 60}}
     outbound: note
   note:
     inbound: {queue: note}
@@ -126,13 +126,13 @@ def test_the_command_line_validates_a_config_that_names_it(target: Path, tmp_pat
     config.write_text(text)
     ran = run(target, *command)
     assert (ran.returncode, json.loads(ran.stdout)["findings"]) == (0, []), ran.stderr
-    config.write_text(text.replace("count: 4", "count: 0"))
+    config.write_text(text.replace("max_messages: 4", "max_messages: 0"))
     (finding,) = json.loads(run(target, *command).stdout)["findings"]
-    assert (finding["code"], finding["message"]) == ("E303", "count is below 1")
+    assert (finding["code"], finding["message"]) == ("E303", "max_messages is not between 1 and 10000")
 
 
 async def test_the_example_runs_in_a_pipeline(on_path: None) -> None:
-    """Ten pages become batches of four; what is gathered is settled once."""
+    """Ten pages become digests of four, and of the two that are left; what is gathered is settled once."""
     batches: list[JsonObject] = []
 
     async def pages(context: PipelineContext) -> AdapterResult:
@@ -154,8 +154,8 @@ async def test_the_example_runs_in_a_pipeline(on_path: None) -> None:
     async with bench({}, registry=registry) as on:
         ended = await on.run(*checked.pipeline.routes.values())
     assert ended_well(ended)
-    texts = [item["payload"]["text"] for batch in batches for item in batch["items"]]  # type: ignore[call-overload, index, union-attr]
+    texts = [text for batch in batches for text in batch["texts"]]  # type: ignore[union-attr]
     assert sorted(map(str, texts)) == [f"page {number}" for number in range(10)]
     assert all(batch["route"] == "gather" for batch in batches)
-    assert ended.counts.done == 1 + 10 + 2 * len(batches)
-    assert ended.counts.skipped == 10 - len(batches)
+    assert [len(batch["texts"]) for batch in batches] == [4, 4, 2]  # type: ignore[arg-type]
+    assert ended.counts.done == 1 + 2 * 10 + len(batches)

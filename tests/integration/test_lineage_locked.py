@@ -13,6 +13,7 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.postgres.database import Database
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.group_ledger import PostgresGroupLedger
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_gap import PostgresLineageGap
 from adapters.postgres.lineage_reader import PostgresLineageReader
@@ -71,6 +72,7 @@ async def engine(database: Database, sink: PostgresLineageSink) -> AsyncIterator
         owner=ids.new_id(),
         ledger=PostgresLedger(database),
         executions=PostgresExecutionLedger(database),
+        groups=PostgresGroupLedger(database),
         queue=InProcessMessageQueue(),
         storage=storage,
         lineage=sink,

@@ -21,6 +21,7 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.postgres.database import Database
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.group_ledger import PostgresGroupLedger
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.system.clock import SystemClock
@@ -77,6 +78,7 @@ async def run(url: str, count: int) -> dict[str, object]:
             owner=ids.new_id(),
             ledger=PostgresLedger(database),
             executions=executions,
+            groups=PostgresGroupLedger(database),
             queue=InProcessMessageQueue(),
             storage=MemoryObjectStorage(),
             lineage=lineage,

@@ -95,6 +95,7 @@ async def opened_process(
         owner=ids.new_id(),
         ledger=life.port(store.ledger),
         executions=life.port(store.executions),
+        groups=life.port(store.groups),
         queue=InProcessMessageQueue(capacity=capacity),
         storage=store.storage,
         lineage=MemoryLineage(),

@@ -2,7 +2,8 @@
 
 Options: ``database_url``, ``folder``; ``fan`` messages each of which becomes two, ``pace`` seconds for each of them;
 ``die_at`` a fault point, at its ``passing``-th passing; ``poison`` the path of a message that kills its process;
-``serves`` whether it answers over HTTP, and goes on doing so when the run has ended.
+``serves`` whether it answers over HTTP, and goes on doing so when the run has ended; ``collects`` how many
+messages are joined to one on their way, 0 for none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from dependency_injector import providers
 
 from adapters.memory.models import MemoryEmbeddingModel
+from adapters.pipeline import batch_collector
 from adapters.pipeline.registry import PipelineAdapters
 from application.contents import Application
 from application.engine import inbox, streaming
@@ -64,6 +66,15 @@ routes:
 init_message: {route: split, payload: {path: root}}
 error_handling: {max_retries: 2, retry_delay_seconds: 0.1}
 """
+COLLECTING_YAML = YAML.replace(
+    "    outbound: store\n",
+    """    outbound: gather
+  gather:
+    inbound: {queue: gather, concurrency: 2}
+    adapters: [{type: batch_collector, config: {max_messages: MOST, flush_seconds: 3600}}]
+    outbound: store
+""",
+)
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,6 +89,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
     poison: str | None = None
     serves: bool = False
     lease: float = 3.0
+    collects: int = 0
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -98,7 +110,7 @@ def _built(act: Act, _: object) -> PipelineAdapter:
 
 
 def registry(options: Options) -> PipelineAdapters:
-    """The three pipeline adapters of the pipeline."""
+    """The pipeline adapters of the pipeline."""
     record = os.open(Path(options.folder) / "record", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 
     async def split(context: PipelineContext) -> AdapterResult:
@@ -118,7 +130,8 @@ def registry(options: Options) -> PipelineAdapters:
         return AdapterResult(message=context.message, emitted=emitted)
 
     async def store(context: PipelineContext) -> AdapterResult:
-        path = str(context.message["path"])
+        items = context.message["items"] if options.collects else [context.message]
+        path = "\n".join(str(item["path"]) for item in items)  # type: ignore[union-attr, index, call-overload]
         os.write(record, f"{path}\n".encode())
         os.fsync(record)
         await context.stage.keep("stored", path.encode(), extension=".txt")
@@ -136,6 +149,7 @@ def registry(options: Options) -> PipelineAdapters:
             )
             for name, act in acts.items()
         ]
+        + [batch_collector.registration()]
     )
 
 
@@ -177,19 +191,20 @@ async def main(options: Options) -> None:
     adapters.registry.override(providers.Object(registry(options)))
     async with composition.running(settings, adapters) as application:
         if options.serves:
-            await serving(application, settings)
+            await serving(application, settings, options)
         else:
-            await started(application)
+            await started(application, options)
             await ended(application)
             await application.lineage_repair.repair(TAG)
 
 
-async def started(application: Application) -> None:
+async def started(application: Application, options: Options) -> None:
     """Begin the run if no life before this one has."""
     try:
         await application.executions.get(TAG)
     except ExecutionNotFound:
-        config = (await application.configs.create(name=f"proof {os.getpid()}", yaml=YAML)).config
+        yaml = COLLECTING_YAML.replace("MOST", str(options.collects)) if options.collects else YAML
+        config = (await application.configs.create(name=f"proof {os.getpid()}", yaml=yaml)).config
         await application.executions.start(config.id, tag=TAG)
 
 
@@ -202,14 +217,14 @@ async def ended(application: Application) -> None:
         await asyncio.sleep(0.05)
 
 
-async def serving(application: Application, settings: Settings) -> None:
+async def serving(application: Application, settings: Settings, options: Options) -> None:
     """Answer over HTTP until killed; the run is started behind it."""
     with serve.listening(settings.host, 0) as listener:
         port = listener.getsockname()[1]
         server = serve._http_server(application, settings, port=port)
         answering = asyncio.create_task(server.serve(sockets=[listener]))
         print(f"Serving at http://{settings.host}:{port}", flush=True)  # noqa: T201 (the test waits for it)
-        await started(application)
+        await started(application, options)
         await answering
 
 

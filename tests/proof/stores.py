@@ -10,6 +10,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from adapters.memory.dead_letters import MemoryDeadLetters
+from adapters.memory.group_ledger import MemoryGroupLedger
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
@@ -20,6 +21,7 @@ from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.group_ledger import PostgresGroupLedger
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.message_history import PostgresMessageHistory
@@ -28,6 +30,7 @@ from adapters.postgres.unit_of_work import PostgresUnitOfWork
 from application.engine.claim_check import checked_out
 from application.ports.dead_letters import DeadLetters
 from application.ports.execution_ledger import ExecutionLedger
+from application.ports.group_ledger import GroupLedger
 from application.ports.leases import Leases
 from application.ports.ledger import Ledger
 from application.ports.message_history import MessageHistory
@@ -70,6 +73,7 @@ class Store:
 
     ledger: Ledger
     executions: ExecutionLedger
+    groups: GroupLedger
     letters: DeadLetters
     pauses: Pauses
     history: MessageHistory
@@ -128,6 +132,7 @@ def memory_store() -> Store:
     return Store(
         ledger=ledger,
         executions=ledger,
+        groups=MemoryGroupLedger(ledger),
         letters=MemoryDeadLetters(ledger),
         pauses=MemoryPauses(ledger),
         history=MemoryMessageHistory(MemoryLineage(), kept_in(ledger)),
@@ -149,6 +154,7 @@ def postgres_store(database: Database) -> Store:
     return Store(
         ledger=PostgresLedger(database),
         executions=PostgresExecutionLedger(database),
+        groups=PostgresGroupLedger(database),
         letters=PostgresDeadLetters(database),
         pauses=PostgresPauses(database),
         history=PostgresMessageHistory(database),

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.group_ledger import MemoryGroupLedger
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.message_queue import InProcessMessageQueue
@@ -20,11 +21,12 @@ from adapters.system.id_source import SystemIdSource
 from application.engine.engine import Engine
 from application.engine.ports import EnginePorts, EngineSettings
 from application.ports.execution_ledger import ExecutionLedger
+from application.ports.group_ledger import GroupLedger
 from application.ports.ledger import Ledger
 from application.ports.message_queue import MessageQueue
 from application.ports.pipeline_adapter import (
     AdapterResult,
-    PipelineAdapter,
+    BuiltAdapter,
     PipelineAdapterRegistry,
     PipelineContext,
 )
@@ -65,10 +67,14 @@ class Acts:
         del type, config
         return []
 
+    def collects(self, type: str) -> bool:
+        del type
+        return False
+
     def version(self, type: str) -> str:
         return f"{type} 1"
 
-    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
         del config
         return ActingAdapter(self.acts[type])
 
@@ -164,6 +170,7 @@ async def bench(
     acts: dict[str, Act],
     *,
     ledger: Ledger | None = None,
+    groups: GroupLedger | None = None,
     executions: ExecutionLedger | None = None,
     capacity: int = 1024,
     adapter_timeout: float = 60.0,
@@ -183,6 +190,7 @@ async def bench(
         owner=ids.new_id(),
         ledger=ledger or memory,
         executions=executions or memory,
+        groups=groups or MemoryGroupLedger(memory),
         queue=queue or InProcessMessageQueue(capacity=capacity),
         storage=storage,
         lineage=lineage,

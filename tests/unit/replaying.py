@@ -12,6 +12,7 @@ from uuid import UUID
 
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.group_ledger import MemoryGroupLedger
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.message_history import MemoryMessageHistory
@@ -21,6 +22,7 @@ from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.postgres.database import Database
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
+from adapters.postgres.group_ledger import PostgresGroupLedger
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_reader import PostgresLineageReader
 from adapters.postgres.lineage_sink import PostgresLineageSink
@@ -37,6 +39,7 @@ from application.engine.replay_sources import ReplaySources
 from application.executions import Executions
 from application.ports.dead_letters import DeadLetters
 from application.ports.execution_ledger import ExecutionLedger
+from application.ports.group_ledger import GroupLedger
 from application.ports.ledger import Ledger
 from application.ports.lineage import LineageReader, LineageSink
 from application.ports.message_history import MessageHistory
@@ -96,6 +99,7 @@ class Stores:
 
     ledger: Ledger
     executions: ExecutionLedger
+    groups: GroupLedger
     letters: DeadLetters
     work: UnitOfWork
     lineage: LineageSink
@@ -110,6 +114,7 @@ def memory_stores() -> Stores:
     return Stores(
         ledger=ledger,
         executions=ledger,
+        groups=MemoryGroupLedger(ledger),
         letters=MemoryDeadLetters(ledger),
         work=MemoryUnitOfWork(ledger),
         lineage=lineage,
@@ -123,6 +128,7 @@ async def postgres_stores(stack: AsyncExitStack, database: Database) -> Stores:
     return Stores(
         ledger=PostgresLedger(database),
         executions=PostgresExecutionLedger(database),
+        groups=PostgresGroupLedger(database),
         letters=PostgresDeadLetters(database),
         work=PostgresUnitOfWork(database),
         lineage=await stack.enter_async_context(PostgresLineageSink(database, flush_seconds=0.01)),
@@ -207,6 +213,7 @@ def _given(stores: Stores) -> Any:
     return {
         "ledger": stores.ledger,
         "executions": stores.executions,
+        "groups": stores.groups,
         "storage": stores.storage,
         "lineage": stores.lineage,
     }

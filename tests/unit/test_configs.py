@@ -70,6 +70,9 @@ class Registry:
             return ()
         return [ConfigProblem(code="E103", path="", message=f"no {type}", remediation="Use another.")]
 
+    def collects(self, type: str) -> bool:
+        return False
+
     def version(self, type: str) -> str:
         raise UnknownPipelineAdapter
 

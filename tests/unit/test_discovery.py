@@ -19,6 +19,7 @@ from adapters.yaml.parser import YamlConfigParser
 from application.config_check import ConfigCheck
 from application.configs import Configs
 from application.executions import Executions
+from application.ports.pipeline_adapter import CollectingAdapter
 from domain.execution import ExecutionStatus
 from domain.findings import ConfigNotRunnable, InvalidAdapterConfig, UnknownPipelineAdapter
 from tests.contracts.test_pipeline_adapter import SHOUT
@@ -137,6 +138,53 @@ def test_the_config_of_a_plugin_is_checked_as_its_dataclass_declares(packages: P
         found.build("whisper", {"suffix": ".", "times": 0})
 
 
+COLLECTING = """
+from factflow_server.plugin import AdapterResult, Grouping, Registration
+
+class Heap:
+    def __init__(self, config: Grouping) -> None:
+        self.grouping = config
+
+    async def collect(self, messages, context) -> AdapterResult | None:
+        return None
+
+heap = Registration(type="heap", description="Heaps up.", config=Grouping, build=Heap, collects=True)
+"""
+
+ODD = """
+def _odd(heap):
+    heap.grouping = 5
+    return heap
+"""
+
+
+def test_a_plugin_may_collect(packages: Packages) -> None:
+    """Its config is checked as any other is."""
+    packages.add("heaps", COLLECTING, heap="heap")
+    found = registry()
+    assert (found.collects("heap"), found.collects("shout"), found.unusable()) == (True, False, [])
+    assert found.check("heap", {"max_messages": 3, "flush_seconds": 1, "key": "a.b"}) == ()
+    (problem,) = found.check("heap", {"max_messages": 0})
+    assert problem.message == "max_messages is not between 1 and 10000"
+    assert isinstance(found.build("heap", {}), CollectingAdapter)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (COLLECTING.replace("build=Heap", "build=lambda _: 5"), "has no `collect`"),
+        (
+            COLLECTING.replace("build=Heap", "build=lambda c: _odd(Heap(c))") + ODD,
+            "whose `grouping` is no Grouping",
+        ),
+    ],
+)
+def test_what_does_not_collect_cannot_be_built(packages: Packages, code: str, said: str) -> None:
+    packages.add("heaps", code, heap="heap")
+    with pytest.raises(InvalidAdapterConfig, match=said):
+        registry().build("heap", {})
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -156,6 +204,7 @@ def test_the_config_of_a_plugin_is_checked_as_its_dataclass_declares(packages: P
             ),
             "not both",
         ),
+        (GOOD.replace("build=Whisper)", "build=Whisper, collects=True)"), "no `async def collect"),
         (GOOD.replace("build=Whisper)", "build=None)"), "cannot be called"),
         (GOOD.replace("build=Whisper)", "build=Whisper, version=7)"), "has a version"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -115,6 +116,24 @@ async def test_a_path_leads_up_to_what_both_came_from_and_down_again() -> None:
     assert [each.id for each in up.entries] == [far_left.id, left.id]
     itself = await traces.path(left.id, left.id)
     assert (list(itself.entries), itself.turning_point) == ([left], left)
+
+
+async def test_a_path_leads_over_what_was_collected() -> None:
+    """From what came of a group back to each of its messages, and from one of them over the group to its result."""
+    records, run = MemoryLineage(), uuid4()
+    left, right = entry(run), entry(run)
+    lead = entry(run, left)
+    other = replace(entry(run, right), collected_into=lead.id)
+    result = entry(run, lead)
+    for each in (left, right, lead, other, result):
+        records.record(each)
+    traces = LineageTraces(reader=records)
+    up = await traces.path(result.id, right.id)
+    assert [each.id for each in up.entries] == [result.id, lead.id, other.id, right.id]
+    down = await traces.path(right.id, result.id)
+    assert [each.id for each in down.entries] == [right.id, other.id, lead.id, result.id]
+    with pytest.raises(LineagePathNotFound):
+        await traces.path(left.id, right.id)
 
 
 async def test_entries_that_nothing_joins_have_no_path() -> None:

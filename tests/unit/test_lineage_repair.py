@@ -68,6 +68,14 @@ def test_a_done_message_went_through_every_adapter_without_a_condition() -> None
     assert (last.input_hash, last.duration_ms) == (None, None)
 
 
+def test_of_a_group_only_the_message_that_stood_for_it_went_on() -> None:
+    """It is the one whose children name its entry; of any other, that it was collected is all that can be told."""
+    assert [one.adapter_index for one in repaired(None, None, collects=True)] == [0]
+    last = correlation_id(MESSAGE.id, 1, 2)
+    entries = repaired(None, None, collects=True, last_correlation_id=last)
+    assert [one.adapter_index for one in entries] == [0, 1]
+
+
 def test_the_first_adapter_is_the_first_whose_condition_held() -> None:
     """No adapter before it can have changed the message."""
     assert [one.adapter_index for one in repaired(other("tags"), HAS_URL, None)] == [1, 2]

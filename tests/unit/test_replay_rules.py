@@ -62,7 +62,11 @@ def sent_to(
     source: ReplaySource = ReplaySource.STORAGE,
     gives_keys: bool = True,
 ) -> Destination:
-    routing = Routing(pipeline=among, needing_content={"embed", "cut", "publish"})
+    routing = Routing(
+        pipeline=among,
+        collects={"gather"}.__contains__,
+        needing_content={"embed", "cut", "publish"},
+    )
     return routing.destination(source, origin, to_route, gives_keys=gives_keys)
 
 
@@ -101,6 +105,16 @@ def test_what_was_kept_at_the_end_of_a_route_is_not_put_through_it_again() -> No
     kept_last = pipeline(route("a", "load", "keep", to="b"), route("b", "embed"))
     with pytest.raises(ReplayRouteUnfit):
         sent_to(kept_last, Origin(route_id="a", stage="kept", kept_by="keep"))
+
+
+def test_what_was_kept_behind_a_collector_is_not_collected_again() -> None:
+    """It goes on to the next route, where that can begin with a key."""
+    collecting = pipeline(route("a", "gather", "keep", "publish", to="b"), route("b", "load", "embed"))
+    to = sent_to(collecting, Origin(route_id="a", stage="kept", kept_by="keep"))
+    assert (to.to_route, to.enters, to.after_step) == ("b", "b", None)
+    unfit = pipeline(route("a", "gather", "keep", "publish", to="b"), route("b", "embed"))
+    with pytest.raises(ReplayRouteUnfit):
+        sent_to(unfit, Origin(route_id="a", stage="kept", kept_by="keep"))
 
 
 def test_a_route_in_a_circle_is_not_cut_short() -> None:

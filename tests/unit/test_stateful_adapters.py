@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from application.ports.pipeline_adapter import AdapterResult, PipelineAdapter, PipelineContext, RouteContext
+from application.ports.pipeline_adapter import AdapterResult, BuiltAdapter, PipelineContext, RouteContext
 from domain.execution import ExecutionStatus
 from domain.json import JsonObject
 from tests.unit.engines import Acts, bench, ended_well, route
@@ -43,7 +43,7 @@ class WithCounting(Acts):
 
     counting: Counting
 
-    def build(self, type: str, config: JsonObject) -> PipelineAdapter:
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
         return self.counting if type == "count" else super(WithCounting, self).build(type, config)
 
 

@@ -82,6 +82,22 @@ def found_in(value: Json) -> set[tuple[str, str]]:
     return {(finding.code, finding.path) for finding in report.findings}
 
 
+def test_a_pipeline_adapter_that_collects_is_the_first_of_its_route_and_has_no_condition() -> None:
+    condition: JsonObject = {"field": "n", "operator": "exists"}
+    gather: JsonObject = {"type": "gather"}
+
+    def found(*steps: Json) -> list[tuple[str, str]]:
+        _, report = validate(
+            with_route(adapters=list(steps)), check=no_problems, collects={"gather"}.__contains__
+        )
+        return [(one.code, one.path) for one in report.findings]
+
+    assert found(gather, {"type": "t"}) == []
+    assert found({"type": "t", "condition": condition}, gather) == [("E108", "routes.r.adapters.1")]
+    assert found(gather, gather) == [("E108", "routes.r.adapters.1")]
+    assert found({**gather, "condition": condition}) == [("E108", "routes.r.adapters.0.condition")]
+
+
 def test_a_documented_config_becomes_a_pipeline() -> None:
     """Every documented key, without a finding."""
     pipeline, report = checked(DOCUMENTED)

@@ -24,6 +24,7 @@ class LineageEntryResponse(Struct, frozen=True, kw_only=True):
     id: UUID
     correlation_id: str
     parent_correlation_id: str | None
+    collected_into: str | None
     replay_batch_id: UUID | None
     execution_id: UUID | None
     route_id: str | None
@@ -113,6 +114,7 @@ def entry_response(entry: LineageEntry) -> LineageEntryResponse:
         id=entry.id,
         correlation_id=str(entry.id),
         parent_correlation_id=None if entry.parent_id is None else str(entry.parent_id),
+        collected_into=None if entry.collected_into is None else str(entry.collected_into),
         replay_batch_id=entry.replay_batch_id,
         execution_id=entry.execution_id,
         route_id=entry.route_id,

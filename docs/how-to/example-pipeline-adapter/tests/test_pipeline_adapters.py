@@ -1,16 +1,23 @@
-"""The pipeline adapters without a server: `process` is a coroutine, and a context is a value."""
+"""The pipeline adapters without a server: `process` and `collect` are coroutines, and a context is a value."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from example_pipeline_adapters.boilerplate_remover import BoilerplateRemover, BoilerplateRemoverConfig
 from example_pipeline_adapters.collector import Collector, CollectorConfig
 
-from factflow_server.plugin import AdapterResult, Invalid, JsonObject, PipelineContext, RouteContext
+from factflow_server.plugin import (
+    AdapterResult,
+    CollectedMessage,
+    GroupContext,
+    Invalid,
+    JsonObject,
+    PipelineContext,
+)
 
 EXECUTION = uuid4()
 
@@ -37,18 +44,16 @@ class Shelf:
         return self.objects.get(stage + extension)
 
 
-def context(
-    message: JsonObject, *, message_id: UUID | None = None, stage: Shelf | None = None
-) -> PipelineContext:
+def context(message: JsonObject) -> PipelineContext:
     return PipelineContext(
         message=message,
         metadata={},
         execution_id=EXECUTION,
         route_id="gather",
-        message_id=message_id or uuid4(),
+        message_id=uuid4(),
         correlation_id=uuid4(),
         attempt=1,
-        stage=stage or Shelf(),
+        stage=Shelf(),
     )
 
 
@@ -61,53 +66,43 @@ def test_boilerplate_is_removed() -> None:
         asyncio.run(adapter.process(context({"page": 1})))
 
 
-def test_a_batch_is_sent_once_it_is_full() -> None:
-    async def run() -> list[AdapterResult | None]:
-        collector = Collector(CollectorConfig(count=3, seconds=60))
-        await collector.open(RouteContext(execution_id=EXECUTION, route_id="gather"))
-        results = await asyncio.gather(*(collector.process(context({"n": n})) for n in range(3)))
-        await collector.close()
-        return list(results)
-
-    first, *others = asyncio.run(run())
-    assert first is not None
-    assert [item["payload"] for item in first.message["items"]] == [{"n": 0}, {"n": 1}, {"n": 2}]
-    assert others == [None, None]
+def group(*messages: JsonObject) -> list[CollectedMessage]:
+    return [CollectedMessage(message=message, metadata={}, message_id=uuid4()) for message in messages]
 
 
-def test_a_batch_is_sent_when_its_time_is_up() -> None:
-    async def run() -> AdapterResult | None:
-        return await Collector(CollectorConfig(count=3, seconds=0.01)).process(context({"n": 0}))
-
-    result = asyncio.run(run())
-    assert result is not None
-    assert len(result.message["items"]) == 1
-
-
-def test_a_second_attempt_sends_the_same_batch() -> None:
-    async def run() -> tuple[AdapterResult | None, AdapterResult | None]:
-        shelf = Shelf()
-        config = CollectorConfig(count=2, seconds=60)
-        one = Collector(config)
-        first, _ = await asyncio.gather(
-            one.process(context({"n": 0}, stage=shelf)), one.process(context({"n": 1}))
-        )
-        return first, await Collector(config).process(context({"n": 0}, stage=shelf))
-
-    first, second = asyncio.run(run())
-    assert first == second
+def group_context(stage: Shelf) -> GroupContext:
+    return GroupContext(
+        execution_id=EXECUTION,
+        route_id="gather",
+        group_id=uuid4(),
+        key=None,
+        metadata={},
+        correlation_id=uuid4(),
+        attempt=1,
+        stage=stage,
+    )
 
 
-def test_a_cancelled_message_leaves_the_batch() -> None:
-    async def run() -> AdapterResult | None:
-        collector = Collector(CollectorConfig(count=2, seconds=60))
-        gone = asyncio.create_task(collector.process(context({"n": 0})))
-        await asyncio.sleep(0)
-        gone.cancel()
-        await asyncio.gather(gone, return_exceptions=True)
-        results = await asyncio.gather(*(collector.process(context({"n": n})) for n in (1, 2)))
-        return results[0]
+def test_a_group_becomes_one_digest_that_is_kept() -> None:
+    collector, shelf = Collector(CollectorConfig(characters=3)), Shelf()
+    result = asyncio.run(collector.collect(group({"text": "Title"}, {"text": "Ab"}), group_context(shelf)))
+    assert result == AdapterResult(message={"route": "gather", "texts": ["Tit", "Ab"]}, stage="digest")
+    assert shelf.objects == {"digest.json": b'["Tit", "Ab"]'}
 
-    result = asyncio.run(run())
-    assert result is not None
-    assert [item["payload"]["n"] for item in result.message["items"]] == [1, 2]
+
+def test_a_group_of_empty_pages_ends_here() -> None:
+    assert (
+        asyncio.run(Collector(CollectorConfig()).collect(group({"text": ""}), group_context(Shelf()))) is None
+    )
+
+
+def test_a_message_without_text_is_refused() -> None:
+    with pytest.raises(Invalid):
+        asyncio.run(Collector(CollectorConfig()).collect(group({"page": 1}), group_context(Shelf())))
+
+
+def test_the_config_says_when_a_group_is_complete() -> None:
+    assert Collector(CollectorConfig(max_messages=7)).grouping.max_messages == 7
+    for wrong in ({"max_messages": 0}, {"characters": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            CollectorConfig(**wrong)
