@@ -16,21 +16,23 @@ from application.ports.webhook_queue import ClaimedDelivery, Recorded, Room, Sta
 from domain.webhooks.delivery import DeliveryState
 from domain.webhooks.outcome import Failure
 
-# Each subscription's due deliveries are the beginning of a range of the index, however many lie behind it.
+# Each subscription's due deliveries are the beginning of a range of the index, however many lie behind it. What is locked
+# is found again by where it lies: an index by id grows with what is pending. A row that has moved since the statement
+# began is left to the next claim.
 _CLAIM = f"""
     WITH room AS MATERIALIZED (
         SELECT r.subscription_id, r.most, r.is_ordered, s.version
         FROM unnest(%(ids)s::uuid[], %(most)s::int[], %(ordered)s::boolean[]) AS r (subscription_id, most, is_ordered)
         JOIN webhook_subscription s ON s.id = r.subscription_id AND s.is_enabled
     ), found AS MATERIALIZED (
-        SELECT d.id, room.version FROM room CROSS JOIN LATERAL (
-            SELECT id FROM webhook_delivery
+        SELECT d.place, room.version FROM room CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM webhook_delivery
             WHERE subscription_id = room.subscription_id AND state = 'pending' AND due_at <= %(now)s
             ORDER BY due_at, position LIMIT room.most FOR UPDATE SKIP LOCKED
         ) AS d WHERE NOT room.is_ordered
         UNION ALL
-        SELECT d.id, room.version FROM room CROSS JOIN LATERAL (
-            SELECT id FROM webhook_delivery
+        SELECT d.place, room.version FROM room CROSS JOIN LATERAL (
+            SELECT ctid AS place FROM webhook_delivery
             WHERE id = (
                 SELECT id FROM webhook_delivery WHERE subscription_id = room.subscription_id AND state = 'pending'
                 ORDER BY position LIMIT 1
@@ -40,7 +42,7 @@ _CLAIM = f"""
     )
     UPDATE webhook_delivery d SET claim_token = %(token)s, due_at = %(until)s, attempts = d.attempts + 1
     FROM found, webhook_event e
-    WHERE d.id = ANY (ARRAY(SELECT id FROM found)) AND d.id = found.id AND e.id = d.event_id
+    WHERE d.ctid = ANY (ARRAY(SELECT place FROM found)) AND d.ctid = found.place AND e.id = d.event_id
     RETURNING {CLAIM_COLUMNS}, found.version
 """  # noqa: S608 (only our own constants are joined)
 
