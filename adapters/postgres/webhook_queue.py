@@ -42,7 +42,7 @@ _CLAIM = f"""
     )
     UPDATE webhook_delivery d SET claim_token = %(token)s, due_at = %(until)s, attempts = d.attempts + 1
     FROM found, webhook_event e
-    WHERE d.ctid = ANY (ARRAY(SELECT place FROM found)) AND d.ctid = found.place AND e.id = d.event_id
+    WHERE d.ctid = found.place AND e.id = d.event_id
     RETURNING {CLAIM_COLUMNS}, found.version
 """  # noqa: S608 (only our own constants are joined)
 
