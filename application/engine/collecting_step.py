@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from application.engine.adapter_chain import HANDLING, AdapterChain, AdapterFailed, Handling, Progress, after
 from application.ports.pipeline_adapter import CollectedMessage, CollectingAdapter, GroupContext
@@ -52,7 +52,7 @@ class CollectingStep:
             HANDLING.reset(token)
         for handling in others:
             handling.collected_into = lead.correlation_id
-        self._record(others, StageStatus.COMPLETED)
+        self._record(others, StageStatus.COMPLETED, stage=progress.stage)
         return progress
 
     def _begun(self, claim: Claim) -> Handling:
@@ -81,10 +81,16 @@ class CollectingStep:
         )
 
     def _record(
-        self, handlings: Sequence[Handling], status: StageStatus, error: Exception | None = None
+        self,
+        handlings: Sequence[Handling],
+        status: StageStatus,
+        error: Exception | None = None,
+        *,
+        stage: str | None = None,
     ) -> None:
         for handling in handlings:
-            self.chain.record(handling, _as_claimed(handling.claim), status, error=error)
+            progress = replace(_as_claimed(handling.claim), stage=stage)
+            self.chain.record(handling, progress, status, error=error)
 
 
 def key_of(adapter: CollectingAdapter, payload: JsonObject) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,7 +43,13 @@ from application.ports.group_ledger import GroupLedger
 from application.ports.ledger import Ledger
 from application.ports.lineage import LineageReader, LineageSink
 from application.ports.message_history import MessageHistory
-from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
+from application.ports.pipeline_adapter import (
+    AdapterResult,
+    BuiltAdapter,
+    CollectingAdapter,
+    Emission,
+    PipelineContext,
+)
 from application.ports.unit_of_work import UnitOfWork
 from application.replays import Replays
 from domain.execution import Execution
@@ -180,7 +186,12 @@ class Shelf:
 
 @asynccontextmanager
 async def shelf(
-    stores: Stores, *, limit: int = 10, versions: str = "1", further: dict[str, Act] | None = None
+    stores: Stores,
+    *,
+    limit: int = 10,
+    versions: str = "1",
+    further: dict[str, Act] | None = None,
+    collectors: Mapping[str, CollectingAdapter] | None = None,
 ) -> AsyncIterator[Shelf]:
     """An open engine over stores."""
     acts: dict[str, Act] = {}
@@ -191,7 +202,7 @@ async def shelf(
         owner=ids.new_id(),
         queue=InProcessMessageQueue(),
         events=InProcessEventBus(),
-        registry=SeedingRegistry(registry=VersionedActs(acts, versions), sources=sources),
+        registry=SeedingRegistry(registry=VersionedActs(acts, versions, collectors or {}), sources=sources),
         clock=SystemClock(),
         ids=ids,
         settings=EngineSettings(group_commit_linger=0.001),
@@ -224,6 +235,15 @@ class VersionedActs(Acts):
     """A registry of functions, all of one version."""
 
     number: str = "1"
+    collectors: Mapping[str, CollectingAdapter] = field(default_factory=dict)
+
+    def collects(self, type: str) -> bool:
+        return type in self.collectors
+
+    def build(self, type: str, config: JsonObject) -> BuiltAdapter:
+        if type in self.collectors:
+            return self.collectors[type]
+        return super(VersionedActs, self).build(type, config)
 
     def version(self, type: str) -> str:
         return f"{type} {self.number}"

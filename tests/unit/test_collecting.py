@@ -474,6 +474,8 @@ async def test_lineage_has_each_message_at_the_collector_and_leads_back_to_all_o
     assert {one.collected_into for one in collected if one is not lead} == {lead.id}
     assert {one.id for one in ancestors} == {one.id for one in entries if one is not last}
     assert all(last in found for found in descendants)
+    ids = [child_id(init_message_id(ended.id), "b", f"#{n}") for n in range(3)]
+    assert last.message_id == child_id(group_id(ids), "c", "#0")
     assert last.metadata["origin"] == "o"
     assert "title" not in last.metadata
     assert {one.metadata["title"] for one in collected if one is not lead} < {"0", "1", "2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -14,7 +15,7 @@ from adapters.memory.leases import MemoryLeases
 from application.engine.recovery import Recovery
 from application.engine.snapshot import SnapshotNotRunnable
 from application.ports.lineage import LineageQuery
-from application.ports.pipeline_adapter import AdapterResult, PipelineContext
+from application.ports.pipeline_adapter import AdapterResult, CollectedMessage, GroupContext, PipelineContext
 from application.replay_plan import Caution, ReplayPlan
 from domain.dead_letter import DeadLetterFilter
 from domain.execution import (
@@ -41,6 +42,7 @@ from domain.replay import (
 )
 from domain.storage import InvalidKey
 from tests.databases import fresh_database
+from tests.unit.collecting import Collector, grouping
 from tests.unit.engines import Act
 from tests.unit.replaying import YAML, Shelf, Stores, as_if_gone, memory_stores, postgres_stores, shelf
 
@@ -237,6 +239,48 @@ async def test_messages_run_again_from_lineage(stores: Stores) -> None:
             assert len(await on.keys(again.id, "kept")) == 3
         await replayed(on, parent, ReplayRequest(source=ReplaySource.LINEAGE, from_stage="end"))
         assert on.texts() == PARTS
+
+
+COLLECTING = """
+version: "1.0"
+routes:
+  make:
+    inbound: {queue: make}
+    adapters: [{type: make}]
+    outbound: gather
+  gather:
+    inbound: {queue: gather, concurrency: 2}
+    adapters: [{type: gather}, {type: pass}]
+    outbound: use
+  use:
+    inbound: {queue: use}
+    adapters: [{type: load}, {type: end}]
+init_message: {route: make, payload: {n: 3}}
+"""
+
+
+async def test_what_is_replayed_is_collected_as_the_rest_is(stores: Stores) -> None:
+    """All that comes of the seed is one group; what was kept of a group goes on behind it."""
+
+    async def joined(messages: Sequence[CollectedMessage], context: GroupContext) -> AdapterResult:
+        text = f"joined {sorted(str(one.message['n']) for one in messages)}"
+        content = json.dumps({"text": text}).encode()
+        key = await context.stage.keep("joined", content, extension=".json")
+        return AdapterResult(message={"object_key": key}, stage="joined")
+
+    gather = Collector(grouping=grouping(), first=joined)
+    async with shelf(stores, collectors={"gather": gather}, further={"pass": passing}) as on:
+        parent = await on.run(COLLECTING)
+        once = ["joined ['0', '1', '2']"]
+        assert on.texts() == once
+        again = await replayed(
+            on, parent, ReplayRequest(source=ReplaySource.LINEAGE, from_stage="gather/joined")
+        )
+        assert (on.texts(), again.status) == (once, ExecutionStatus.COMPLETED)
+        assert len(gather.groups) == 2
+        again = await replayed(on, parent, ReplayRequest(from_stage="joined"))
+        assert (on.texts(), again.status) == (once, ExecutionStatus.COMPLETED)
+        assert len(gather.groups) == 2
 
 
 async def test_what_the_ledger_has_lost_cannot_be_replayed_from_lineage(stores: Stores) -> None:
