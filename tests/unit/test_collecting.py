@@ -15,6 +15,7 @@ from adapters.memory.group_ledger import MemoryGroupLedger
 from adapters.memory.ledger import MemoryLedger
 from application.engine import streaming
 from application.engine.draining import drain
+from application.engine.flushing import leading_elsewhere
 from application.ports.ledger import Settled
 from application.ports.pipeline_adapter import (
     AdapterResult,
@@ -28,8 +29,9 @@ from domain.execution import ExecutionStatus
 from domain.grouping import group_id
 from domain.json import JsonObject
 from domain.message import Outcome, Settlement, child_id, init_message_id
+from domain.pipeline import ErrorHandling
 from tests.unit.collecting import Collector, End, gathering, grouping, numbered, streamed, until, until_held
-from tests.unit.engines import ended_well, route
+from tests.unit.engines import ended_well, pipeline, route
 
 ROUTES = (route("a", "fan", to="b"), route("b", "gather", to="c"), route("c", "end"))
 
@@ -525,3 +527,18 @@ async def test_a_suspect_is_collected_alone() -> None:
         on.engine.gates.of(execution.id)["b"].resume("test")
         go.set()
         assert ended_well(await on.ended(execution.id))
+
+
+def test_routes_lead_to_a_collector_by_queues_and_by_dead_letters() -> None:
+    """Any other is not waited for."""
+    first = replace(route("a", "pass", to="z"), error_handling=ErrorHandling(dead_letter_queue="d"))
+    routes = (
+        first,
+        route("d", "pass", to="b"),
+        route("b", "gather", to="c"),
+        route("c", "end"),
+        route("z", "end"),
+    )
+    assert leading_elsewhere(pipeline(*routes), routes[2]) == ["c", "z"]
+    circle = (route("a", "pass", to="b"), route("b", "gather", to="c"), route("c", "end", to="a"))
+    assert leading_elsewhere(pipeline(*circle), circle[1]) == []
