@@ -22,7 +22,7 @@ class Ranking:
     models: Sequence[EmbeddingModel]
 
     async def ranked(self, request: SearchRequest) -> Sequence[Fused]:
-        """Every candidate, the best first, with its score and rank on each side that found it."""
+        """The best candidates, as many as the search may look at, each with its score and rank on every side that found it."""
         if request.model_names:
             return _fused(request, await self._slots(request), request.model_weights)
         (model, *_) = self.models
@@ -31,8 +31,9 @@ class Ranking:
         if request.mode is SearchMode.KEYWORD:
             return _one_side(request.mode, await self._keyword(request, request.depth))
         depth = max(request.candidates, request.depth)
-        semantic, keyword = await _side_by_side(
-            self._semantic(request, model, depth), self._keyword(request, depth)
+        # Words first: theirs is mostly the longer side, and a query is embedded before the other is asked.
+        keyword, semantic = await _side_by_side(
+            self._keyword(request, depth), self._semantic(request, model, depth)
         )
         sides = {SearchMode.SEMANTIC.value: semantic, SearchMode.KEYWORD.value: keyword}
         return _fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
@@ -77,8 +78,8 @@ def _fused(
     request: SearchRequest, sides: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]
 ) -> Sequence[Fused]:
     if request.fusion is Fusion.RRF:
-        return reciprocal_rank_fusion(sides, weights, k=request.rrf_k)
-    return linear_fusion(sides, weights)
+        return reciprocal_rank_fusion(sides, weights, k=request.rrf_k, most=request.most_ranked)
+    return linear_fusion(sides, weights, most=request.most_ranked)
 
 
 def _one_side(mode: SearchMode, candidates: Sequence[Candidate]) -> Sequence[Fused]:

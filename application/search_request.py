@@ -123,6 +123,13 @@ class SearchRequest:
         """How many of the best must be known to cut the page out of."""
         return self.offset + self.limit
 
+    @property
+    def most_ranked(self) -> int:
+        """How many of the best any stage of the search looks at."""
+        reranked = self.reranked if self.is_reranked else 0
+        diversified = DIVERSIFIED if self.mmr_lambda is not None else 0
+        return max(self.depth, reranked, diversified)
+
 
 def _require_valid_weights(weights: Mapping[str, float]) -> None:
     if unknown := sorted(set(weights) - set(DEFAULT_WEIGHTS)):

@@ -37,8 +37,8 @@ class DirectSearch:
         self._model = MiniLmEmbeddingModel(
             data / "models", compute_type=chosen.model_compute_type, threads=chosen.model_threads
         )
-        self._nearest = segment_search.exact(restrictions(EVERYTHING))
-        self._keyword = segment_search.keyword(None, Bm25())
+        self._nearest = segment_search.exact(restrictions(EVERYTHING).text)
+        self._keyword = segment_search.keyword("", Bm25())
         self._opened: psycopg.AsyncConnection | None = None
 
     async def __aenter__(self) -> Self:

@@ -31,9 +31,9 @@ class Statements:
         self._url = url
         self._model = SyntheticModel()
         self._walk = segment_search.approximate(
-            restrictions(SearchFilter()), model_name=SLOT, dimension=DIMENSION
+            restrictions(SearchFilter()).text, model_name=SLOT, dimension=DIMENSION
         )
-        self._keyword = segment_search.keyword(None, Bm25())
+        self._keyword = segment_search.keyword("", Bm25())
         self._opened: Connection | None = None
 
     async def __aenter__(self) -> Self:

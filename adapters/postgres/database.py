@@ -154,9 +154,15 @@ class Database:
 
         What is not fetched within can be fetched after it.
         """
+        async with self.pipelined_reads(within=within) as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def pipelined_reads(self, *, within: float | None = None) -> AsyncIterator[Connection]:
+        """As ``pipelined``, for what only reads: PostgreSQL ends the transaction where the pipeline ends, also after an exception."""
         async with self.connection(within=within) as connection:
             try:
-                async with connection.pipeline(), connection.transaction():
+                async with connection.pipeline():
                     yield connection
             except asyncio.CancelledError:
                 # Cut off on its way out, a transaction can stay open that psycopg takes for ended: what the next user

@@ -113,8 +113,17 @@ def require_dimension(model_name: str, dimension: int, given: int) -> None:
 
 async def slot(connection: Connection, model_name: str) -> Slot | None:
     """The slot; None when there is none of that name."""
+    return slot_of(await (await asked_slot(connection, model_name)).fetchone())
+
+
+async def asked_slot(connection: Connection, model_name: str) -> Cursor:
+    """Ask for the slot: at most one row for ``slot_of``, to be fetched."""
     names = [index_name(model_name, kind) for kind in IndexKind]
-    row = await (await connection.execute(_SLOT, (names, model_name))).fetchone()
+    return await connection.execute(_SLOT, (names, model_name))
+
+
+def slot_of(row: Sequence[Any] | None) -> Slot | None:
+    """The slot of a row that ``asked_slot`` gives."""
     if row is None:
         return None
     dimension, identity, kind, options = row

@@ -116,7 +116,7 @@ class PostgresIndexAdministration:
             if found is None or found.kind is None:
                 return 1.0
             await prepare_walk(connection, found, limit)
-            everything = restrictions(SearchFilter())
+            everything = restrictions(SearchFilter()).text
             exact = segment_search.exact(everything)
             walk = segment_search.approximate(everything, model_name=model_name, dimension=found.dimension)
             hits = wanted = 0
@@ -134,7 +134,7 @@ class PostgresIndexAdministration:
         with translating():
             async with await self._database.connect("factflow indexes") as connection:
                 granted = await _rows(
-                    connection, sql.SQL("SELECT pg_try_advisory_lock(%(lock)s)"), {"lock": _BUILD_LOCK}
+                    connection, b"SELECT pg_try_advisory_lock(%(lock)s)", {"lock": _BUILD_LOCK}
                 )
                 if not granted[0][0]:
                     raise IndexBuildUnderway
@@ -205,7 +205,5 @@ async def _drop(connection: Connection, name: str) -> None:
     await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
 
 
-async def _rows(
-    connection: Connection, statement: sql.SQL | sql.Composed, parameters: Mapping[str, Any]
-) -> Sequence[Any]:
+async def _rows(connection: Connection, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Any]:
     return await (await connection.execute(statement, parameters)).fetchall()

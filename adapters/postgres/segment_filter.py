@@ -67,20 +67,20 @@ _ITEMS = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restrictions:
-    """Conditions beginning with AND, over ``segment AS s``, and the parameters they name."""
+    """Conditions beginning with AND, over ``segment AS s``, and the parameters they name; empty where all is admitted."""
 
-    text: sql.Composed
+    text: str
     parameters: Mapping[str, Any]
 
 
-def is_restricted(where: SearchFilter) -> bool:
-    """Whether the filter excludes anything."""
-    return where.condition is not None or any(getattr(where, name) for name, _ in _LISTS)
+_NONE = Restrictions(text="", parameters={})
 
 
 def restrictions(where: SearchFilter) -> Restrictions:
     """The conditions of a filter; a plan for just these is better than one for all that there could be."""
     parts: list[sql.Composable] = [sql.SQL(text) for name, text in _LISTS if getattr(where, name)]
+    if not parts and where.condition is None:
+        return _NONE
     parameters: dict[str, Any] = {
         "origins": [storable(origin) for origin in where.origins],
         "document_ids": [storable(document_id) for document_id in where.document_ids],
@@ -93,7 +93,7 @@ def restrictions(where: SearchFilter) -> Restrictions:
         form = _OF_DOCUMENT if _asks_of_version(where.condition) else "AND {condition}"
         parts.append(sql.SQL(form).format(condition=condition))
         parameters |= writer.parameters
-    return Restrictions(text=sql.SQL(" ").join(parts), parameters=parameters)
+    return Restrictions(text=sql.SQL(" ").join(parts).as_string(), parameters=parameters)
 
 
 def _asks_of_version(condition: Condition) -> bool:

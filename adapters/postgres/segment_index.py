@@ -7,22 +7,23 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from psycopg import sql
-
 from adapters.postgres import segment_search
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.document_versions import lock_documents, make_current
 from adapters.postgres.embedding_slots import (
+    Cursor,
+    Slot,
     SlotModel,
     add_slots,
+    asked_slot,
     held_slots,
     prepare_walk,
     require_dimension,
     require_same,
-    slot,
 )
+from adapters.postgres.known_slots import KnownSlots
 from adapters.postgres.lexemes import Lexemes
-from adapters.postgres.segment_filter import is_restricted, restrictions
+from adapters.postgres.segment_filter import restrictions
 from adapters.postgres.segment_highlights import highlighted
 from adapters.postgres.segment_rows import (
     FETCH,
@@ -34,6 +35,7 @@ from adapters.postgres.segment_rows import (
     versions_of,
 )
 from adapters.postgres.text_search import configurations, storable
+from adapters.postgres.translation import ValueNotStorable
 from domain.document import DimensionMismatch, EmbeddedSegment
 from domain.embedding_slot import require_same_model
 from domain.match import Candidate, IndexedSegment, SearchFilter
@@ -62,6 +64,8 @@ class PostgresSegmentIndex:
         self._database = database
         self._parameters = parameters or Bm25()
         self._lexemes = Lexemes()
+        self._slots = KnownSlots(database)
+        self._configurations: Sequence[str] = []
 
     async def index(self, segments: Sequence[EmbeddedSegment]) -> None:
         """Put segments of opened versions in; a version that is complete with them becomes current at once."""
@@ -94,48 +98,74 @@ class PostgresSegmentIndex:
         model_identity: str = "",
     ) -> Sequence[Candidate]:
         """The nearest segments of a slot by cosine similarity; nothing when there is no such slot."""
-        restricted = restrictions(where)
+        name, restricted = storable(model_name), restrictions(where)
         parameters = {
             **restricted.parameters,
             "limit": limit,
             "vector": vector_text(vector),
-            "model_name": storable(model_name),
+            "model_name": name,
         }
-        async with self._database.transaction() as connection:
-            found = await slot(connection, storable(model_name))
-            if found is None:
-                return []
-            require_dimension(model_name, found.dimension, len(vector))
-            require_same_model(model_name, found.identity, model_identity)
-            if found.kind is not None:
-                await prepare_walk(connection, found, limit)
-                query = segment_search.approximate(
-                    restricted, model_name=model_name, dimension=found.dimension
-                )
-                candidates = await _candidates(connection, query, parameters)
-                if len(candidates) == limit:
-                    return candidates
-            return await _candidates(connection, segment_search.exact(restricted), parameters)
+        while (assumed := await self._slots.of(name, len(vector))) is not None:
+            require_dimension(model_name, assumed.dimension, len(vector))
+            asked = await self._nearest(assumed, restricted.text, parameters)
+            if asked is None:
+                continue
+            require_same_model(model_name, assumed.identity, model_identity)
+            candidates = await _candidates(asked)
+            if assumed.kind is None or len(candidates) == limit:
+                return candidates
+            async with self._database.connection() as connection:
+                exact = segment_search.exact(restricted.text)
+                return await _candidates(await connection.execute(exact, parameters, binary=True))
+        return []
+
+    async def _nearest(
+        self, assumed: Slot, restrictions: str, parameters: Mapping[str, Any]
+    ) -> Cursor | None:
+        """What is nearest; None where the slot is another than assumed."""
+        name, statement = parameters["model_name"], segment_search.exact(restrictions)
+        try:
+            async with self._database.pipelined_reads() as connection:
+                told = await asked_slot(connection, name)
+                if assumed.kind is not None:
+                    await prepare_walk(connection, assumed, parameters["limit"])
+                    statement = segment_search.approximate(
+                        restrictions, model_name=name, dimension=assumed.dimension
+                    )
+                asked = await connection.execute(statement, parameters, binary=True)
+        except ValueNotStorable:
+            # Vectors of another dimension than assumed are refused, but so is a number that half precision cannot hold.
+            if await self._slots.now(name) == assumed:
+                raise
+            return None
+        return asked if await self._slots.confirms(told, name, assumed) else None
 
     async def keyword(self, query: str, *, limit: int, where: SearchFilter) -> Sequence[Candidate]:
         """The segments with any of the query's first 128 distinct words by BM25."""
         wanted = list(dict.fromkeys(words(query)))[:MAX_QUERY_WORDS]
         if not wanted:
             return []
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_LANGUAGES)).fetchall()
-            languages = [where.language] if where.language else [language for (language,) in rows]
-            if not rows:
-                return []
-            restricted = restrictions(where)
-            parameters = {
-                **restricted.parameters,
-                "limit": limit,
-                "words": " ".join(wanted),
-                "configurations": configurations(languages),
-            }
-            statement = segment_search.keyword(restricted if is_restricted(where) else None, self._parameters)
-            return await _candidates(connection, statement, parameters)
+        restricted = restrictions(where)
+        statement = segment_search.keyword(restricted.text, self._parameters)
+        parameters = {**restricted.parameters, "limit": limit, "words": " ".join(wanted)}
+        if where.language:
+            parameters["configurations"] = configurations([where.language])
+            async with self._database.connection() as connection:
+                return await _candidates(await connection.execute(statement, parameters, binary=True))
+        return await self._in_all_languages(statement, parameters)
+
+    async def _in_all_languages(self, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Candidate]:
+        # Which languages there are hardly ever changes, so they are asked for along with what they are needed for.
+        while True:
+            assumed = self._configurations
+            async with self._database.pipelined_reads() as connection:
+                languages = await connection.execute(_LANGUAGES)
+                asked = await connection.execute(
+                    statement, {**parameters, "configurations": assumed}, binary=True
+                )
+            self._configurations = configurations(language for (language,) in await languages.fetchall())
+            if self._configurations == assumed:
+                return await _candidates(asked)
 
     async def fetch(
         self, segment_ids: Sequence[UUID], *, query: str | None = None
@@ -182,11 +212,8 @@ async def _index(
         await make_current(connection, *await store(connection, accepted, versions, lexemes))
 
 
-async def _candidates(
-    connection: Connection, statement: sql.Composed, parameters: Mapping[str, Any]
-) -> Sequence[Candidate]:
-    rows = await (await connection.execute(statement, parameters)).fetchall()
-    return [Candidate(segment_id=segment_id, score=score) for segment_id, score in rows]
+async def _candidates(asked: Cursor) -> Sequence[Candidate]:
+    return list(map(Candidate._make, await asked.fetchall()))
 
 
 def _storable(segment: EmbeddedSegment) -> EmbeddedSegment:

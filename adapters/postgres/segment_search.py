@@ -1,11 +1,18 @@
-"""The two searches over segments as SQL: nearest vectors, and BM25 over postings."""
+"""The two searches over segments as SQL: nearest vectors, and BM25 over postings.
+
+``restrictions`` are those of a filter, as conditions beginning with AND, or empty.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from psycopg import sql
 
-from adapters.postgres.segment_filter import Restrictions
 from domain.retrieval.bm25 import Bm25
+
+SHAPES = 256
+"""Statements of each kind that are remembered, by what they are restricted by."""
 
 _EXACT = """
     SELECT s.id, 1 - coalesce(nullif(e.embedding <=> %(vector)s::halfvec, 'NaN'), 1) AS similarity
@@ -67,23 +74,27 @@ def _float(number: float) -> sql.SQL | sql.Composed:
     return sql.SQL("{}::float8").format(sql.Literal(number))
 
 
-def exact(where: Restrictions) -> sql.Composed:
+@lru_cache(SHAPES)
+def exact(restrictions: str) -> bytes:
     """Compares every vector of the slot that the filter admits."""
-    return sql.SQL(_EXACT).format(restrictions=where.text)
+    return sql.SQL(_EXACT).format(restrictions=sql.SQL(restrictions)).as_bytes()
 
 
-def approximate(where: Restrictions, *, model_name: str, dimension: int) -> sql.Composed:
+@lru_cache(SHAPES)
+def approximate(restrictions: str, *, model_name: str, dimension: int) -> bytes:
     """Walks the slot's approximate index."""
     # The literal stands in a statement with parameters, where a percent sign must be doubled.
     literal = sql.Literal(model_name.replace("%", "%%"))
-    return sql.SQL(_APPROXIMATE).format(
-        dimension=sql.Literal(dimension), model_name=literal, restrictions=where.text
+    statement = sql.SQL(_APPROXIMATE).format(
+        dimension=sql.Literal(dimension), model_name=literal, restrictions=sql.SQL(restrictions)
     )
+    return statement.as_bytes()
 
 
-def keyword(where: Restrictions | None, parameters: Bm25) -> sql.Composed:
+@lru_cache(SHAPES)
+def keyword(restrictions: str, parameters: Bm25) -> bytes:
     """BM25 over the postings of the query's lexemes."""
     scored = sql.SQL(_SCORED).format(k1=_float(parameters.k1), b=_float(parameters.b))
-    if where is None:
-        return scored + sql.SQL(_BEST)
-    return scored + sql.SQL(_BEST_RESTRICTED).format(restrictions=where.text)
+    if not restrictions:
+        return (scored + sql.SQL(_BEST)).as_bytes()
+    return (scored + sql.SQL(_BEST_RESTRICTED).format(restrictions=sql.SQL(restrictions))).as_bytes()

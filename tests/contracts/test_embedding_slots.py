@@ -17,6 +17,7 @@ from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.slot_holdings import PostgresEmbeddingSlots
 from application.ports.embedding_slots import EmbeddingSlots
+from domain.document import DimensionMismatch
 from domain.embedding_slot import Coverage, EmbeddingModelMixed, LackingDocument
 from tests.contracts.segment_indexes import EVERYTHING, SLOT, Indexes, embedded
 from tests.databases import SERVERS, fresh_database
@@ -113,6 +114,37 @@ async def test_a_dropped_slot_may_become_another_models(held: Held) -> None:
     await held.indexes.segments.index(again)
     assert await held.indexes.nearest(0.0, 1.0, 0.0) == [again[0].id]
     assert await held.indexes.nearest(0.0, 1.0, 0.0, slot="wide") == [again[0].id]
+
+
+async def test_a_search_goes_by_the_slot_as_it_is(held: Held) -> None:
+    """Not as it was at the search before: it may be gone, or another model's, or of another dimension."""
+    opened = await held.indexes.opened("d")
+    first = embedded(opened, "zebras", model_identity="tiny/1")
+    other = embedded(opened, "zebras", model_identity="tiny/2")
+    wide = embedded(opened, "zebras", vectors=WIDE, model_identity="tiny/2")
+
+    async def found(*vector: float, identity: str) -> int:
+        semantic = held.indexes.segments.semantic
+        return len(
+            await semantic(vector, model_name=SLOT, limit=9, where=EVERYTHING, model_identity=identity)
+        )
+
+    await held.indexes.segments.index(first)
+    assert await found(1.0, 0.0, identity="tiny/1") == 1
+    await held.slots.drop(SLOT)
+    assert await found(1.0, 0.0, identity="tiny/1") == 0
+    await held.indexes.segments.index(first)
+    assert await found(1.0, 0.0, identity="tiny/1") == 1
+    await held.slots.drop(SLOT)
+    await held.indexes.segments.index(other)
+    assert await found(1.0, 0.0, identity="tiny/2") == 1
+    with pytest.raises(EmbeddingModelMixed):
+        await found(1.0, 0.0, identity="tiny/1")
+    await held.slots.drop(SLOT)
+    await held.indexes.segments.index(wide)
+    with pytest.raises(DimensionMismatch):
+        await found(1.0, 0.0, identity="tiny/2")
+    assert await found(0.0, 1.0, 0.0, identity="tiny/2") == 1
 
 
 async def test_a_slot_never_holds_vectors_of_two_models(held: Held) -> None:

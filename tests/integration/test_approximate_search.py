@@ -6,7 +6,6 @@ import asyncio
 import random
 
 import pytest
-from psycopg import sql
 
 from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
@@ -60,10 +59,10 @@ async def built(database: Database, from_vectors: int) -> list[str]:
 
 async def plan(database: Database) -> str:
     """How PostgreSQL goes about a search without a filter."""
-    statement = approximate(restrictions(EVERYTHING), model_name=SLOT, dimension=DIMENSION)
+    statement = approximate(restrictions(EVERYTHING).text, model_name=SLOT, dimension=DIMENSION)
     parameters = {"vector": vector_text(directions(1)[0]), "limit": 10}
     async with database.connection() as connection:
-        rows = await (await connection.execute(sql.SQL("EXPLAIN ") + statement, parameters)).fetchall()
+        rows = await (await connection.execute(b"EXPLAIN " + statement, parameters)).fetchall()
     return "\n".join(line for (line,) in rows)
 
 

@@ -82,6 +82,18 @@ def test_every_segment_comes_once_in_a_settled_order(
 
 
 @pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, linear_fusion])
+@given(semantic=sides, keyword=sides, most=st.integers(0, 25))
+def test_the_best_are_the_front_of_all(
+    fuse: Callable[..., Sequence[Fused]],
+    semantic: Sequence[Candidate],
+    keyword: Sequence[Candidate],
+    most: int,
+) -> None:
+    """With the scores, components and ranks that they have among all."""
+    assert fuse(both(semantic, keyword), {}, most=most) == fuse(both(semantic, keyword), {})[:most]
+
+
+@pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, linear_fusion])
 @given(semantic=sides)
 def test_one_side_alone_keeps_its_order(fuse: Fuse, semantic: Sequence[Candidate]) -> None:
     """Fusing with nothing changes nothing but the scores; equal ones go by id."""

@@ -208,6 +208,16 @@ async def test_a_reranker_orders_the_best_anew(search: Search) -> None:
         await replace(search, reranker=None).find(SearchRequest(query="ships", is_reranked=True))
 
 
+@pytest.mark.parametrize("fields", [{"is_reranked": True, "reranked": 3}, {"mmr_lambda": 0.3}])
+async def test_a_short_page_is_the_front_of_a_long_one(search: Search, fields: dict[str, Any]) -> None:
+    """Also where a second stage looks deeper into the ranking than the page goes."""
+    query = "E42 lions zebras"
+    whole = await found(search, query, **fields)
+    assert whole[:2] != (await found(search, query))[:2]
+    for limit in range(1, len(TEXTS)):
+        assert await found(search, query, limit=limit, **fields) == whole[:limit]
+
+
 async def test_diverse_matches_keep_the_best_first(search: Search) -> None:
     """And find no others than a search without."""
     plain = await found(search, "savannah zebras lions")
