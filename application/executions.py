@@ -15,7 +15,7 @@ from application.engine.snapshot import readable_pipeline_of, snapshot_of
 from application.ports.unit_of_work import UnitOfWork
 from domain.errors import Invalid, Unavailable
 from domain.event import Event
-from domain.execution import Execution, ExecutionStatus
+from domain.execution import Execution, ExecutionStatus, ExecutionSummary
 from domain.json import JsonObject
 from domain.message import Message, correlation_id, init_message_id
 from domain.pipeline import Pipeline
@@ -97,6 +97,27 @@ class Executions:
         """A page of executions, the latest first, and how many there are in all; see the repository."""
         async with self.work.reading() as repositories:
             return await repositories.executions.list(
+                status=status,
+                config_id=config_id,
+                parent_execution_id=parent_execution_id,
+                limit=limit,
+                offset=offset,
+                before=before,
+            )
+
+    async def summaries(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[ExecutionSummary], int]:
+        """As ``list``, for showing them."""
+        async with self.work.reading() as repositories:
+            return await repositories.executions.summaries(
                 status=status,
                 config_id=config_id,
                 parent_execution_id=parent_execution_id,

@@ -12,7 +12,7 @@ from application.executions import Executions
 from application.ports.message_history import MessageHistory
 from application.replay_plan import ReplayPlan, Target
 from application.replay_planning import ReplayPlanning
-from domain.execution import Execution, ExecutionStatus
+from domain.execution import Execution, ExecutionStatus, ExecutionSummary
 from domain.message import correlation_id
 from domain.replay import InvalidReplay, Replay, ReplayRequest, replay_of
 
@@ -79,10 +79,10 @@ class Replays:
 
     async def of(
         self, parent: str, *, limit: int = 100, offset: int = 0, before: UUID | None = None
-    ) -> tuple[Sequence[Execution], int]:
+    ) -> tuple[Sequence[ExecutionSummary], int]:
         """A page of the replays of an execution, the latest first, and how many there are; raises ExecutionNotFound."""
         execution = await self.executions.get(parent)
-        return await self.executions.list(
+        return await self.executions.summaries(
             parent_execution_id=execution.id, limit=limit, offset=offset, before=before
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from domain.errors import Conflict, Invalid, NotFound, Refused
@@ -131,7 +132,7 @@ class Execution:
     @property
     def is_paused(self) -> bool:
         """Whether it is paused as a whole; one that has ended is not, though its pause counts if it is reopened."""
-        return self.paused_at is not None and not self.status.is_terminal
+        return _is_paused(self.paused_at, self.status)
 
     def becoming(
         self, status: ExecutionStatus, *, at: datetime, error_info: JsonObject | None = None
@@ -157,6 +158,42 @@ class Execution:
         return replace(
             self, status=running, completed_at=None, error_info=None, generation=self.generation + 1
         )
+
+
+class ExecutionSummary(NamedTuple):
+    """What a list says of an execution: everything but what it was begun with and what it failed with.
+
+    A tuple, because it is made for each row of a page: an `Execution` takes eight times as long.
+    """
+
+    id: UUID
+    config_id: UUID
+    status: ExecutionStatus
+    started_at: datetime
+    completed_at: datetime | None
+    parent_execution_id: UUID | None
+    replay_source: str | None
+    tag: str | None
+    outstanding: int
+    done: int
+    skipped: int
+    dead: int
+    cancelled: int
+    paused_at: datetime | None
+
+    @property
+    def is_paused(self) -> bool:
+        """As that of the execution."""
+        return _is_paused(self.paused_at, self.status)
+
+    @property
+    def total(self) -> int:
+        """Every message the execution has ever had."""
+        return self.outstanding + self.done + self.skipped + self.dead + self.cancelled
+
+
+def _is_paused(paused_at: datetime | None, status: ExecutionStatus) -> bool:
+    return paused_at is not None and not status.is_terminal
 
 
 def has_too_many_dead(dead: int, most: int | None) -> bool:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from adapters.http.app import HttpApi
 from application.contents import Application
@@ -71,7 +72,8 @@ def run(settings: Settings, *, embedded: bool) -> int:
         _require_named_origins(settings)
     configure_logging(settings)
     try:
-        asyncio.run(_serve(settings, embedded=embedded))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, embedded=embedded))
     except asyncio.CancelledError:
         print("Stopped before it had started.", file=sys.stderr)
     return 0

@@ -51,8 +51,10 @@ from adapters.http.idempotency import idempotent, keep_repeats
 from adapters.http.metrics import RequestMetrics
 from adapters.http.open_streams import PLACE as STREAMS
 from adapters.http.open_streams import OpenStreams
+from adapters.http.patience import Patience
 from adapters.http.queries import require_plain_query
 from adapters.http.settings import HttpSettings
+from adapters.http.unchanging import UnchangingAnswers
 from application.contents import Application
 
 CONTROLLERS = (
@@ -98,6 +100,7 @@ class HttpApi(Litestar):
 
     edge: Edge
     inside: ASGIApp
+    unchanging: UnchangingAnswers
 
     @property
     def streams(self) -> OpenStreams:
@@ -136,7 +139,13 @@ def create_app(
         logging_config=None,
     )
     metrics = app.state["metrics"] = RequestMetrics()
-    app.inside = metrics.measured(telling_methods(app.route, methods_by_path(app.routes)))
+    patient = Patience(
+        telling_methods(app.route, methods_by_path(app.routes)),
+        piece_seconds=settings.piece_seconds,
+        answer_seconds=settings.answer_seconds,
+    )
+    app.unchanging = UnchangingAnswers(patient, app.routes)
+    app.inside = metrics.measured(app.unchanging)
     if around is not None:
         app.inside = around(app.inside)
     equip(app, application, settings)
@@ -146,6 +155,7 @@ def create_app(
 def equip(app: HttpApi, application: Application, settings: HttpSettings) -> None:
     """Let the application's own principals in, write into its own audit log, and have no streams open yet."""
     app.state[STREAMS] = OpenStreams()
-    app.state[PLACE] = Gate(doorkeeper=application.doorkeeper, settings=settings)
+    gate = app.state[PLACE] = Gate(doorkeeper=application.doorkeeper, settings=settings)
+    app.unchanging.begin(gate)
     keep_repeats(app.state, application.repeats, body_limit=settings.max_body_bytes)
     app.edge = Edge(app.inside, settings, application.audit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from litestar.types import HTTPResponseStartEvent, HTTPScope, Message, Send
@@ -18,11 +19,11 @@ LEAST_BYTES = 1024
 _GZIP_WINDOW = 31  # zlib's number for a window of 32 KiB with gzip's header
 _GZIP_LEVEL, _ZSTD_LEVEL = 5, 3
 _KINDS = (
-    "application/json", "application/problem+json", "application/x-ndjson", "application/yaml", "application/xml",
-    "text/",
+    b"application/json", b"application/problem+json", b"application/x-ndjson", b"application/yaml", b"application/xml",
+    b"text/",
 )  # fmt: skip
-_EVENTS = "text/event-stream"
-_NEVER = {"content-encoding", "content-range", "accept-ranges"}
+_EVENTS = b"text/event-stream"
+_NEVER = {b"content-encoding", b"content-range", b"accept-ranges"}
 """What has one of these is encoded already, or is asked for by its bytes."""
 
 
@@ -52,6 +53,7 @@ _ENCODERS: Mapping[str, type[_Gzip | _Zstd]] = {"zstd": _Zstd, "gzip": _Gzip}
 """By name, the better one first."""
 
 
+@lru_cache(maxsize=64)
 def encoding_for(accepted: str) -> str | None:
     """The best encoding that an `Accept-Encoding` lets us use (RFC 9110, section 12.5.3); None for none."""
     weights = dict(_weights(accepted))
@@ -75,8 +77,8 @@ class Compressing:
     """One answer on its way to the client. Its head waits for the first piece, which tells how long it is."""
 
     def __init__(self, scope: HTTPScope, send: Send) -> None:
-        headers = [value.decode("latin-1") for name, value in scope["headers"] if name == b"accept-encoding"]
-        self._encoding = encoding_for(",".join(headers))
+        accepted = [value for name, value in scope["headers"] if name == b"accept-encoding"]
+        self._encoding = encoding_for(b",".join(accepted).decode("latin-1")) if accepted else None
         self._send = send
         self._start: HTTPResponseStartEvent | None = None
         self._encoder: _Encoder | None = None
@@ -110,8 +112,8 @@ class Compressing:
 
 def _can_be_smaller(start: HTTPResponseStartEvent) -> bool:
     """Text that may be changed on its way. What has a secret in it is sent as it is, so that its length tells nothing."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
-    kind, caching = headers.get("content-type", ""), headers.get("cache-control", "")
+    headers = {name.lower(): value for name, value in start["headers"]}
+    kind, caching = headers.get(b"content-type", b""), headers.get(b"cache-control", b"")
     is_text = kind.startswith(_KINDS) and not kind.startswith(_EVENTS)
-    is_fixed = "no-store" in caching or "no-transform" in caching or bool(_NEVER & headers.keys())
+    is_fixed = b"no-store" in caching or b"no-transform" in caching or bool(_NEVER & headers.keys())
     return is_text and not is_fixed and start["status"] not in {204, 206, 304}

@@ -49,9 +49,13 @@ class RequestMetrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._under_way = Gauge(
+        self._under_way = 0
+        Gauge(
             "factflow_http_requests_under_way", "Requests that are being answered.", registry=self.registry
-        )
+        ).set_function(lambda: self._under_way)
+        # To look a child up by its labels costs more than to count: it takes a lock and makes text of them.
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._clocks: dict[tuple[str, str], Histogram] = {}
 
     def measured(self, app: ASGIApp) -> ASGIApp:
         """The application, with its requests counted."""
@@ -61,20 +65,31 @@ class RequestMetrics:
                 await app(scope, receive, send)
                 return
             began, answer = perf_counter(), _Answer(send)
-            with self._under_way.track_inprogress():
-                try:
-                    await app(scope, receive, answer.send)
-                finally:
-                    self._note(scope, answer, perf_counter() - began)
+            self._under_way += 1
+            try:
+                await app(scope, receive, answer.send)
+            finally:
+                self._under_way -= 1
+                self._note(scope, answer, perf_counter() - began)
 
         return call
 
     def _note(self, scope: HTTPScope, answer: _Answer, seconds: float) -> None:
         path = scope.get("path_template") or UNKNOWN
         method = scope["method"] if path != UNKNOWN else UNKNOWN
-        self._answered.labels(method, path, str(answer.status)).inc()
+        counter = self._counters.get((method, path, answer.status))
+        if counter is None:
+            counter = self._answered.labels(method, path, str(answer.status))
+            self._counters[method, path, answer.status] = counter
+        counter.inc()
         if not answer.is_stream:
-            self._seconds.labels(method, path).observe(seconds)
+            self._clock(method, path).observe(seconds)
+
+    def _clock(self, method: str, path: str) -> Histogram:
+        clock = self._clocks.get((method, path))
+        if clock is None:
+            clock = self._clocks[method, path] = self._seconds.labels(method, path)
+        return clock
 
 
 class _Answer:

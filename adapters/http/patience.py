@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
+from adapters.http.access.exchange import exchange_of
+from adapters.http.edge import is_http
 from adapters.http.errors import AnswerTooSlow, RequestTooSlow
+from adapters.http.refusing import refuse
 
 
 class Patience:
@@ -17,17 +20,21 @@ class Patience:
         self._piece_seconds = piece_seconds
         self._answer_seconds = answer_seconds
 
-    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Answer; raises AnswerTooSlow when nothing of the answer has been sent yet."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, in the end with the problem of AnswerTooSlow; nothing of an answer has been sent then."""
+        if not is_http(scope):
+            await self._app(scope, receive, send)
+            return
         limit = asyncio.timeout(self._answer_seconds)
         waiting = _Waiting(receive, send, limit, self._piece_seconds, self._answer_seconds)
         try:
             async with limit:
                 await self._app(scope, waiting.receive, waiting.send)
-        except TimeoutError as error:
+        except TimeoutError:
             if not limit.expired():
                 raise
-            raise AnswerTooSlow from error
+            exchange_of(scope).error_code = AnswerTooSlow.code
+            await refuse(AnswerTooSlow(), send)
 
 
 class _Waiting:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from adapters.memory.configs import MemoryPipelineConfigs, Versions
 from adapters.memory.ledger import MemoryLedger
 from application.ports.unit_of_work import Repositories
-from domain.execution import Execution, ExecutionNotFound, ExecutionStatus
+from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, ExecutionSummary
 from domain.replay import ReplayBatchNotFound
 
 
@@ -54,6 +55,11 @@ class MemoryExecutions:
         ]
         behind = [execution for execution in found if before is None or execution.id < before]
         return behind[offset : offset + limit], len(found)
+
+    async def summaries(self, **wanted: Any) -> tuple[Sequence[ExecutionSummary], int]:
+        """See the port."""
+        page, total = await self.list(**wanted)
+        return [_summary(execution) for execution in page], total
 
     async def replays(
         self,
@@ -107,3 +113,23 @@ class MemoryUnitOfWork:
     async def is_reachable(self) -> bool:
         """See the port."""
         return True
+
+
+def _summary(execution: Execution) -> ExecutionSummary:
+    counts = execution.counts
+    return ExecutionSummary(
+        id=execution.id,
+        config_id=execution.config_id,
+        status=execution.status,
+        started_at=execution.started_at,
+        completed_at=execution.completed_at,
+        parent_execution_id=execution.parent_execution_id,
+        replay_source=execution.replay_source,
+        tag=execution.tag,
+        outstanding=counts.outstanding,
+        done=counts.done,
+        skipped=counts.skipped,
+        dead=counts.dead,
+        cancelled=counts.cancelled,
+        paused_at=execution.paused_at,
+    )

@@ -8,7 +8,13 @@ from uuid import UUID
 
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import json_text
-from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, MessageCounts
+from domain.execution import (
+    Execution,
+    ExecutionNotFound,
+    ExecutionStatus,
+    ExecutionSummary,
+    MessageCounts,
+)
 from domain.replay import ReplayBatchNotFound
 
 COLUMNS = """
@@ -41,11 +47,13 @@ _MATCHING = """
 _COUNT = f"SELECT count(*) {_MATCHING}"
 # The total comes with every row, so that a page takes one question; only an empty page has to ask for it.
 _LISTED = COLUMNS.replace("config_snapshot", "NULL")
-_LIST = f"""
-    SELECT {_LISTED}, ({_COUNT})
+_PAGE = f"""
     {_MATCHING} AND (%(before)s::uuid IS NULL OR id < %(before)s)
     ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
+_LIST = f"SELECT {_LISTED}, ({_COUNT}) {_PAGE}"
+_SUMMARIES = f"SELECT {', '.join(ExecutionSummary._fields)}, ({_COUNT}) {_PAGE}"
+_STATUS = {status.value: status for status in ExecutionStatus}
 
 _REPLAYS = """
     FROM pipeline_execution
@@ -155,6 +163,31 @@ class PostgresExecutions:
         }
         return await self._page(_LIST, _COUNT, values)
 
+    async def summaries(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        offset: int = 0,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[ExecutionSummary], int]:
+        """See the port."""
+        values = {
+            "status": status,
+            "config_id": config_id,
+            "parent": parent_execution_id,
+            "limit": limit,
+            "offset": offset,
+            "before": before,
+        }
+        # In binary, ids and moments need not be read as text.
+        found = await self._connection.cursor(binary=True).execute(_SUMMARIES.encode(), values)
+        rows = await found.fetchall()
+        total = rows[0][-1] if rows else await self._count(_COUNT, values)
+        return [ExecutionSummary(row[0], row[1], _STATUS[row[2]], *row[3:-1]) for row in rows], total
+
     async def replays(
         self,
         *,
@@ -180,5 +213,8 @@ class PostgresExecutions:
         rows = await (await self._connection.execute(listing.encode(), values)).fetchall()
         if rows:
             return [execution_of(row) for row in rows], rows[0][-1]
+        return [], await self._count(counting, values)
+
+    async def _count(self, counting: str, values: Mapping[str, Any]) -> int:
         total = await (await self._connection.execute(counting.encode(), values)).fetchone()
-        return [], total[0] if total else 0
+        return total[0] if total else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from domain.execution import Execution, ExecutionStatus
+from domain.execution import Execution, ExecutionStatus, ExecutionSummary
 from domain.pipeline_config import PipelineConfig
 
 
@@ -77,6 +77,19 @@ class Executions(Protocol):
         With ``before`` the page begins behind that execution, whether or not it is there; the total remains that of
         all pages. Their snapshots are left out: each is as large as all else about a hundred executions.
         """
+        ...
+
+    async def summaries(
+        self,
+        *,
+        status: ExecutionStatus | None = None,
+        config_id: UUID | None = None,
+        parent_execution_id: UUID | None = None,
+        limit: int,
+        offset: int = 0,
+        before: UUID | None = None,
+    ) -> tuple[Sequence[ExecutionSummary], int]:
+        """A page of executions, as ``list`` has it, for showing them."""
         ...
 
     async def replays(

@@ -38,6 +38,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "backports": ("adapters.http",),
     "compression": ("adapters.http",),
     "uvicorn": ("entrypoints",),
+    "uvloop": ("entrypoints",),
     "yaml": ("adapters.yaml",),
     "yarl": (
         "adapters.model_servers",

@@ -128,6 +128,35 @@ async def test_a_list_of_executions_leaves_their_snapshots_out(store: Store) -> 
         assert (await repositories.executions.get(started.id)).config_snapshot == {"routes": {}}
 
 
+async def test_summaries_are_a_list_of_executions_to_show(store: Store) -> None:
+    """The same page and total, narrowed by the same; each says what its execution does."""
+    parent = await store.started(id=UUID(int=1), tag="first")
+    await store.ledger.conclude(parent.id, ExecutionStatus.CANCELLED, now=NOW + timedelta(seconds=1))
+    for number in (2, 3):
+        await store.started(id=UUID(int=number), parent_execution_id=parent.id, replay_source="storage")
+    async with store.work.reading() as repositories:
+        executions = repositories.executions
+        for wanted in (
+            {"limit": 2},
+            {"limit": 1, "offset": 1},
+            {"limit": 5, "before": UUID(int=3)},
+            {"limit": 5, "parent_execution_id": parent.id},
+            {"limit": 5, "config_id": parent.config_id},
+            {"limit": 5, "status": ExecutionStatus.CANCELLED},
+            {"limit": 5, "before": parent.id},
+        ):
+            page, total = await executions.summaries(**wanted)
+            listed, of_all = await executions.list(**wanted)
+            assert ([one.id for one in page], total) == ([one.id for one in listed], of_all)
+            for one, execution in zip(page, listed, strict=True):
+                counts, shown = execution.counts, one._asdict()
+                assert one.total == counts.total
+                for name, value in shown.items():
+                    source = counts if hasattr(counts, name) else execution
+                    assert value == getattr(source, name), name
+                assert isinstance(one.status, ExecutionStatus)
+
+
 async def test_replays_are_listed_and_found_by_their_batch(store: Store) -> None:
     """From the latest, behind one of them, each with the `replay` of its snapshot; others are no replays."""
     parent, batches = await store.started(id=UUID(int=1)), [uuid4() for _ in range(3)]

@@ -45,7 +45,11 @@ class AdaptersController(Controller):
     path = "/api/v1/adapters"
     tags = ("adapters",)
 
-    @get(operation_id="list_adapters", summary="List what a route's `adapters` may name")
+    @get(
+        operation_id="list_adapters",
+        summary="List what a route's `adapters` may name",
+        opt={"unchanging": True},
+    )
     async def list_all(
         self, catalogue: UseCase, limit: Limit = 100, offset: Offset = 0
     ) -> AdapterListResponse:

@@ -66,7 +66,7 @@ class ExecutionsController(Controller):
         cursor: ExecutionCursor = None,
     ) -> ExecutionListResponse:
         """The latest first. With `cursor` a page begins behind the one before, whatever has started meanwhile."""
-        page, total = await executions.list(
+        page, total = await executions.summaries(
             status=status, config_id=config_id, limit=limit + 1, offset=offset, before=cursor
         )
         return execution_list_response(page, total=total, limit=limit, offset=offset)

@@ -41,7 +41,12 @@ class SystemController(Controller):
         """Always 200 once requests are served; `status` says how it is."""
         return health_response(await health.report(debug=debug), debug=debug)
 
-    @get("/live", operation_id="get_liveness", summary="Tell that the process answers")
+    @get(
+        "/live",
+        operation_id="get_liveness",
+        summary="Tell that the process answers",
+        opt={"unchanging": True},
+    )
     async def live(self) -> LiveResponse:
         """For a supervisor that restarts what does not answer."""
         return LiveResponse(status="ok")
@@ -77,7 +82,12 @@ class SystemController(Controller):
         alive = await workers.alive()
         return worker_list_response(alive, answering=workers.owner, limit=limit, offset=offset)
 
-    @get("/info", operation_id="get_system_info", summary="Tell what this server is")
+    @get(
+        "/info",
+        operation_id="get_system_info",
+        summary="Tell what this server is",
+        opt={"unchanging": True},
+    )
     async def info(self, settings: Settings) -> SystemInfoResponse:
         """Its version, its mode, and where the API is described."""
         return SystemInfoResponse(

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from domain.execution import Execution, ExecutionStatus, MessageCounts
+from domain.execution import Execution, ExecutionStatus, ExecutionSummary, MessageCounts
 
 Tag = Annotated[str, Meta(min_length=1, max_length=200, description="A unique name for the execution.")]
 
@@ -118,10 +118,10 @@ def execution_detail_response(execution: Execution) -> ExecutionDetailResponse:
 
 
 def execution_list_response(
-    page: Sequence[Execution], *, total: int, limit: int, offset: int
+    page: Sequence[ExecutionSummary], *, total: int, limit: int, offset: int
 ) -> ExecutionListResponse:
     """A page of executions as it travels; ``page`` has one more than the limit when there are more."""
-    executions = [execution_response(execution) for execution in page[:limit]]
+    executions = [_summary_response(summary) for summary in page[:limit]]
     has_more = len(page) > limit
     return ExecutionListResponse(
         executions=executions,
@@ -130,6 +130,28 @@ def execution_list_response(
         offset=offset,
         has_more=has_more,
         next_cursor=str(executions[-1].id) if has_more else None,
+    )
+
+
+def _summary_response(summary: ExecutionSummary) -> ExecutionResponse:
+    return ExecutionResponse(
+        id=summary.id,
+        config_id=summary.config_id,
+        status=summary.status.value,
+        started_at=summary.started_at,
+        completed_at=summary.completed_at,
+        parent_execution_id=summary.parent_execution_id,
+        replay_source=summary.replay_source,
+        tag=summary.tag,
+        messages=MessageCountsResponse(
+            total=summary.total,
+            outstanding=summary.outstanding,
+            done=summary.done,
+            skipped=summary.skipped,
+            dead=summary.dead,
+            cancelled=summary.cancelled,
+        ),
+        paused_at=summary.paused_at if summary.is_paused else None,
     )
 
 

@@ -1,0 +1,102 @@
+"""Answers that stay the same while a server runs: made once, and then sent without asking Litestar again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from adapters.http.access.admission import Gate
+from adapters.http.access.exchange import exchange_of
+from adapters.http.edge import is_http
+from adapters.http.refusing import refuse
+from domain.errors import FactflowError
+
+OPT = "unchanging"
+"""What an operation says of itself in ``opt`` when neither headers nor data have a say in its answer."""
+
+MOST_KEPT = 100
+LONGEST_QUERY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    path_template: str
+    handler: HTTPRouteHandler
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class UnchangingAnswers:
+    """Keeps the answers of such operations, by path and query. Who asks is looked at every time."""
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self._app = app
+        self._paths = frozenset(_paths(routes))
+        self._kept: dict[tuple[str, bytes], _Kept] = {}
+        self._gate: Gate | None = None
+
+    def begin(self, gate: Gate) -> None:
+        """Forget what was kept, and ask this gate from now on."""
+        self._kept.clear()
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from what is kept, else pass the request on, and keep the answer if it is one of those."""
+        if not is_http(scope) or scope["path"] not in self._paths or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        kept = self._kept.get((scope["path"], scope["query_string"]))
+        if kept is None:
+            await self._answer_and_keep(scope, receive, send)
+        else:
+            await self._answer_again(kept, scope, send)
+
+    async def _answer_again(self, kept: _Kept, scope: HTTPScope, send: Send) -> None:
+        scope["route_handler"] = kept.handler
+        scope["path_template"] = kept.path_template
+        if self._gate is not None:
+            try:
+                await self._gate.admit(scope)
+            except FactflowError as error:
+                exchange_of(scope).error_code = error.code
+                await refuse(error, send, instance=scope["path"])
+                return
+        await send({"type": "http.response.start", "status": 200, "headers": kept.headers})
+        await send({"type": "http.response.body", "body": kept.body, "more_body": False})
+
+    async def _answer_and_keep(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        heard: list[Message] = []
+
+        async def overheard(message: Message) -> None:
+            heard.append({**message})  # type: ignore[arg-type]  # a copy: others write into it on its way
+            await send(message)
+
+        await self._app(scope, receive, overheard)
+        if len(self._kept) < MOST_KEPT and len(scope["query_string"]) <= LONGEST_QUERY:
+            self._keep(scope, heard)
+
+    def _keep(self, scope: HTTPScope, heard: Iterable[Any]) -> None:
+        start, *rest = heard
+        if start["status"] != 200:
+            return
+        handler = scope["route_handler"]
+        if isinstance(handler, HTTPRouteHandler):
+            self._kept[scope["path"], scope["query_string"]] = _Kept(
+                path_template=scope["path_template"],
+                handler=handler,
+                headers=list(start["headers"]),
+                body=b"".join(message.get("body", b"") for message in rest),
+            )
+
+
+def _paths(routes: Iterable[BaseRoute]) -> Iterable[str]:
+    for route in routes:
+        if isinstance(route, HTTPRoute):
+            handlers = (handler for handler in route.route_handlers if "GET" in handler.http_methods)
+            if any(handler.opt.get(OPT) for handler in handlers):
+                yield route.path
