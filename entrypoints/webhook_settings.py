@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from domain.outbound import Network
 from entrypoints.outbound_settings import OutboundSettings
 from entrypoints.setting_values import NETWORKS, SWITCH, Kind, about, number
 
@@ -47,7 +48,7 @@ class WebhookSettings(OutboundSettings):
         default=False,
         metadata=about(SWITCH, "Whether webhooks may be sent to addresses that begin with http://."),
     )
-    webhook_allowed_networks: Sequence[str] = field(
+    webhook_allowed_networks: Sequence[Network] = field(
         default=(),
         metadata=about(
             NETWORKS, "Networks that webhooks may be sent to besides public addresses.", shown="none"

@@ -23,6 +23,7 @@ from adapters.http.access.exchange import exchange_of
 from adapters.http.bodies import body_errors
 from adapters.http.openai_errors import PATH as OPENAI
 from adapters.http.openai_errors import openai_problem
+from adapters.http.parameters import parameters_of
 from adapters.http.problems import MEDIA_TYPE, Problem, headers_of, problem
 from domain.errors import FactflowError
 
@@ -93,7 +94,7 @@ def _field_errors(request: Request[Any, Any, Any], error: ValidationException) -
 def _error_of_parameter(request: Request[Any, Any, Any], item: Mapping[str, Any]) -> errors.FieldError:
     """Litestar names the handler's argument; the client knows the parameter by its name on the wire."""
     name = item.get("key", "")
-    field = request.route_handler.parsed_fn_signature.parameters.get(name)
+    field = parameters_of(request.route_handler).get(name)
     parameter = field.kwarg_definition if field else None
     if not isinstance(parameter, ParameterKwarg):
         return errors.FieldError(location="query", path=name, message=item["message"])

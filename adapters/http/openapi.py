@@ -17,6 +17,7 @@ from litestar.typing import FieldDefinition
 from adapters.http import errors
 from adapters.http.access.describing import SCHEMES, access_errors, may_repeat, security_of
 from adapters.http.examples import example_of
+from adapters.http.parameters import parameters_of
 from adapters.http.problems import MEDIA_TYPE, NotRunnableProblem, Problem, status_of
 from domain.errors import FactflowError, Unavailable
 from domain.findings import ConfigNotRunnable, UnparseableConfig
@@ -129,7 +130,7 @@ def _errors(handler: HTTPRouteHandler, places: set[str]) -> list[type[FactflowEr
 
 
 def _path_fields(handler: HTTPRouteHandler) -> list[FieldDefinition]:
-    fields = handler.parsed_fn_signature.parameters.values()
+    fields = parameters_of(handler).values()
     return [field for field in fields if isinstance(field.kwarg_definition, PathParameter)]
 
 
@@ -170,7 +171,7 @@ def _problem_example(error: type[FactflowError], status: int) -> dict[str, Any]:
 
 
 def _parameters(route: HTTPRoute, handler: HTTPRouteHandler) -> Iterator[dict[str, Any]]:
-    for name, field in handler.parsed_fn_signature.parameters.items():
+    for name, field in parameters_of(handler).items():
         if name in {"data", "request", "scope"} or field.is_di_field:
             continue
         yield _parameter(name, field, "path" if name in route.path_parameters else "query")

@@ -11,6 +11,7 @@ from litestar.typing import FieldDefinition
 
 from adapters.http.access.operations import operation_of
 from adapters.http.errors import FieldError, RequestNotValid
+from adapters.http.parameters import parameters_of
 
 
 async def require_plain_query(request: Request[Any, Any, Any]) -> None:
@@ -49,7 +50,7 @@ def _errors(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
 
 
 def _parameters(request: Request[Any, Any, Any]) -> Iterator[tuple[str, FieldDefinition]]:
-    yield from request.route_handler.parsed_fn_signature.parameters.items()
+    yield from parameters_of(request.route_handler).items()
 
 
 def _name(name: str, field: FieldDefinition) -> str:

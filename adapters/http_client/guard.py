@@ -7,6 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv6Address, ip_address
+from types import TracebackType
+from typing import Self
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
@@ -25,7 +27,10 @@ Lookup = Callable[[str], Awaitable[Sequence[Address]]]
 
 
 class SystemLookup:
-    """The operating system's resolver, on threads of its own: one that hangs must not hold up anything else."""
+    """The operating system's resolver, on threads of its own: one that hangs must not hold up anything else.
+
+    ``async with`` lets the threads go at its end, as ``close`` does.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="lookup")
@@ -37,6 +42,14 @@ class SystemLookup:
             self._threads, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         )
         return [ip_address(str(address[0])) for *_, address in found]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let the threads go, without waiting for those that hang."""

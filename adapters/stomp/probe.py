@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from uuid import UUID
@@ -16,6 +16,7 @@ from application.ports.id_source import IdSource
 from domain.errors import Refused, Unavailable
 from domain.outbound import Address, OutboundPolicy, require_public
 
+Lookup = Callable[[str], Awaitable[Sequence[Address]]]
 MOST_FRAME_BYTES = 64 * 1024
 MOST_TOLD = 300
 CLOSE_SECONDS = 1.0
@@ -60,13 +61,18 @@ class _Line:
 
 
 class StompBrokerProbe:
-    """The ``BrokerProbe`` port. ``context`` is which certificates are believed, the machine's unless given."""
+    """The ``BrokerProbe`` port.
+
+    ``lookup`` gives every address of a name, or raises OSError; ``context`` is which certificates are believed, the
+    machine's unless given.
+    """
 
     def __init__(
-        self, policy: OutboundPolicy, ids: IdSource, *, context: ssl.SSLContext | None = None
+        self, policy: OutboundPolicy, ids: IdSource, lookup: Lookup, *, context: ssl.SSLContext | None = None
     ) -> None:
         self._policy = policy
         self._ids = ids
+        self._lookup = lookup
         self._context = context
 
     def examine(self, target: BrokerTarget) -> None:
@@ -83,20 +89,19 @@ class StompBrokerProbe:
         try:
             if target.is_encrypted:
                 await trial.attempt("TLS handshake", lambda: self._encrypt(line, target))
-            await trial.attempt("STOMP CONNECT", lambda: _signed_in(line, target))
+            seconds = await trial.attempt("STOMP CONNECT", lambda: _signed_in(line, target))
             if target.messages:
                 name = self._ids.new_id()
-                await trial.attempt("publish and receive", lambda: _exchange(line, target, name))
+                async with _beating(line, seconds or 0.0):
+                    await trial.attempt("publish and receive", lambda: _exchange(line, target, name))
         finally:
             await line.close()
 
     async def _look_up(self, target: BrokerTarget) -> Sequence[Address]:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(target.host, target.port, type=1)
+            addresses = list(dict.fromkeys(await self._lookup(target.host)))
         except (OSError, UnicodeError) as error:
             raise BrokerUnreachable(f"the name has no address: {error}") from error
-        addresses = list(dict.fromkeys(ip_address(str(one[4][0])) for one in found))
         require_public(addresses, self._policy)
         return addresses
 
@@ -123,7 +128,8 @@ async def _connected(addresses: Sequence[Address], port: int) -> _Line:
     raise BrokerUnreachable(f"no connection: {reason}")
 
 
-async def _signed_in(line: _Line, target: BrokerTarget) -> None:
+async def _signed_in(line: _Line, target: BrokerTarget) -> float:
+    """Seconds between the heart-beats that both sides have agreed on and we have to send, 0 for none."""
     headers = {
         "accept-version": "1.0,1.1,1.2",
         "host": target.host,
@@ -135,9 +141,34 @@ async def _signed_in(line: _Line, target: BrokerTarget) -> None:
         raise BrokerRefused("name and password can have no line break")
     try:
         await line.send("CONNECT", headers)
-        await line.expect("CONNECTED")
+        connected = await line.expect("CONNECTED")
+        return _agreed(target.heartbeat_send_ms, connected.headers.get("heart-beat", "0,0")) / 1000
     except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
         raise _broken(error) from error
+
+
+def _agreed(offered: int, answered: str) -> int:
+    """Milliseconds, as STOMP 1.2 has it: the longer of what we offer and what the broker wants, 0 if either says so."""
+    wanted = int(answered.partition(",")[2])
+    return max(offered, wanted) if offered and wanted else 0
+
+
+@asynccontextmanager
+async def _beating(line: _Line, seconds: float) -> AsyncIterator[None]:
+    """Send heart-beats as long as it lasts, twice as often as was agreed, so that none comes late."""
+    beats = asyncio.create_task(_beat(line, seconds / 2)) if seconds else None
+    try:
+        yield
+    finally:
+        if beats is not None:
+            beats.cancel()
+            await asyncio.wait({beats})
+
+
+async def _beat(line: _Line, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        line.writer.write(b"\n")
 
 
 async def _exchange(line: _Line, target: BrokerTarget, name: UUID) -> None:

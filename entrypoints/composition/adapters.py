@@ -9,6 +9,7 @@ from dependency_injector import containers, providers
 
 from adapters.documents.format_reader import FormatDocumentReader
 from adapters.embedded_postgres.server import EmbeddedPostgres
+from adapters.http_client.guard import SystemLookup
 from adapters.memory.chat_threads import ChatStore, MemoryChatMessages, MemoryChatThreads
 from adapters.models.tokenizer import MiniLmTokenizer
 from adapters.opentelemetry.spans import Spans
@@ -115,6 +116,7 @@ OPENED = (
     "lineage",
     "webhook_sender",
     "fetcher",
+    "lookup",
 )
 """The slots that may be async context managers, in the order in which they are opened."""
 
@@ -180,6 +182,7 @@ class Adapters(containers.DeclarativeContainer):
     models: providers.Provider[EmbeddingModels] = providers.AbstractSingleton()
     reranker: providers.Provider[Reranker | None] = providers.Object(None)
     language_model: providers.Provider[LanguageModel | None] = providers.AbstractSingleton()
+    lookup: providers.Provider[SystemLookup | None] = providers.Object(None)
     brokers: providers.Provider[BrokerProbe] = providers.AbstractSingleton()
     fetcher: providers.Provider[Fetcher] = providers.AbstractSingleton()
     registry: providers.Provider[PipelineAdapterRegistry] = providers.AbstractSingleton()
@@ -248,7 +251,8 @@ class EmbeddedAdapters(Adapters):
     models = providers.Singleton(embedding_slots.together, model, further_models)
     reranker = providers.Singleton(embedding_slots.reranker, settings)
     language_model = providers.Singleton(choosing.language_model, settings)
-    brokers = providers.Singleton(choosing.brokers, settings, ids)
+    lookup = providers.Singleton(SystemLookup)
+    brokers = providers.Singleton(choosing.brokers, settings, ids, lookup)
     fetcher = providers.Singleton(choosing.fetcher, settings)
     registry = providers.Singleton(
         shipped,

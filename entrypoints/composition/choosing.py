@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from adapters.embedded_postgres.server import EmbeddedPostgres
 from adapters.filesystem.storage import FilesystemObjectStorage
 from adapters.http_client.fetcher import HttpFetcher
+from adapters.http_client.guard import SystemLookup
 from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.model_servers.language_model import OpenAiLanguageModel
@@ -23,7 +24,7 @@ from application.ports.event_bus import EventBus
 from application.ports.id_source import IdSource
 from application.ports.message_queue import MessageQueue
 from application.ports.object_storage import ObjectStorage
-from domain.outbound import OutboundPolicy, networks
+from domain.outbound import OutboundPolicy
 from entrypoints.data_folder import DataFolder
 from entrypoints.settings import Settings
 
@@ -117,11 +118,11 @@ def catalogue(registry: PipelineAdapters) -> PipelineAdapters:
 
 def fetcher(settings: Settings) -> HttpFetcher:
     """Public websites, by http too, and the networks that the operator allows."""
-    allowed = networks(",".join(map(str, settings.crawl_allowed_networks)))
-    return HttpFetcher(OutboundPolicy(allowed_networks=allowed, is_http_allowed=True))
+    policy = OutboundPolicy(allowed_networks=settings.crawl_allowed_networks, is_http_allowed=True)
+    return HttpFetcher(policy)
 
 
-def brokers(settings: Settings, ids: IdSource) -> StompBrokerProbe:
+def brokers(settings: Settings, ids: IdSource, lookup: SystemLookup) -> StompBrokerProbe:
     """Public brokers, and those on networks that the operator allows."""
-    allowed = networks(",".join(map(str, settings.diagnostic_allowed_networks)))
-    return StompBrokerProbe(OutboundPolicy(allowed_networks=allowed), ids)
+    policy = OutboundPolicy(allowed_networks=settings.diagnostic_allowed_networks)
+    return StompBrokerProbe(policy, ids, lookup)

@@ -25,7 +25,7 @@ from application.webhooks.delivery_worker import DeliveryWorker
 from application.webhooks.redeliveries import Redeliveries
 from application.webhooks.subscriptions import Subscriptions
 from domain.errors import Refused
-from domain.outbound import OutboundPolicy, networks
+from domain.outbound import OutboundPolicy
 from domain.webhooks.endpoint_health import DisableRules
 from domain.webhooks.schedule import RetrySchedule
 from entrypoints.data_folder import DataFolder
@@ -66,7 +66,7 @@ def sender(settings: Settings) -> HttpWebhookSender:
     """With what the operator allows."""
     return HttpWebhookSender(
         OutboundPolicy(
-            allowed_networks=networks(",".join(map(str, settings.webhook_allowed_networks))),
+            allowed_networks=settings.webhook_allowed_networks,
             is_http_allowed=settings.webhook_allow_http,
         )
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,16 @@ from adapters.stomp.probe import StompBrokerProbe
 from adapters.system.id_source import SystemIdSource
 from application.diagnostics import Trial
 from application.ports.broker_probe import BrokerProbe, BrokerTarget
-from domain.outbound import DestinationRefused, OutboundPolicy, networks
+from domain.outbound import Address, DestinationRefused, OutboundPolicy, networks
 from tests.certificates import self_signed
 
 POLICY = OutboundPolicy(allowed_networks=networks("127.0.0.0/8"))
 STEPS = ["look up the name", "connect", "STOMP CONNECT", "publish and receive"]
+
+
+async def looked_up(host: str) -> Sequence[Address]:
+    """What the tests ask for: this machine by its name, and addresses."""
+    return [ip_address("127.0.0.1" if host == "localhost" else host)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ async def given(request: pytest.FixtureRequest) -> AsyncIterator[Given]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        yield Given(StompBrokerProbe(POLICY, SystemIdSource()), replace(target, port=port))
+        yield Given(StompBrokerProbe(POLICY, SystemIdSource(), looked_up), replace(target, port=port))
 
 
 async def test_a_broker_that_is_well(given: Given) -> None:
@@ -120,7 +126,7 @@ async def test_a_certificate_is_looked_at_unless_it_is_not_to_be(tmp_path: Path)
             (None, {}, False),
             (None, {"is_verified": False}, True),
         ):
-            given = Given(StompBrokerProbe(policy, SystemIdSource(), context=context), target)
+            given = Given(StompBrokerProbe(policy, SystemIdSource(), looked_up, context=context), target)
             steps, error = await given.tried(**changes)
             assert (steps, error is None) == (whole if is_well else whole[:3], is_well)
 
@@ -145,11 +151,70 @@ async def test_what_speaks_something_else_is_told_as_that(said: bytes) -> None:
     policy = OutboundPolicy(allowed_networks=networks("127.0.0.0/8,::1/128"))
     async with server:
         trial = Trial(seconds=5)
-        await StompBrokerProbe(policy, SystemIdSource()).probe(target, trial)
+        await StompBrokerProbe(policy, SystemIdSource(), looked_up).probe(target, trial)
         assert trial.steps[-1].error == "What answers there does not speak STOMP."
         trial = Trial(seconds=5)
-        await StompBrokerProbe(policy, SystemIdSource()).probe(replace(target, is_encrypted=True), trial)
+        await StompBrokerProbe(policy, SystemIdSource(), looked_up).probe(
+            replace(target, is_encrypted=True), trial
+        )
         assert str(trial.steps[-1].error).startswith("no encrypted connection")
         trial = Trial(seconds=5)
-        await StompBrokerProbe(policy, SystemIdSource()).probe(replace(target, username="a\nb"), trial)
+        await StompBrokerProbe(policy, SystemIdSource(), looked_up).probe(
+            replace(target, username="a\nb"), trial
+        )
         assert trial.steps[-1].error == "name and password can have no line break"
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "beats"),
+    [(20, "0,20", True), (20, "0,40", True), (0, "0,20", False), (20, "0,0", False), (20, None, False)],
+)
+async def test_heart_beats_that_were_agreed_on_are_sent(
+    offered: int, answered: str | None, beats: bool
+) -> None:
+    """While an answer is waited for, and not when one side wants none."""
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await read(reader)
+            headers = {"version": "1.2"} | ({} if answered is None else {"heart-beat": answered})
+            writer.write(written("CONNECTED", headers))
+            await read(reader)
+            sent = await read(reader)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    heard.append(await reader.readexactly(3))
+            told = {"destination": sent.headers["destination"], "message-id": "1"}
+            writer.write(written("MESSAGE", told, sent.body))
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    target = BrokerTarget(
+        host="127.0.0.1",
+        port=port,
+        username="a",
+        password="b",
+        is_encrypted=False,
+        heartbeat_send_ms=offered,
+        messages=1,
+    )
+    async with server:
+        steps, error = await Given(StompBrokerProbe(POLICY, SystemIdSource(), looked_up), target).tried()
+        assert (steps, error) == (STEPS, None)
+    assert heard == ([b"\n\n\n"] if beats else [])
+
+
+async def test_a_name_without_an_address_is_told_as_that() -> None:
+    """Whatever the resolver says of it."""
+
+    async def nothing(host: str) -> Sequence[Address]:
+        raise OSError(f"{host} is not known")
+
+    target = BrokerTarget(host="nowhere.example", port=1, username="a", password="b")
+    trial = Trial(seconds=5)
+    await StompBrokerProbe(POLICY, SystemIdSource(), nothing).probe(target, trial)
+    assert [step.name for step in trial.steps] == STEPS[:1]
+    assert trial.steps[0].error == "the name has no address: nowhere.example is not known"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
-from adapters.http.controllers.lineage import in_utc
 from adapters.http.wire.audit import AuditListResponse, audit_list_response
+from adapters.http.wire.moments import Moment, in_utc
 from adapters.http.wire.pages import Limit, Offset
 from adapters.http.wire.positions import position_at
 from application.access.audit import Audit
@@ -18,10 +17,6 @@ from application.object_listing import InvalidCursor
 from domain.access.audit import AuditFilter, AuditOutcome
 
 UseCase = NamedDependency[SkipValidation[Audit]]
-Moment = Annotated[
-    datetime | None,
-    QueryParameter(description="As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset."),
-]
 
 
 class AuditController(Controller):

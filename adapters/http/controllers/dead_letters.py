@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from adapters.http.controllers.lineage import in_utc
+from adapters.http.controllers.dead_letter_filters import WANTED, WantedDeadLetters
 from adapters.http.wire.dead_letters import (
     DeadLetterFilterRequest,
     DeadLetterListResponse,
@@ -30,7 +30,6 @@ from application.engine.snapshot import SnapshotNotRunnable
 from application.object_listing import InvalidCursor
 from application.redrives import RedriveNotFound, Redrives, TooManyRedrives
 from domain.dead_letter import (
-    DeadLetterFilter,
     DeadLetterNotFound,
     DeadLetterPurged,
     InvalidDeadLetterFilter,
@@ -42,13 +41,6 @@ UseCase = NamedDependency[SkipValidation[DeadLetters]]
 RedrivesUseCase = NamedDependency[SkipValidation[Redrives]]
 MessageId = Annotated[UUID, PathParameter(description="The message's id.")]
 RedriveId = Annotated[UUID, PathParameter(description="The redrive's id.")]
-Exact = Annotated[str | None, QueryParameter(description="Only those with exactly this.")]
-Moment = Annotated[
-    datetime | None,
-    QueryParameter(
-        description="As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset. Exclusive."
-    ),
-]
 Cursor = Annotated[str | None, QueryParameter(description="Where an earlier page left off.")]
 LIST_ERRORS = (InvalidDeadLetterFilter, InvalidCursor)
 
@@ -62,31 +54,19 @@ class DeadLettersController(Controller):
         operation_id="list_dead_letters",
         summary="List dead letters",
         opt={"errors": LIST_ERRORS},
+        dependencies=WANTED,
     )
     async def list_all(
         self,
         dead_letters: UseCase,
+        wanted: WantedDeadLetters,
         execution_id: Annotated[UUID | None, QueryParameter(description="Of this execution.")] = None,
-        route_id: Exact = None,
-        adapter_name: Exact = None,
-        stage_name: Exact = None,
-        error_code: Exact = None,
-        dead_after: Moment = None,
-        dead_before: Moment = None,
         limit: Limit = 100,
         offset: Offset = 0,
         cursor: Cursor = None,
     ) -> DeadLetterListResponse:
         """Of all executions, the earliest dead first, without the purged ones."""
-        wanted = DeadLetterFilter(
-            execution_id=execution_id,
-            route_id=route_id,
-            adapter_name=adapter_name,
-            stage_name=stage_name,
-            error_code=error_code,
-            dead_after=in_utc(dead_after),
-            dead_before=in_utc(dead_before),
-        )
+        wanted = replace(wanted, execution_id=execution_id)
         page = await dead_letters.list(wanted, limit=limit, offset=offset, after=position_at(cursor))
         return dead_letter_list_response(page, limit=limit, offset=offset)
 

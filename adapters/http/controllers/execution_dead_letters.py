@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 
 from litestar import Controller, Response, delete, get, post
 
+from adapters.http.controllers.dead_letter_filters import WANTED, WantedDeadLetters
 from adapters.http.controllers.dead_letters import (
     LIST_ERRORS,
     Cursor,
-    Exact,
-    Moment,
     RedrivesUseCase,
     UseCase,
 )
 from adapters.http.controllers.executions import IdOrTag
 from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
-from adapters.http.controllers.lineage import in_utc
 from adapters.http.wire.dead_letters import (
     DeadLetterListResponse,
     PurgeResponse,
@@ -27,8 +25,8 @@ from adapters.http.wire.dead_letters import (
 )
 from adapters.http.wire.pages import Limit, Offset
 from application.redrives import TooManyRedrives
-from domain.dead_letter import DeadLetterFilter, InvalidDeadLetterFilter
-from domain.execution import Execution, ExecutionNotFound
+from domain.dead_letter import InvalidDeadLetterFilter
+from domain.execution import ExecutionNotFound
 
 REDRIVES = "/api/v1/dead-letters/redrives"
 
@@ -36,6 +34,7 @@ REDRIVES = "/api/v1/dead-letters/redrives"
 class ExecutionDeadLettersController(Controller):
     path = "/api/v1/executions/{execution_id:str}/dead-letters"
     tags = ("dead letters",)
+    dependencies = WANTED
 
     @get(
         operation_id="list_execution_dead_letters",
@@ -47,22 +46,13 @@ class ExecutionDeadLettersController(Controller):
         dead_letters: UseCase,
         executions: ExecutionsUseCase,
         execution_id: IdOrTag,
-        route_id: Exact = None,
-        adapter_name: Exact = None,
-        stage_name: Exact = None,
-        error_code: Exact = None,
-        dead_after: Moment = None,
-        dead_before: Moment = None,
+        wanted: WantedDeadLetters,
         limit: Limit = 100,
         offset: Offset = 0,
         cursor: Cursor = None,
     ) -> DeadLetterListResponse:
         """The messages that could not be processed, with the reasons, the earliest dead first."""
-        wanted = _wanted(
-            await executions.get(execution_id),
-            (route_id, adapter_name, stage_name, error_code),
-            (dead_after, dead_before),
-        )
+        wanted = replace(wanted, execution_id=(await executions.get(execution_id)).id)
         page = await dead_letters.list(wanted, limit=limit, offset=offset, after=position_at(cursor))
         return dead_letter_list_response(page, limit=limit, offset=offset)
 
@@ -78,22 +68,13 @@ class ExecutionDeadLettersController(Controller):
         redrives: RedrivesUseCase,
         executions: ExecutionsUseCase,
         execution_id: IdOrTag,
-        route_id: Exact = None,
-        adapter_name: Exact = None,
-        stage_name: Exact = None,
-        error_code: Exact = None,
-        dead_after: Moment = None,
-        dead_before: Moment = None,
+        wanted: WantedDeadLetters,
     ) -> Response[RedriveResponse]:
         """All of them that are dead by now, or those that the query means; `Location` tells how far it has come.
 
         An execution that has ended runs again. To ask again is harmless.
         """
-        wanted = _wanted(
-            await executions.get(execution_id),
-            (route_id, adapter_name, stage_name, error_code),
-            (dead_after, dead_before),
-        )
+        wanted = replace(wanted, execution_id=(await executions.get(execution_id)).id)
         redrive = redrives.begin(wanted)
         return Response(redrive_response(redrive), headers={"location": f"{REDRIVES}/{redrive.id}"})
 
@@ -108,36 +89,8 @@ class ExecutionDeadLettersController(Controller):
         dead_letters: UseCase,
         executions: ExecutionsUseCase,
         execution_id: IdOrTag,
-        route_id: Exact = None,
-        adapter_name: Exact = None,
-        stage_name: Exact = None,
-        error_code: Exact = None,
-        dead_after: Moment = None,
-        dead_before: Moment = None,
+        wanted: WantedDeadLetters,
     ) -> PurgeResponse:
         """All of them that are dead by now, or those that the query means, for good; the counts stay."""
-        wanted = _wanted(
-            await executions.get(execution_id),
-            (route_id, adapter_name, stage_name, error_code),
-            (dead_after, dead_before),
-        )
+        wanted = replace(wanted, execution_id=(await executions.get(execution_id)).id)
         return PurgeResponse(purged=await dead_letters.purge_all(wanted))
-
-
-def _wanted(
-    execution: Execution,
-    exact: tuple[str | None, str | None, str | None, str | None],
-    dead: tuple[datetime | None, datetime | None],
-) -> DeadLetterFilter:
-    """Those of the execution that the query means; raises InvalidDeadLetterFilter."""
-    route_id, adapter_name, stage_name, error_code = exact
-    after, before = dead
-    return DeadLetterFilter(
-        execution_id=execution.id,
-        route_id=route_id,
-        adapter_name=adapter_name,
-        stage_name=stage_name,
-        error_code=error_code,
-        dead_after=in_utc(after),
-        dead_before=in_utc(before),
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from adapters.http.wire.lineage import (
     place_of,
     relatives_response,
 )
+from adapters.http.wire.moments import Moment, in_utc
 from adapters.http.wire.pages import Limit, Offset
 from application.lineage import Lineage
 from application.lineage_traces import LineageTraces
@@ -40,10 +40,6 @@ CorrelationId = Annotated[UUID, PathParameter(description="The entry's correlati
 BatchId = Annotated[UUID, PathParameter(description="The replay batch's id.")]
 Exact = Annotated[str | None, QueryParameter(description="Only entries with exactly this.")]
 Part = Annotated[str | None, QueryParameter(description="Only entries that have this in it, in any case.")]
-Moment = Annotated[
-    datetime | None,
-    QueryParameter(description="As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset."),
-]
 SortBy = Annotated[
     Literal["started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status"],
     QueryParameter(description="What to sort by."),
@@ -218,8 +214,3 @@ class LineageController(Controller):
         """The entries whose parent it is, by start."""
         found = await lineage.children(correlation_id, limit=limit, after=place_of(cursor))
         return children_response(correlation_id, found, limit=limit)
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """The moment; one without a zone is taken as UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
-from adapters.http.controllers.lineage import in_utc
+from adapters.http.wire.moments import Moment, in_utc
 from adapters.http.wire.pages import Limit, Offset
 from adapters.http.wire.positions import position_at
 from adapters.http.wire.webhook_deliveries import (
@@ -49,12 +48,6 @@ from domain.webhooks.subscription import SubscriptionDisabled, SubscriptionNotFo
 UseCase = NamedDependency[SkipValidation[Deliveries]]
 RedeliveriesUseCase = NamedDependency[SkipValidation[Redeliveries]]
 DeliveryId = Annotated[UUID, PathParameter(description="The delivery's id, which is its `webhook-id` too.")]
-Moment = Annotated[
-    datetime | None,
-    QueryParameter(
-        description="By when it happened. As in RFC 3339, such as `2026-01-31T12:00:00Z`; UTC without an offset."
-    ),
-]
 
 
 class WebhookDeliveriesController(Controller):
@@ -87,7 +80,7 @@ class WebhookDeliveriesController(Controller):
         offset: Offset = 0,
         cursor: Annotated[str | None, QueryParameter(description="Where an earlier page left off.")] = None,
     ) -> DeliveryListResponse:
-        """The latest first; `since` is inclusive, `until` is not."""
+        """The latest first, by when they happened; `since` is inclusive, `until` is not."""
         wanted = DeliveryFilter(
             subscription_id=subscription_id,
             states=frozenset() if in_state is None else frozenset({in_state}),
