@@ -120,6 +120,7 @@ async def test_an_answer_is_regenerated_and_a_thread_branched(api: Api) -> None:
     assert again["answer"]["id"] != turn["answer"]["id"]
     _, page = await api.ask("GET", messages)
     assert page["messages"][-1]["id"] == again["answer"]["id"]
+    assert await api.ask("GET", f"{messages}/{again['answer']['id']}") == (200, page["messages"][-1])
     assert len(await texts(api, thread, all_branches="true")) == 3
     status, problem = await api.ask("POST", f"{messages}/{turn['question']['id']}/regenerate")
     assert (status, problem["error_code"]) == (400, "message_not_an_answer")
