@@ -82,8 +82,9 @@ class CollectingInbox(Inbox):
         self._completed(self.groups.take_all())
 
     def take_apart(self, works: Sequence[Work]) -> None:
-        """Have each message of a group worked on by itself."""
-        self._complete.extend(Gathered(works=[work]) for work in works)
+        """Have each message of a group worked on by itself; after the end they have been put back already."""
+        if not self.is_closed:
+            self._complete.extend(Gathered(works=[work]) for work in works)
 
     def next(self) -> Work | None:
         """The first message of what has been complete for longest, taken out to be worked on."""
