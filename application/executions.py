@@ -170,7 +170,8 @@ class Executions:
                 is_last = event.type in _LAST
                 if is_last and of_objects:
                     # What another process kept just before may still be on its way.
-                    while late := await _next(stream, LATE_SECONDS):
+                    deadline = min(deadline, loop.time() + LATE_SECONDS)
+                    while late := await _next(stream, deadline - loop.time()):
                         if late.type == OBJECT_CREATED:
                             yield late
                 if not event.is_of_message or (event.type == OBJECT_CREATED) is of_objects:

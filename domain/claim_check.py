@@ -17,7 +17,7 @@ PAYLOADS = "payloads/"
 
 
 class PayloadGone(NotFound):
-    """The message's payload is not in storage any more."""
+    """The message's payload is not in storage any more, or not as it was kept."""
 
     code = "payload_gone"
 

@@ -37,16 +37,17 @@ def digest(value: object) -> Digest:
     anything else that is not JSON by its type.
     """
     text = _lenient(value)
-    return Digest(_hash(text), len(text))
+    return Digest(hash_of(text), len(text))
 
 
 def encode(value: object) -> Encoded:
     """A value as canonical JSON; raises TypeError, ValueError or RecursionError for what JSON cannot hold."""
     text = _strict(value)
-    return Encoded(text, _hash(text))
+    return Encoded(text, hash_of(text))
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """The hash of a value's canonical JSON, as ``digest`` takes it."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

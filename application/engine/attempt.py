@@ -131,10 +131,11 @@ class Attempt:
             output_hash = children[0].encoded.hash
         else:
             output_hash = _hash_of(progress.message)
+        kept = await checked_in(self.ports.storage, children)
         if self.topics:
             # Last: an attempt that fails says nothing.
             self._unsaid[claim.message.id] = emitter.broadcasts(numbered)
-        return await checked_in(self.ports.storage, children), output_hash
+        return kept, output_hash
 
     def failed(
         self,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from application.ports.object_storage import ObjectStorage
 from domain.claim_check import PayloadGone, hash_referred_to, is_large, payload_key, reference_to
-from domain.digest import Encoded, encode
+from domain.digest import Encoded, encode, hash_of
 from domain.message import Message
 from domain.storage import ObjectNotFound
 
@@ -42,9 +42,14 @@ async def checked_out(storage: ObjectStorage, message: Message) -> Message:
         return message
     key = payload_key(message.execution_id, message.id, hashed)
     try:
-        text = (await storage.read(key)).decode()
+        content = await storage.read(key)
     except ObjectNotFound as error:
         raise PayloadGone(f"the payload of message {message.id} is not in storage any more: {key}") from error
+    text = content.decode("utf-8", "replace")
+    if hash_of(text) != hashed:
+        raise PayloadGone(
+            f"the payload of message {message.id} is in storage, but another one than was kept: {key}"
+        )
     return replace(message, payload=json.loads(text), encoded=Encoded(text, hashed))
 
 

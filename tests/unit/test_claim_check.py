@@ -172,6 +172,17 @@ async def test_two_attempts_that_disagree_do_not_spoil_each_other(storage: Objec
         await checked_out(storage, first)
 
 
+async def test_a_payload_that_somebody_has_changed_is_as_good_as_gone(storage: ObjectStorage) -> None:
+    """Its message alone is told so; nothing is processed that was never emitted."""
+    message = Message(id=uuid4(), execution_id=uuid4(), route_id="a", payload={"text": LARGE})
+    (kept,) = await checked_in(storage, [message])
+    key = payload_key(message.execution_id, message.id, hash_referred_to(kept.payload) or "")
+    for content in (b"", b"\xff{", b'{"text": "another"}'):
+        await storage.write(key, content)
+        with pytest.raises(PayloadGone):
+            await checked_out(storage, kept)
+
+
 async def test_payloads_are_forgotten_with_their_executions(storage: ObjectStorage) -> None:
     """Not before they are old, because an execution may be about to begin; and none of those that are known."""
     ledger = MemoryLedger()

@@ -12,7 +12,7 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from application.engine.topics import Broadcasts
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.broadcast import Broadcast, heard_in
-from domain.errors import Unavailable
+from domain.errors import Refused, Unavailable
 from domain.execution import ExecutionStatus
 from domain.json import JsonObject
 from tests.unit.engines import Act, bench, ended_well
@@ -251,6 +251,36 @@ async def test_a_message_that_fails_after_it_has_emitted_says_nothing() -> None:
     assert (ended.status, ended.counts.dead) == (ExecutionStatus.COMPLETED, 2)
 
 
+async def test_a_message_whose_children_cannot_be_kept_says_nothing() -> None:
+    """Large payloads go to storage before the settlement; where that refuses them, the message is dead."""
+    large: JsonObject = {"n": 1, "text": "x" * 70_000}
+    text = (
+        SPEAKER.replace("      - queue: /topic/news", "      - end\n      - queue: /topic/news")
+        + END
+        + SPREADER
+    )
+    routes = pipeline_of(text).routes.values()
+
+    async def refused(key: str, *content: object, **options: object) -> bool:
+        raise Refused("no room for you")
+
+    async with (
+        bench({"spread": emitting({"n": 1}), "emit": emitting(large), "see": Seen()}) as on,
+        on.engine.ports.queue.listen("/topic/news") as heard,
+    ):
+        on.engine.ports.storage.write = refused  # type: ignore[method-assign, assignment]
+        started = await on.start(*sorted(routes, key=lambda route: route.id != "spread"))
+        ended = await on.ended(started.id)
+        await on.engine.ports.queue.broadcast("/topic/news", {"the": "first"})
+        assert await asyncio.wait_for(anext(heard), 5) == {"the": "first"}
+    assert (ended.counts.done, ended.counts.dead) == (1, 1)
+
+
+END = """
+  end:
+    inbound: {queue: end}
+    adapters: [{type: see}]
+"""
 SPREADER = """
   spread:
     inbound: {queue: spread}
