@@ -50,7 +50,7 @@ OneJob = TypeVar("OneJob", bound=Job)
 class BackgroundJobs(ABC, Generic[OneJob]):
     """The jobs of one sort in this process, while ``async with`` lasts; leaving it stops them between two steps.
 
-    At most four are under way at once, and the last hundred are remembered.
+    At most four are under way at once. A hundred are remembered: those under way, and those that ended last.
     """
 
     not_found: ClassVar[type[NotFound]]
@@ -110,6 +110,9 @@ class BackgroundJobs(ABC, Generic[OneJob]):
             self._keep(replace(job, status=status, error=error, completed_at=self._clock.now()))
 
     def _keep(self, job: OneJob) -> None:
+        # To the end, so that one which was long under way is not the first to be forgotten when it is over.
+        self._kept.pop(job.id, None)
         self._kept[job.id] = job
-        while len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+        if len(self._kept) > KEPT:
+            ended = (one.id for one in self._kept.values() if one.status is not JobStatus.RUNNING)
+            del self._kept[next(ended)]

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.memory.ledger import MemoryLedger
+from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from application.dead_letters import DeadLetters
 from application.engine.claim_check import checked_in, checked_out
@@ -26,6 +27,7 @@ from domain.execution import Execution
 from domain.json import JsonObject
 from domain.message import Message
 from domain.replay import ReplayRequest, ReplaySource
+from domain.storage import StoredObject
 from tests.contracts.test_object_storage import kind, storage
 from tests.databases import fresh_database
 from tests.s3_service import s3_service, s3_storage
@@ -198,3 +200,32 @@ async def test_payloads_are_forgotten_with_their_executions(storage: ObjectStora
     assert await payloads.forget(before=soon, limit=10) == 1
     assert await payloads.forget(before=soon, limit=10) == 0
     assert {one.key async for one in storage.list()} == {*keys[:2], f"{PAYLOADS}else/x", "uploads/y"}
+
+
+async def test_forgetting_begins_to_list_anew_only_to_jump_over_a_known_execution() -> None:
+    """To begin costs a look at every folder on files; and what was asked of an execution need not be asked again."""
+    ledger, storage = MemoryLedger(), CountingStorage()
+    known = Execution(id=uuid4(), config_id=uuid4(), config_snapshot={}, started_at=datetime.now(UTC))
+    await ledger.start(known, None)
+    for execution_id in [known.id, *(uuid4() for _ in range(5))]:
+        for _ in range(4):
+            await storage.write(payload_key(execution_id, uuid4(), "h"), b"{}")
+    payloads = KeptPayloads(storage=storage, work=MemoryUnitOfWork(ledger))
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    assert await payloads.forget(before=soon, limit=100) == 20
+    assert (storage.begun, storage.closed) == (2, 2)
+    assert await payloads.forget(before=soon, limit=100) == 0
+
+
+class CountingStorage(MemoryObjectStorage):
+    """Counts the lists that were begun and those that are over."""
+
+    begun = closed = 0
+
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredObject]:
+        self.begun += 1
+        try:
+            async for stored in super().list(prefix, after=after):
+                yield stored
+        finally:
+            self.closed += 1
