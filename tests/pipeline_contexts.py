@@ -82,7 +82,7 @@ class Ground:
         result = await self.run(name, message, config)
         assert result is not None
         if isinstance(result.emitted, AsyncIterator):
-            return [emission async for emission in result.emitted]
+            return [emission async for emission in result.emitted if emission is not None]
         return result.emitted or ()
 
     async def indexed(

@@ -56,7 +56,7 @@ class Progress:
     message: JsonObject
     metadata: JsonObject
     correlation_id: UUID | None
-    emitted: Sequence[Emission] | AsyncIterator[Emission] | None = None
+    emitted: Sequence[Emission] | AsyncIterator[Emission | None] | None = None
     stage: str | None = None
     last: Handling | None = None
     is_skipped: bool = False

@@ -111,11 +111,12 @@ class StreamingFanOut:
     say: Callable[[Sequence[Broadcast]], None]
     wait_for_room: Callable[[int], Awaitable[None]]
 
-    async def last_chunk(self, emissions: AsyncIterator[Emission]) -> Sequence[tuple[int, Emission]]:
+    async def last_chunk(self, emissions: AsyncIterator[Emission | None]) -> Sequence[tuple[int, Emission]]:
         """Commit all chunks but the last, which is to go with the settlement. Raises ClaimLost.
 
         The next chunk is read while one is committed, and one that does not fill up is committed before long.
-        The time limit of a pipeline adapter holds for each emission, not for all of them together.
+        The time limit of a pipeline adapter holds for each step, not for all of them together; None is a step without
+        an emission.
         """
         chunk = GrowingChunk(sleep=self.ports.clock.sleep)
         async with aclosing(_closable(emissions)) as iterator:
@@ -134,7 +135,7 @@ class StreamingFanOut:
                 await committing
         return chunk.take()
 
-    async def whole(self, emissions: AsyncIterator[Emission]) -> Sequence[tuple[int, Emission]]:
+    async def whole(self, emissions: AsyncIterator[Emission | None]) -> Sequence[tuple[int, Emission]]:
         """All of them, to go with the settlement; raises TooManyEmissions.
 
         What a group of messages emits must not be there before the group is settled: after a crash its messages may
@@ -147,12 +148,14 @@ class StreamingFanOut:
                     emission = await self.deadlines.keep(anext(iterator))
                 except StopAsyncIteration:
                     return numbered
+                if emission is None:
+                    continue
                 if len(numbered) == MOST_OF_A_GROUP:
                     raise TooManyEmissions
                 numbered.append((len(numbered), emission))
 
     async def _read(
-        self, iterator: AsyncIterator[Emission], chunk: GrowingChunk, committing: asyncio.Task[None]
+        self, iterator: AsyncIterator[Emission | None], chunk: GrowingChunk, committing: asyncio.Task[None]
     ) -> None:
         while True:
             try:
@@ -163,7 +166,8 @@ class StreamingFanOut:
                 await chunk.taken()
             if committing.done():
                 return
-            chunk.append(emission)
+            if emission is not None:
+                chunk.append(emission)
 
     async def _commit_chunks(self, chunk: GrowingChunk) -> None:
         try:
@@ -200,10 +204,10 @@ class StreamingFanOut:
         await self.publish(settled.published)
 
 
-def _closable(emissions: AsyncIterator[Emission]) -> AsyncGenerator[Emission, None]:
+def _closable(emissions: AsyncIterator[Emission | None]) -> AsyncGenerator[Emission | None, None]:
     return emissions if isinstance(emissions, AsyncGenerator) else _generated(emissions)
 
 
-async def _generated(emissions: AsyncIterator[Emission]) -> AsyncGenerator[Emission, None]:
+async def _generated(emissions: AsyncIterator[Emission | None]) -> AsyncGenerator[Emission | None, None]:
     async for emission in emissions:
         yield emission

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -184,11 +184,12 @@ async def test_what_a_group_emits_one_by_one_is_there_when_it_is_settled(
     """And not before. There may not be any number of them: nothing of it can be committed meanwhile."""
 
     async def emit(messages: Sequence[CollectedMessage], context: GroupContext) -> AdapterResult:
-        async def emissions() -> object:
+        async def emissions() -> AsyncIterator[Emission | None]:
             for number in range(5 * len(messages)):
+                yield None  # Still at it.
                 yield Emission(payload={"numbers": [number]})
 
-        return AdapterResult(message={}, emitted=emissions())  # type: ignore[arg-type]
+        return AdapterResult(message={}, emitted=emissions())
 
     end, gather = End(), Collector(grouping=grouping(), first=emit)
     monkeypatch.setattr(streaming, "CHUNK", 2)

@@ -204,6 +204,30 @@ async def test_an_emission_that_cannot_be_stored_kills_its_parent_alone(payload:
     assert record.numbers.total() == 5
 
 
+async def test_a_stream_that_says_that_it_is_still_at_it_is_not_timed_out() -> None:
+    """None stands for no emission and for no position: where it comes in between may differ between two attempts."""
+
+    def silent_for(steps: int) -> Act:
+        async def emissions() -> AsyncIterator[Emission | None]:
+            for _ in range(steps):
+                await asyncio.sleep(0.1)
+                yield None
+            for number in range(3):
+                yield Emission(payload={"number": number})
+                yield None
+
+        async def act(context: PipelineContext) -> AdapterResult:
+            return AdapterResult(message=context.message, emitted=emissions())
+
+        return act
+
+    record = Recorder()
+    async with bench({"stream": silent_for(8), "record": record}, adapter_timeout=0.5) as on:
+        ended = await on.run(route("a", "stream", to="b"), route("b", "record"))
+    assert ended_well(ended)
+    assert record.numbers == Counter(range(3))
+
+
 async def test_a_stream_that_breaks_off_kills_its_message_and_keeps_what_was_committed() -> None:
     """Chunks committed before the error are real messages."""
 
