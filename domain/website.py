@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
+from domain.outbound import MAX_URL_CHARACTERS
+
 _PORTS = {"http": 80, "https": 443}
 _SAFE = "/%:=&?~#+!$,;'@()*[]"
 
@@ -17,6 +19,7 @@ _SAFE = "/%:=&?~#+!$,;'@()*[]"
 def page_address(url: str, base: str = "") -> str | None:
     """An address in the one form in which a page is known, without fragment; None for what is no page's address.
 
+    Nor is one that is longer than what is ever asked for, with either scheme: http and https of a host are one page.
     ``base`` is the address of the page that has the link.
     """
     try:
@@ -30,7 +33,9 @@ def page_address(url: str, base: str = "") -> str | None:
     name = f"[{host}]" if ":" in host else host
     place = name if port in {None, _PORTS[scheme]} else f"{name}:{port}"
     path, query = quote(parts.path or "/", safe=_SAFE), quote(parts.query, safe=_SAFE)
-    return urlunsplit((scheme, place, path, query, ""))
+    address = urlunsplit((scheme, place, path, query, ""))
+    longest = MAX_URL_CHARACTERS - len("https") + len(scheme)
+    return address if len(address) <= longest else None
 
 
 def place_of(address: str) -> str:

@@ -23,7 +23,7 @@ from application.ports.pipeline_adapter import (
     PipelineContext,
     Registration,
 )
-from domain.document import DocumentNotFound, document_id
+from domain.document import document_id
 from domain.errors import FactflowError, Invalid, Refused, Unavailable
 from domain.json import JsonObject
 from domain.website import Frontier, SiteScope, Visit, is_match, page_address, place_of
@@ -35,6 +35,8 @@ LONGEST_DELAY_SECONDS = 60.0
 ADDRESSES_A_PAGE = 10
 """A crawl visits so many addresses at most for each page that it may take in: a calendar has no end."""
 GONE = frozenset({404, 410})
+MOVED = frozenset({301, 308})
+"""Redirects that are meant to last: a site in maintenance sends everything elsewhere for a while."""
 Pattern: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
@@ -71,6 +73,7 @@ class _Start(NamedTuple):
     address: str
     answer: Fetched
     robots: Robots
+    is_lasting: bool
 
 
 class WebCrawler:
@@ -100,7 +103,8 @@ class WebCrawler:
         )
 
     async def _start(self, address: str) -> _Start:
-        """Where the first address leads: a site often sends on to its proper host."""
+        """Where the first address leads, and for how long: a site often sends on to its proper host."""
+        is_lasting = True
         for _ in range(MOST_REDIRECTS):
             robots = await robots_of(
                 address, self._resources.fetcher, timeout_seconds=self._config.timeout_seconds
@@ -111,15 +115,19 @@ class WebCrawler:
             if answer.location is None:
                 if answer.status != 200:
                     raise FetchFailed(f"{address} answered {answer.status}")
-                return _Start(address, answer, robots)
+                return _Start(address, answer, robots, is_lasting)
+            is_lasting = is_lasting and answer.status in MOVED
             address = page_address(answer.location) or address
         raise FetchFailed(f"{address} only leads to other addresses")
 
-    async def _crawl(self, context: PipelineContext, start: _Start, origin: str) -> AsyncIterator[Emission]:
+    async def _crawl(
+        self, context: PipelineContext, start: _Start, origin: str
+    ) -> AsyncIterator[Emission | None]:
         pages, frontier = self._pages(context, start, origin), self._frontier(start)
         seen: set[str] = set()
         is_complete = True
         while (visit := frontier.next()) is not None:
+            yield None  # Many pages in a row may have nothing to emit.
             if len(seen) >= self._config.max_pages:
                 is_complete = False
                 break
@@ -142,7 +150,7 @@ class WebCrawler:
                 is_complete = False
                 yield _failed(origin, page.address, f"the site answered {page.status}")
         _log.info("crawled %s: %d pages%s", origin, len(seen), "" if is_complete else ", not all there are")
-        if is_complete and not frontier.is_full:
+        if is_complete and start.is_lasting and not frontier.is_full:
             async for emission in self._gone(pages, start, origin, seen):
                 yield emission
 
@@ -193,8 +201,9 @@ class WebCrawler:
 
     async def _gone(
         self, pages: SitePages, start: _Start, origin: str, seen: set[str]
-    ) -> AsyncIterator[Emission]:
+    ) -> AsyncIterator[Emission | None]:
         for id_ in await self._documents.ids(origin):
+            yield None
             if id_ not in seen and await self._is_gone(id_, pages, start):
                 yield Emission(
                     payload={"document_id": id_, "origin": origin, "removed": True},
@@ -209,9 +218,12 @@ class WebCrawler:
             if address is None or not self._is_ours(address, start):
                 return False
             page = await pages.get(address)
-        except (DocumentNotFound, FetchFailed):
+            is_moved = page.status in MOVED and page.location is not None
+            return page.status in GONE or is_moved or not (await self._links(page)).is_indexed
+        except Unavailable:
+            raise
+        except FactflowError:
             return False
-        return page.status in GONE or page.location is not None or not (await self._links(page)).is_indexed
 
     def _is_ours(self, address: str, start: _Start) -> bool:
         is_visited = self._scope(start).visits(address) and start.robots.allows(address)
@@ -254,7 +266,7 @@ def registration(resources: Resources) -> Registration:
     return Registration(
         type="web_crawler",
         description="Visits the pages of a website within its host, and emits a message for each.",
-        version="1",
+        version="2",
         config=WebCrawlerConfig,
         build=build,
         example=AdapterExample(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.memory.fetcher import MemoryFetcher
 from adapters.pipeline.page_links import links_of
 from adapters.pipeline.web_crawler import CrawlRefused, NothingToCrawl
 from application.ports.fetcher import Fetched, FetchFailed
 from domain.document import document_id
 from domain.json import JsonObject
-from domain.outbound import DestinationRefused
+from domain.outbound import MAX_URL_CHARACTERS, DestinationRefused, OutboundPolicy
 from domain.replay import replay_of
 from domain.replayed_message import of_object
 from domain.website import page_address
@@ -166,6 +171,69 @@ async def test_only_what_the_site_knows_no_more_is_gone(ground: Ground) -> None:
     gone = {"-" + document_id("example.org", f"{SITE}/docs/{name}") for name in ("gone", "moved", "hidden")}
     assert (told[0], set(told[1:])) == ("/docs/a", gone)
     assert f"{SITE}/blog/b" not in ground.fetcher.asked
+
+
+async def test_what_leads_elsewhere_for_a_while_is_not_gone(ground: Ground) -> None:
+    """A site in maintenance, whether its first address is or the others are."""
+    for place in ("a", "old"):
+        await ground.indexed(
+            document_id("example.org", f"{SITE}/{place}"), origin="example.org", url=f"{SITE}/{place}"
+        )
+    elsewhere = Fetched(status=302, location=f"{SITE}/maintenance")
+    site(ground, home=page(), a=elsewhere, old=Fetched(status=307, location=f"{SITE}/"), maintenance=page())
+    assert await crawled(ground) == ["/"]
+    site(ground, home=elsewhere, a=Fetched(status=404), old=Fetched(status=404))
+    assert await crawled(ground) == ["/maintenance"]
+    ground.fetcher.pages[f"{SITE}/"] = Fetched(status=308, location=f"{SITE}/maintenance")
+    assert len(await crawled(ground)) == 3
+
+
+async def test_one_address_that_is_refused_does_not_keep_the_others_from_being_gone(ground: Ground) -> None:
+    """What is not asked for is not gone."""
+    on = replace(ground, fetcher=MemoryFetcher(policy=OutboundPolicy()))
+    site(on, home=page())
+    await on.indexed("a", origin="example.org", url="http://example.org/a")
+    await on.indexed("b", origin="example.org", url=f"{SITE}/b")
+    assert await crawled(on) == ["/", "-b"]
+
+
+async def test_a_crawl_says_at_every_request_that_it_is_still_at_it(ground: Ground) -> None:
+    """Many in a row may have nothing to emit, and their delays add up to more than a time limit."""
+    links = [f"/{number}" for number in range(9)]
+    site(ground, home=page(*links, "/round"), round=Fetched(status=301, location=f"{SITE}/round/1"))
+    for number in range(1, 4):
+        ground.fetcher.pages[f"{SITE}/round/{number}"] = Fetched(
+            status=301, location=f"{SITE}/round/{number + 1}"
+        )
+    for link in links[::2]:
+        ground.fetcher.pages[SITE + link] = Fetched(status=200, content_type="image/png", content=b"x")
+    site(ground, there=page())
+    for number in range(5):
+        await ground.indexed(f"{number}", origin="example.org", url=f"{SITE}/there?{number}")
+        ground.fetcher.pages[f"{SITE}/there?{number}"] = page()
+    result = await ground.run("web_crawler", {"url": SITE}, CONFIG)
+    assert result is not None
+    assert isinstance(result.emitted, AsyncIterator)
+    asked = [len(ground.fetcher.asked)]
+    asked += [len(ground.fetcher.asked) async for _ in result.emitted]
+    asked.append(len(ground.fetcher.asked))
+    assert max(after - before for before, after in pairwise(asked)) == 1
+    assert asked[-1] - asked[0] == 9 + 5 + 5
+
+
+async def test_a_link_that_is_too_long_to_be_asked_for_is_passed_over(ground: Ground) -> None:
+    """However long it is, and though it is one character too long only with the scheme of the site."""
+    old = document_id("example.org", f"{SITE}/old")
+    await ground.indexed(old, origin="example.org", url=f"{SITE}/old")
+    longest = "x" * (MAX_URL_CHARACTERS - len(f"{SITE}/"))
+    site(
+        ground,
+        home=page(f"/{longest}", f"/{longest}x", f"http://example.org/{longest}y", "/" + "x" * 520_000),
+    )
+    site(ground, **{longest: page()})
+    assert await crawled(ground, {"max_depth": 1}) == ["/", f"/{longest}", f"-{old}"]
+    with pytest.raises(NothingToCrawl):
+        await crawled(ground, url=f"{SITE}/{longest}x")
 
 
 async def test_a_site_without_end_is_left(ground: Ground) -> None:
