@@ -24,9 +24,10 @@ _CONTENT = {"Content-Type": "application/json"}
 @quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What came of an attempt; ``retry_after`` is what a throttling receiver asks for, in seconds."""
+    """What came of an attempt at a ``url``; ``retry_after`` is what a throttling receiver asks for, in seconds."""
 
     recorded: Recorded
+    url: str
     took: float
     retry_after: float | None = None
 
@@ -80,7 +81,7 @@ class Attempting:
             retry_after=wish,
         )
         recorded = Recorded(delivery=delivery, token=claim.token, attempt=attempt)
-        return Tried(recorded=recorded, took=took, retry_after=wish)
+        return Tried(recorded=recorded, url=subscription.url, took=took, retry_after=wish)
 
 
 def _shown(custom: Mapping[str, str]) -> Mapping[str, str]:

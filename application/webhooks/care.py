@@ -34,16 +34,14 @@ class EndpointCare:
     ids: IdSource
     rules: DisableRules = field(default_factory=DisableRules)
 
-    async def after(self, subscription_id: UUID, outcome: Outcome, standing: Standing) -> bool:
-        """Do what an attempt calls for; returns whether the subscription was changed."""
+    async def after(self, subscription_id: UUID, url: str, outcome: Outcome, standing: Standing) -> bool:
+        """Do what an attempt at an address calls for; returns whether the subscription was changed."""
         now = self.clock.now()
         if self._due(outcome, standing, now) is Care.NOTHING:
             return False
-        url: str | None = None
         for _ in range(TRIES):
             try:
                 before = await self.subscriptions.get(subscription_id)
-                url = url or before.url
                 if before.url != url:
                     return False  # it is another endpoint by now
                 return await self._see_to(before, outcome, now)

@@ -14,7 +14,12 @@ from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.subscriptions import endpoint_event
 from domain.webhooks.delivery import Delivery, DeliveryFilter, DeliveryPending, DeliveryState
 from domain.webhooks.event_types import TEST
-from domain.webhooks.subscription import SubscriptionDisabled, SubscriptionUnreadable
+from domain.webhooks.subscription import (
+    Subscription,
+    SubscriptionDisabled,
+    SubscriptionNotFound,
+    SubscriptionUnreadable,
+)
 
 BATCH = 1000
 
@@ -59,12 +64,13 @@ class Deliveries:
 
         Raises SubscriptionNotFound, SubscriptionDisabled, SubscriptionUnreadable.
         """
-        await self.require_enabled(subscription_id)
-        subscription = await self.subscriptions.get(subscription_id)
+        subscription = await self.require_enabled(subscription_id)
         event = endpoint_event(TEST, subscription, self.ids.new_id(), at=self.clock.now(), reason="a test")
-        (delivery_id,) = await self.deliveries.publish(event, only=subscription_id)
+        published = await self.deliveries.publish(event, only=subscription_id)
+        if not published:
+            raise SubscriptionNotFound  # somebody has just removed it
         self.changed()
-        return (await self.deliveries.get(delivery_id)).delivery
+        return (await self.deliveries.get(published[0])).delivery
 
     async def requeue_all(self, wanted: DeliveryFilter) -> AsyncIterator[int]:
         """Send those meant that are settled by now again, in batches; tells how many after each.
@@ -79,10 +85,11 @@ class Deliveries:
             self.changed()
             yield count
 
-    async def require_enabled(self, subscription_id: UUID) -> None:
-        """Raise SubscriptionNotFound, SubscriptionDisabled or SubscriptionUnreadable unless it can be sent to."""
+    async def require_enabled(self, subscription_id: UUID) -> Subscription:
+        """One that can be sent to; raises SubscriptionNotFound, SubscriptionDisabled, SubscriptionUnreadable."""
         subscription = await self.subscriptions.get(subscription_id)
         if not subscription.is_readable:
             raise SubscriptionUnreadable
         if not subscription.is_enabled:
             raise SubscriptionDisabled
+        return subscription

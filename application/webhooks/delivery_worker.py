@@ -19,6 +19,7 @@ from application.webhooks.endpoints import Endpoints
 from application.webhooks.recording import Recording
 from application.webhooks.under_way import UnderWay
 from domain.errors import FactflowError
+from domain.webhooks.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +140,13 @@ class DeliveryWorker:
     async def _give_back(self) -> None:
         """Let others have, or have anew, what was taken up and will not be sent."""
         returned, self._endpoints.returned = self._endpoints.returned, []
-        if returned:
+        if not returned:
+            return
+        try:
             await self.queue.release(returned, now=self.attempting.clock.now())
+        except BaseException:
+            self._endpoints.returned += returned
+            raise
 
     async def _claim(self) -> int:
         now = self.attempting.clock.monotonic()
@@ -217,11 +223,11 @@ class DeliveryWorker:
 
     async def _attempt(self, endpoint: Endpoint, claim: ClaimedDelivery) -> Tried | None:
         subscription = endpoint.subscription
-        if claim.version != subscription.version:
-            reloaded = await self._endpoints.load(subscription.id)
-            if reloaded is None or not reloaded.subscription.is_enabled:
+        if claim.version > subscription.version:
+            reloaded = await self._reloaded(claim)
+            if reloaded is None:
                 return None
-            subscription = reloaded.subscription
+            subscription = reloaded
         tried = await self.attempting.attempt(claim, subscription)
         endpoint.note(
             tried.recorded.attempt.answer,
@@ -230,6 +236,17 @@ class DeliveryWorker:
             retry_after=tried.retry_after,
         )
         return tried
+
+    async def _reloaded(self, claim: ClaimedDelivery) -> Subscription | None:
+        """The subscription as it is by now; the claim is given back when it cannot be sent to."""
+        endpoint = None
+        try:
+            endpoint = await self._endpoints.load(claim.delivery.subscription_id, claim.version)
+        finally:
+            if endpoint is None or not endpoint.subscription.is_enabled:
+                self._endpoints.returned.append(claim)
+                self._woken.set()
+        return endpoint.subscription if endpoint is not None and endpoint.subscription.is_enabled else None
 
     async def _rest(self) -> None:
         """Wait until something has happened, or may have happened elsewhere."""

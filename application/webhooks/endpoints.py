@@ -12,7 +12,7 @@ from application.ports.webhook_queue import ClaimedDelivery
 from application.ports.webhook_subscriptions import WebhookSubscriptions
 from application.webhooks.endpoint import Endpoint
 from domain.errors import FactflowError, NotFound, Unavailable
-from domain.webhooks.subscription import Subscription, SubscriptionUnreadable
+from domain.webhooks.subscription import SubscriptionUnreadable
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,6 @@ class Endpoints:
 
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(list(self._known.values()))
-
-    def __getitem__(self, subscription_id: UUID) -> Endpoint:
-        return self._known[subscription_id]
 
     @property
     def busy(self) -> int:
@@ -59,10 +56,13 @@ class Endpoints:
             if known is None and subscription_id in self._unreadable:
                 continue
             if known is None or known.subscription.version != version:
-                await self.load(subscription_id)
+                await self.load(subscription_id, version)
 
-    async def load(self, subscription_id: UUID) -> Endpoint | None:
-        """An endpoint as its subscription says now; None when there is none, or none that can be read."""
+    async def load(self, subscription_id: UUID, version: int) -> Endpoint | None:
+        """An endpoint as its subscription says now; None when there is none, or none that can be read.
+
+        ``version`` is the newest that is known of.
+        """
         try:
             subscription = await self.subscriptions.get(subscription_id)
         except NotFound:
@@ -72,11 +72,10 @@ class Endpoints:
             raise
         except FactflowError as error:
             # Of an event type that a newer version knows, say: the others are not to suffer for it.
-            log.warning("webhook subscription %s cannot be read: %s", subscription_id, error.message)
-            self.drop(subscription_id)
+            self._pass_over(subscription_id, version, error)
             return None
         if not subscription.is_readable:
-            self._pass_over(subscription)
+            self._pass_over(subscription_id, subscription.version, SubscriptionUnreadable())
             return None
         endpoint = self._known.setdefault(subscription_id, Endpoint(subscription=subscription))
         endpoint.adopt(subscription, self.clock.monotonic())
@@ -92,8 +91,8 @@ class Endpoints:
         for endpoint in self._known.values():
             self.returned.extend(endpoint.give_back())
 
-    def _pass_over(self, subscription: Subscription) -> None:
-        self.drop(subscription.id)
-        if self._unreadable.get(subscription.id) != subscription.version:
-            self._unreadable[subscription.id] = subscription.version
-            log.warning("webhook subscription %s: %s", subscription.id, SubscriptionUnreadable().message)
+    def _pass_over(self, subscription_id: UUID, version: int, error: FactflowError) -> None:
+        self.drop(subscription_id)
+        if self._unreadable.get(subscription_id) != version:
+            self._unreadable[subscription_id] = version
+            log.warning("webhook subscription %s: %s", subscription_id, error.message)

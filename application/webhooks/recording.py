@@ -73,7 +73,7 @@ class Recording:
     async def _finish(self, tried: Tried, record: asyncio.Future[Standing]) -> None:
         standing = await self._recorded(tried, record)
         outcome = tried.recorded.attempt.answer.outcome
-        if await self.care.after(tried.recorded.delivery.subscription_id, outcome, standing):
+        if await self.care.after(tried.recorded.delivery.subscription_id, tried.url, outcome, standing):
             self.changed()
 
     async def _recorded(self, tried: Tried, record: asyncio.Future[Standing]) -> Standing:

@@ -40,7 +40,7 @@ async def told_gone(desk: Desk, store: WebhookStore, *changes: Mapping[str, Any]
     care = EndpointCare(
         subscriptions=Contended(store, list(changes)), clock=ManualClock(), ids=SystemIdSource()
     )
-    await care.after(kept.id, Outcome.GONE, Standing())
+    await care.after(kept.id, kept.url, Outcome.GONE, Standing())
     return await desk.subscriptions.get(kept.id)
 
 
@@ -56,3 +56,15 @@ async def test_an_address_that_is_gone_does_not_disable_the_one_in_its_place() -
     store = WebhookStore()
     told = await told_gone(memory_desk(store), store, {"url": "https://example.org/new"})
     assert (told.is_enabled, told.url) == (True, "https://example.org/new")
+
+
+async def test_a_late_answer_of_an_address_that_was_left_disables_nothing() -> None:
+    """Its request was on its way for as long as it took to move."""
+    desk = memory_desk(WebhookStore())
+    kept = await desk.subscribed()
+    moved = kept.changed({"url": "https://example.org/new"}, at=NOW)
+    await desk.subscriptions.replace(moved, expected_version=kept.version)
+    care = EndpointCare(subscriptions=desk.subscriptions, clock=ManualClock(), ids=SystemIdSource())
+    assert not await care.after(kept.id, kept.url, Outcome.GONE, Standing())
+    assert (await desk.subscriptions.get(kept.id)).is_enabled
+    assert await care.after(kept.id, moved.url, Outcome.GONE, Standing())

@@ -107,13 +107,14 @@ async def working(
     store: WebhookStore | None = None,
     settings: WorkerSettings | None = None,
     queue: type[MemoryWebhookQueue] = MemoryWebhookQueue,
+    kept: type[MemoryWebhookSubscriptions] = MemoryWebhookSubscriptions,
 ) -> AsyncIterator[Post]:
     """A worker at work; the answers are those to the usual address."""
     clock, ids = ManualClock(), SystemIdSource()
     store = store or WebhookStore()
     answering = Answering({URL: list(answers)} if answers else {})
     sender = MemoryWebhookSender(endpoint or answering)
-    subscriptions, deliveries = MemoryWebhookSubscriptions(store), MemoryWebhookDeliveries(store)
+    subscriptions, deliveries = kept(store), MemoryWebhookDeliveries(store)
     worker = DeliveryWorker(
         queue=queue(store),
         subscriptions=subscriptions,
