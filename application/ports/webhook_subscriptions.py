@@ -13,6 +13,7 @@ from domain.webhooks.subscription import Subscription
 class WebhookSubscriptions(Protocol):
     """Subscriptions with their secrets, which no store shows to whoever reads it past this port.
 
+    Event types are kept as they are named, known to this version of the service or not.
     One whose secrets and headers were sealed with a key that is not there comes without them, not ``is_readable``.
     Raises Unavailable when the store cannot be reached.
     """

@@ -71,7 +71,7 @@ class Endpoints:
         except Unavailable:
             raise
         except FactflowError as error:
-            # Of an event type that a newer version knows, say: the others are not to suffer for it.
+            # With a field that a newer version allows more of, say: the others are not to suffer for it.
             self._pass_over(subscription_id, version, error)
             return None
         if not subscription.is_readable:

@@ -20,7 +20,12 @@ from domain.webhooks.event import WebhookEvent
 from domain.webhooks.event_types import DISABLED
 from domain.webhooks.filters import EventFilter
 from domain.webhooks.secret import KEY_BYTES, Secret, rotated, secret_of
-from domain.webhooks.subscription import Subscription, SubscriptionChanged, SubscriptionUnreadable
+from domain.webhooks.subscription import (
+    Subscription,
+    SubscriptionChanged,
+    SubscriptionUnreadable,
+    require_known,
+)
 
 MOST_SUBSCRIPTIONS = 1000
 
@@ -56,6 +61,7 @@ class Subscriptions:
         TooManySubscriptions.
         """
         self.sender.examine(url)
+        require_known(event_types)
         now = self.clock.now()
         subscription = Subscription(
             id=self.ids.new_id(),
@@ -103,6 +109,7 @@ class Subscriptions:
         """
         if "url" in changes:
             self.sender.examine(changes["url"])
+        require_known(changes.get("event_types", ()))
         before = await self.subscriptions.get(subscription_id)
         if expected_version is not None and before.version != expected_version:
             raise SubscriptionChanged

@@ -37,6 +37,19 @@ async def test_a_subscription_comes_back_as_it_was(desk: Desk) -> None:
         await desk.subscriptions.get(uuid4())
 
 
+async def test_a_subscription_to_a_type_that_another_version_knows_is_there_like_others(desk: Desk) -> None:
+    """It is shown, changed, and told of what this version knows too."""
+    kept = await desk.subscribed("execution.exploded", "execution.completed")
+    assert await desk.subscriptions.get(kept.id) == kept
+    assert await desk.subscriptions.list(event_type="execution.exploded", limit=9) == ([kept], 1)
+    after = kept.changed({"description": "x"}, at=at(1))
+    await desk.subscriptions.replace(after, expected_version=1)
+    assert await desk.subscriptions.get(kept.id) == after
+    await desk.deliveries.publish(an_event())
+    (claim,) = await desk.claim(kept)
+    assert claim.event.type == "execution.completed"
+
+
 async def test_a_subscription_is_replaced_in_the_version_that_was_read(desk: Desk) -> None:
     """Of two who change it, the second has to look again."""
     kept = await desk.subscribed()

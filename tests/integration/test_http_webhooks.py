@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -170,6 +171,19 @@ async def test_a_subscription_whose_key_is_lost_is_given_a_new_secret(api: Api) 
     assert (status, on["header_names"], on["is_enabled"]) == (200, ["X-Key"], True)
     api.world.webhooks.keys[UUID(made["id"])] = "lost"
     assert (await api.ask("DELETE", path))[0] == 204
+
+
+async def test_a_subscription_to_a_type_that_another_version_knows_is_shown_as_it_is(api: Api) -> None:
+    """And can be changed, so long as nobody names the type anew."""
+    _, made = await api.ask("POST", BASE, json=BODY)
+    kept, path = api.world.webhooks.subscriptions, f"{BASE}/{made['id']}"
+    kept[UUID(made["id"])] = replace(kept[UUID(made["id"])], event_types=("execution.exploded",))
+    status, page = await api.ask("GET", BASE)
+    assert (status, [one["event_types"] for one in page["webhooks"]]) == (200, [["execution.exploded"]])
+    status, changed = await api.ask("PATCH", path, json={"description": "x"})
+    assert (status, changed["description"], changed["event_types"]) == (200, "x", ["execution.exploded"])
+    status, problem = await api.ask("PATCH", path, json={"event_types": ["execution.exploded"]})
+    assert (status, problem["error_code"]) == (400, "unknown_event_type")
 
 
 async def test_event_types_come_with_schemas_and_examples(api: Api) -> None:

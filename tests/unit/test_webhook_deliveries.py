@@ -28,7 +28,7 @@ from domain.webhooks.outcome import Failure, Outcome, outcome_of
 from domain.webhooks.pace import Pace
 from domain.webhooks.schedule import LONGEST_RETRY_AFTER, RetrySchedule, retry_after_seconds
 from domain.webhooks.secret import Secret
-from domain.webhooks.subscription import InvalidSubscription, Subscription, UnknownEventType
+from domain.webhooks.subscription import InvalidSubscription, Subscription, UnknownEventType, require_known
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEDULE = RetrySchedule()
@@ -270,7 +270,7 @@ def test_a_subscription_that_cannot_be_is_refused(fields: dict[str, object]) -> 
 def test_an_unknown_event_type_is_named() -> None:
     """With those that there are."""
     with pytest.raises(UnknownEventType, match=r"execution\.completed"):
-        subscription(event_types=("execution.exploded",))
+        require_known(("execution.failed", "execution.exploded"))
 
 
 def test_a_subscription_never_has_no_secret_to_sign_with() -> None:

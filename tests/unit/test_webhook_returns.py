@@ -106,10 +106,10 @@ async def test_a_subscription_of_a_newer_version_is_warned_of_once(caplog: pytes
     async with working(settings=SETTINGS, kept=Failing) as post:
         kept = post.worker.subscriptions
         assert isinstance(kept, Failing)
-        kept.errors = [Invalid("there is no event type like it")] * 100
+        kept.errors = [Invalid("timeout_seconds must be from 1 to 30")] * 100
         with caplog.at_level(logging.WARNING):
             await post.subscribed()
             await post.settle()
             await pass_seconds(post, 10)
         assert kept.asked == 1
-        assert sum("no event type" in one.getMessage() for one in caplog.records) == 1
+        assert sum("timeout_seconds" in one.getMessage() for one in caplog.records) == 1
