@@ -100,7 +100,7 @@ class MemoryWebhookSubscriptions:
             headers=kept.headers,
             is_readable=True,
             failing_since=None if is_fresh else before.failing_since,
-            warned_at=None if is_fresh else subscription.warned_at,
+            warned_at=None if is_fresh or before.failing_since is None else subscription.warned_at,
         )
         if not subscription.is_enabled:
             for one in self.store.of_subscription(subscription.id):

@@ -33,8 +33,8 @@ _REPLACE = """
         is_ordered = %(is_ordered)s, disabled_at = %(disabled_at)s, disabled_reason = %(disabled_reason)s,
         failing_since = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled OR url <> %(url)s THEN NULL
             ELSE failing_since END,
-        warned_at = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled OR url <> %(url)s THEN NULL
-            ELSE %(warned_at)s::timestamptz END,
+        warned_at = CASE WHEN %(is_enabled)s::boolean AND NOT is_enabled OR url <> %(url)s OR failing_since IS NULL
+            THEN NULL ELSE %(warned_at)s::timestamptz END,
         is_enabled = %(is_enabled)s, version = %(version)s, updated_at = %(updated_at)s
     WHERE id = %(id)s AND version = %(expected_version)s
 """

@@ -34,8 +34,8 @@ class WebhookSubscriptions(Protocol):
         Of one that is not ``is_readable`` the secrets and headers that are kept stay, for who has their key.
         The event is published with it, or neither happens. What is pending for a subscription that is not enabled
         becomes skipped, what is more than a few thousand by ``WebhookDeliveries.clear_backlog``: until then it is not
-        sent, and enabling raises SubscriptionChanged. ``failing_since`` stays what attempts have made it, and is None for one that is enabled again
-        or has another address.
+        sent, and enabling raises SubscriptionChanged. ``failing_since`` stays what attempts have made it, and is None
+        for one that is enabled again or has another address; ``warned_at`` is None where ``failing_since`` is.
         """
         ...
 

@@ -96,6 +96,20 @@ async def test_a_subscription_that_is_enabled_again_has_no_history_of_failures(d
     assert (back.is_enabled, back.failing_since, back.warned_at) == (True, None, None)
 
 
+async def test_a_warning_does_not_outlast_the_failures_that_it_is_of(desk: Desk) -> None:
+    """Or the next row of failures would disable an endpoint without a warning of its own."""
+    kept = await desk.subscribed()
+    await desk.deliveries.publish(an_event())
+    await desk.deliveries.publish(an_event(seconds=1))
+    first, second = await desk.claim(kept, now=2)
+    await desk.record(first, answer=BROKEN, now=3)
+    stale = kept.changed({"warned_at": at(4)}, at=at(4))
+    await desk.record(second, now=4)
+    await desk.subscriptions.replace(stale, expected_version=1)
+    seen = await desk.subscriptions.get(kept.id)
+    assert (seen.version, seen.failing_since, seen.warned_at) == (2, None, None)
+
+
 async def test_another_address_does_not_inherit_failures(desk: Desk) -> None:
     """Nor the warning of them, whatever the one who changes it has read."""
     kept = await desk.subscribed()
