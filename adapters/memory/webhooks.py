@@ -202,10 +202,14 @@ class MemoryWebhookDeliveries:
             del self.store.deliveries[one.id]
             self.store.attempts.pop(one.id, None)
         needed = {one.event_id for one in self.store.deliveries.values()}
-        for event in list(self.store.events.values()):
-            if event.occurred_at < before and event.id not in needed:
-                del self.store.events[event.id]
-        return len(old)
+        unneeded = [
+            one.id
+            for one in self.store.events.values()
+            if one.occurred_at < before and one.id not in needed
+        ][:limit]
+        for event_id in unneeded:
+            del self.store.events[event_id]
+        return len(old) + len(unneeded)
 
 
 @dataclass(slots=True)

@@ -129,5 +129,5 @@ class PostgresWebhookDeliveries:
             found = await connection.execute(_FORGET, values)
             gone = [row[0] for row in await found.fetchall()]
             await connection.execute(FORGET_ATTEMPTS, (gone,))
-            await connection.execute(_FORGET_EVENTS, values)
-        return len(gone)
+            events = (await connection.execute(_FORGET_EVENTS, values)).rowcount
+        return len(gone) + events

@@ -77,5 +77,8 @@ class WebhookDeliveries(Protocol):
         ...
 
     async def forget(self, *, before: datetime, limit: int) -> int:
-        """Forget up to ``limit`` deliveries that were settled before a moment, with events nobody needs any more."""
+        """Forget up to ``limit`` deliveries that were settled before a moment, and as many earlier events nobody needs.
+
+        Returns how many it were of both: 0 when nothing of that age is left.
+        """
         ...

@@ -119,6 +119,22 @@ async def test_settled_deliveries_are_sent_again_when_asked_for(desk: Desk) -> N
     assert await desk.deliveries.requeue(meant, limit=9, now=at(7)) == 0
 
 
+async def test_events_that_a_removed_subscription_leaves_are_forgotten_to_the_last(desk: Desk) -> None:
+    """However few may be forgotten at once, and though none of their deliveries is left to be forgotten."""
+    gone, other = await desk.subscribed(), await desk.subscribed("webhook.test")
+    events = [an_event(seconds=number) for number in range(3)]
+    for event in events:
+        await desk.deliveries.publish(event)
+    await desk.subscriptions.remove(gone.id)
+    while await desk.deliveries.clear_backlog(limit=9):
+        pass
+    assert await desk.deliveries.forget(before=at(2), limit=1) == 1
+    while await desk.deliveries.forget(before=at(9), limit=1):
+        pass
+    again = [await desk.deliveries.publish(event, only=other.id) for event in events]
+    assert [len(made) for made in again] == [1, 1, 1]
+
+
 async def test_old_settled_deliveries_are_forgotten(desk: Desk) -> None:
     """With their events, when nobody else needs them."""
     one, other = await desk.subscribed(), await desk.subscribed()
