@@ -47,13 +47,11 @@ from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.templates import MemoryTemplates
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.memory.uploads import MemoryUploads
+from adapters.memory.webhook_deliveries import MemoryWebhookDeliveries
+from adapters.memory.webhook_queue import MemoryWebhookQueue
 from adapters.memory.webhook_sender import MemoryWebhookSender
-from adapters.memory.webhooks import (
-    MemoryWebhookDeliveries,
-    MemoryWebhookQueue,
-    MemoryWebhookSubscriptions,
-    WebhookStore,
-)
+from adapters.memory.webhook_store import WebhookStore
+from adapters.memory.webhook_subscriptions import MemoryWebhookSubscriptions
 from adapters.pipeline.registry import PipelineAdapters, Registration
 from adapters.system.clock import SystemClock
 from adapters.system.id_source import SystemIdSource

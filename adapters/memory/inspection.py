@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from adapters.memory.corpus import Corpus
 from adapters.memory.ledger import MemoryLedger
-from adapters.memory.webhooks import WebhookStore
+from adapters.memory.webhook_store import WebhookStore
 from application.ports.inspection import DatabaseFacts, Totals
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from adapters.memory.webhooks import WebhookStore
+from adapters.memory.webhook_store import WebhookStore
 from domain.storage import Upload
 from domain.webhooks.event import WebhookEvent
 

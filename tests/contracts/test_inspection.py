@@ -11,7 +11,7 @@ from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.inspection import MemoryInspection
 from adapters.memory.ledger import MemoryLedger
-from adapters.memory.webhooks import WebhookStore
+from adapters.memory.webhook_store import WebhookStore
 from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.execution_ledger import PostgresExecutionLedger

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.uploads import MemoryUploads
-from adapters.memory.webhooks import WebhookStore
+from adapters.memory.webhook_store import WebhookStore
 from adapters.postgres.uploads import PostgresUploads
 from application.ports.uploads import Uploads
 from domain.storage import Upload

@@ -10,12 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.memory.webhooks import (
-    MemoryWebhookDeliveries,
-    MemoryWebhookQueue,
-    MemoryWebhookSubscriptions,
-    WebhookStore,
-)
+from adapters.memory.webhook_deliveries import MemoryWebhookDeliveries
+from adapters.memory.webhook_queue import MemoryWebhookQueue
+from adapters.memory.webhook_store import WebhookStore
+from adapters.memory.webhook_subscriptions import MemoryWebhookSubscriptions
 from adapters.postgres.database import Database
 from adapters.postgres.webhook_deliveries import PostgresWebhookDeliveries
 from adapters.postgres.webhook_queue import PostgresWebhookQueue

@@ -11,7 +11,7 @@ import pytest
 from adapters.memory.clock import ManualClock
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.memory.uploads import MemoryUploads
-from adapters.memory.webhooks import WebhookStore
+from adapters.memory.webhook_store import WebhookStore
 from adapters.system.id_source import SystemIdSource
 from application.uploading import Uploading
 from domain.errors import Unavailable

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.memory.clock import ManualClock
-from adapters.memory.webhooks import MemoryWebhookSubscriptions, WebhookStore
+from adapters.memory.webhook_store import WebhookStore
+from adapters.memory.webhook_subscriptions import MemoryWebhookSubscriptions
 from adapters.system.id_source import SystemIdSource
 from application.ports.webhook_queue import Standing
 from application.webhooks.care import EndpointCare

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.memory.clock import ManualClock
 from adapters.memory.event_bus import InProcessEventBus
-from adapters.memory.webhooks import MemoryWebhookQueue
+from adapters.memory.webhook_queue import MemoryWebhookQueue
 from application.ports.webhook_queue import Recorded, Standing
 from application.ports.webhook_sender import WebhookRequest
 from application.webhooks.delivery_worker import DeliveryWorker, WorkerSettings

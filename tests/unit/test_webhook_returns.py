@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.memory.webhooks import MemoryWebhookQueue, MemoryWebhookSubscriptions
+from adapters.memory.webhook_queue import MemoryWebhookQueue
+from adapters.memory.webhook_subscriptions import MemoryWebhookSubscriptions
 from application.ports.webhook_queue import ClaimedDelivery
 from application.ports.webhook_sender import WebhookRequest
 from application.webhooks.delivery_worker import WorkerSettings

@@ -11,13 +11,11 @@ from uuid import uuid4
 
 from adapters.memory.clock import ManualClock
 from adapters.memory.event_bus import InProcessEventBus
+from adapters.memory.webhook_deliveries import MemoryWebhookDeliveries
+from adapters.memory.webhook_queue import MemoryWebhookQueue
 from adapters.memory.webhook_sender import Endpoint, MemoryWebhookSender
-from adapters.memory.webhooks import (
-    MemoryWebhookDeliveries,
-    MemoryWebhookQueue,
-    MemoryWebhookSubscriptions,
-    WebhookStore,
-)
+from adapters.memory.webhook_store import WebhookStore
+from adapters.memory.webhook_subscriptions import MemoryWebhookSubscriptions
 from adapters.system.id_source import SystemIdSource
 from application.ports.webhook_sender import WebhookRequest
 from application.webhooks.attempting import Attempting
