@@ -45,6 +45,9 @@ class Forgetting:
                 counts[one.name] = await self._forget(one, now - timedelta(days=one.days))
             except FactflowError as error:
                 log.warning("old %s cannot be forgotten: %s", one.name, error.message)
+            except Exception:
+                # A defect is to be seen, and concerns no other kind.
+                log.exception("old %s cannot be forgotten", one.name)
         if any(counts.values()):
             log.info("forgotten: %s", ", ".join(f"{count} {name}" for name, count in counts.items()))
         return counts

@@ -56,3 +56,6 @@ class Upkeep:
             log.debug("another process is building indexes")
         except FactflowError as error:
             log.warning("an index could not be built: %s", error.message)
+        except Exception:
+            # A defect is to be seen, and must not end the upkeep for good.
+            log.exception("an index could not be built")

@@ -71,6 +71,10 @@ class Broadcasts:
                 await self.queue.broadcast(broadcast.topic, broadcast.as_json())
         except (FactflowError, TimeoutError) as error:
             self._drop(1, str(error) or "the queue does not answer")
+        except Exception:
+            # A defect is to be seen, and must not silence all that follows.
+            log.exception("a broadcast on %s was dropped", broadcast.topic)
+            self._drop(1, "a defect")
 
     def _drop(self, count: int, reason: str) -> None:
         if count:

@@ -54,9 +54,13 @@ async def test_each_kind_is_forgotten_by_its_own_days_until_nothing_old_is_left(
     async def failing(*, before: datetime, limit: int) -> int:
         raise Unavailable
 
+    async def broken(*, before: datetime, limit: int) -> int:
+        raise ZeroDivisionError
+
     kept = [
         Kept(name="messages", days=30, forget=forgetting("messages")),
         Kept(name="lineage", days=30, forget=failing),
+        Kept(name="payloads", days=30, forget=broken),
         Kept(name="deliveries", days=7, forget=forgetting("deliveries")),
     ]
     begun = clock.now()
