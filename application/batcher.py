@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import Context
 from typing import Generic, NamedTuple, TypeVar, cast
 
 from domain.errors import FactflowError, Unavailable
@@ -28,7 +29,8 @@ class Batcher(Generic[Item, Result]):
     items it gathers ``pause`` seconds longer, unless it is full.
     An item whose submitter was cancelled is left out, or its result dropped; its neighbours do not notice.
     When a batch fails it is halved until the culprits are alone, unless the failure is Unavailable, which is
-    everyone's. So ``work`` may be given the same item again. Nothing needs closing once nobody waits.
+    everyone's. So ``work`` may be given the same item again. It belongs to no message and no request, as its items do
+    to many. Nothing needs closing once nobody waits.
     """
 
     def __init__(
@@ -61,7 +63,8 @@ class Batcher(Generic[Item, Result]):
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, result, self._weigh(item) if self._weigh else 0.0))
         if len(self._running) < self._lanes:
-            self._running.add(asyncio.create_task(self._run()))
+            # A task begins with what its maker knows of a message or request, and this one works for others too.
+            self._running.add(asyncio.create_task(self._run(), context=Context()))
         return result
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -43,6 +44,29 @@ async def test_a_lone_item_starts_at_once(doubling: Doubling) -> None:
     """There is no timer to wait for."""
     async with asyncio.timeout(0.05):
         assert await Batcher(doubling.work, size=100).submit(4) == 8
+
+
+async def test_a_batch_is_not_taken_for_a_part_of_what_the_first_item_belongs_to() -> None:
+    """Its log lines, and what it asks of others, would be found beside a message or request that has long ended."""
+    at_hand: ContextVar[str | None] = ContextVar("at_hand", default=None)
+    seen: list[str | None] = []
+    gate = asyncio.Event()
+
+    async def work(names: Sequence[str]) -> Sequence[str]:
+        seen.append(at_hand.get())
+        await gate.wait()
+        return names
+
+    async def submitted(name: str) -> str:
+        at_hand.set(name)
+        return await batcher.submit(name)
+
+    batcher: Batcher[str, str] = Batcher(work, size=1)
+    tasks = [asyncio.create_task(submitted(name)) for name in ("first", "second")]
+    await settled()
+    gate.set()
+    assert await asyncio.gather(*tasks) == ["first", "second"]
+    assert seen == [None, None]
 
 
 async def test_items_that_come_while_one_batch_is_at_work_make_the_next(doubling: Doubling) -> None:
