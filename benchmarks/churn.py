@@ -30,6 +30,7 @@ MAX_GROWTH = 1.1
 SLICES = 10
 DATABASE_POOL = 8
 POLL_SECONDS = 0.01
+"""Between two looks whether an execution has ended: what it takes is known to within so much, the same for all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,14 +21,14 @@ async def api() -> AsyncIterator[Api]:
         yield api
 
 
-async def factflow(api: Api, *arguments: str) -> tuple[int, str, str]:
+async def factflow(api: Api, *arguments: str, said: io.BytesIO | None = None) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command, which runs in a thread; one at a time.
 
-    Whatever profiles there are where the tests run, it has none.
+    ``said`` has what it has written to standard output so far. Whatever profiles there are where the tests run, it has none.
     """
     with (
         pytest.MonkeyPatch.context() as environment,
-        io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as out,
+        io.TextIOWrapper(said or io.BytesIO(), "utf-8", newline="") as out,
         io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") as err,
         redirect_stdout(out),
         redirect_stderr(err),
@@ -123,9 +123,11 @@ async def test_a_run_is_watched_until_it_is_over(api: Api, tmp_path: Path) -> No
     """A line for each change of a route, and the exit code of `wait`; what programs read comes at the end, as YAML too."""
     await stored(api, tmp_path, "wait")
     await factflow(api, "config", "run", "wait", "--tag", "watched")
-    watching = asyncio.create_task(factflow(api, "execution", "watch", "watched"))
-    await api.heard_by(1)
-    await asyncio.sleep(0.3)
+    said = io.BytesIO()
+    watching = asyncio.create_task(factflow(api, "execution", "watch", "watched", said=said))
+    async with asyncio.timeout(10):
+        while b"running\n" not in said.getvalue():  # noqa: ASYNC110 (nothing else tells it)
+            await asyncio.sleep(0.01)
     api.world.gate.set()
     code, out, err = await watching
     assert (code, err) == (0, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,7 @@ import pytest
 from adapters.embedded_postgres.server import EmbeddedPostgres
 from tests.integration.served import Served, serving
 from tests.integration.test_kill_and_restart import written_folder
+from tests.integration.working import until
 
 DIMENSION = 8
 PACE_SECONDS = 0.3
@@ -63,17 +64,10 @@ def embedding_endpoint() -> Iterator[str]:
             server.shutdown()
 
 
-def run_when(served: Served, run_id: str, is_so: Any) -> dict[str, Any]:
+def run_when(served: Served, run_id: str, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The re-embedding run when something is true of it."""
-    until = time.monotonic() + 90
-    while True:
-        run: dict[str, Any] = served.get(f"/embeddings/reembed/{run_id}")
-        if is_so(run):
-            return run
-        if time.monotonic() > until:
-            break
-        time.sleep(0.02)
-    raise AssertionError(f"it never came about: {run}")
+    run: dict[str, Any] = until(lambda: served.get(f"/embeddings/reembed/{run_id}"), is_so, 90)
+    return run
 
 
 def vectors_in(data_dir: Path) -> Sequence[tuple[str, str, list[float]]]:

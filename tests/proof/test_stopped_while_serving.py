@@ -6,6 +6,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from urllib.request import urlopen
 
 import pytest
@@ -16,9 +17,10 @@ from tests.integration.working import until
 pytestmark = pytest.mark.slow
 
 
-def read(url: str) -> tuple[str, float]:
-    """All that a stream tells, and when it ended."""
+def read(url: str, all_open: Barrier) -> tuple[str, float]:
+    """All that a stream tells, and when it ended; waits for the others to be open too."""
     with urlopen(url, timeout=60) as stream:
+        all_open.wait(30)
         told = stream.read().decode()
     return told, time.monotonic()
 
@@ -28,11 +30,13 @@ def test_streams_are_ended_and_lineage_is_kept_when_stopped_twice(tmp_path: Path
     with serving(tmp_path / "data", ROOT / "docs", tmp_path / "log") as served, ThreadPoolExecutor(4) as pool:
         (run,) = until(served.executions, bool, 20)
         path = f"{served.url}/api/v1/executions/{run['id']}"
-        reading = [pool.submit(read, f"{path}/{name}") for name in ("events", "storage-stream") * 2]
-        time.sleep(1)
+        names = ("events", "storage-stream") * 2
+        all_open = Barrier(len(names) + 1)
+        reading = [pool.submit(read, f"{path}/{name}", all_open) for name in names]
+        all_open.wait(30)
         stopped_at = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        served.wait_for("Stopping …")
         served.process.send_signal(signal.SIGTERM)
         code = served.process.wait(30)
         for told, ended_at in (one.result(10) for one in reading):
