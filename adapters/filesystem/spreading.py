@@ -20,8 +20,8 @@ def spread_over_disk(folder: Path) -> None:
     """Tell ext4 that the folders within are unrelated, so that each gets a part of the disk of its own.
 
     Without a journal it makes no new file in the place of one that was deleted some minutes ago, and looks at each such
-    place again for every new file: where many were deleted, as by tests or a cache, that takes ten to thirty times as
-    long as elsewhere. Other file systems refuse the hint, and nothing is lost.
+    place again for every new file: where many were deleted, as by tests or a cache, that takes far longer than
+    elsewhere. Other file systems refuse the hint, and nothing is lost.
     """
     if sys.platform != "linux":
         return
