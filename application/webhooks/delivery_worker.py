@@ -166,7 +166,11 @@ class DeliveryWorker:
             endpoint.take(claim, now, until=now + self.settings.lease_seconds / 2)
         self._share_out()
         for subscription_id in {claim.delivery.subscription_id for claim in claims}:
-            self._send_waiting(known[subscription_id])
+            endpoint = known[subscription_id]
+            if not self._endpoints.knows(endpoint):
+                # It was dropped while the claims were on their way, and nobody looks at what waits there any more.
+                self._endpoints.returned.extend(endpoint.give_back())
+            self._send_waiting(endpoint)
         return len(claims)
 
     def _share_out(self) -> None:

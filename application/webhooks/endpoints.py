@@ -32,6 +32,10 @@ class Endpoints:
     def __iter__(self) -> Iterator[Endpoint]:
         return iter(list(self._known.values()))
 
+    def knows(self, endpoint: Endpoint) -> bool:
+        """Whether it is the one that its subscription is sent to by now."""
+        return self._known.get(endpoint.subscription.id) is endpoint
+
     @property
     def busy(self) -> int:
         """How many have something to do."""

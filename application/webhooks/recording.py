@@ -72,8 +72,17 @@ class Recording:
 
     async def _finish(self, tried: Tried, record: asyncio.Future[Standing]) -> None:
         standing = await self._recorded(tried, record)
+        subscription_id = tried.recorded.delivery.subscription_id
         outcome = tried.recorded.attempt.answer.outcome
-        if await self.care.after(tried.recorded.delivery.subscription_id, tried.url, outcome, standing):
+        try:
+            is_changed = await self.care.after(subscription_id, tried.url, outcome, standing)
+        except FactflowError as error:
+            # The attempt is written down all the same; the next one that fails looks at the endpoint again.
+            log.warning(
+                "webhook subscription %s is neither warned nor disabled: %s", subscription_id, error.message
+            )
+            return
+        if is_changed:
             self.changed()
 
     async def _recorded(self, tried: Tried, record: asyncio.Future[Standing]) -> Standing:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from adapters.memory.webhooks import MemoryWebhookSubscriptions
 from application.background_jobs import JobStatus
 from application.ports.webhook_sender import WebhookRequest
 from application.webhooks.delivery_worker import WorkerSettings
@@ -17,7 +20,12 @@ from domain.outbound import DestinationRefused
 from domain.webhooks.delivery import Answer, DeliveryFilter, DeliveryPending, DeliveryState
 from domain.webhooks.endpoint_health import DisableRules
 from domain.webhooks.outcome import Failure
-from domain.webhooks.subscription import SubscriptionChanged, SubscriptionDisabled
+from domain.webhooks.subscription import (
+    Subscription,
+    SubscriptionChanged,
+    SubscriptionDisabled,
+    SubscriptionNotFound,
+)
 from tests.unit.webhook_workers import URL, working
 
 OK, BROKEN, GONE = Answer(status=200), Answer(status=500), Answer(status=410)
@@ -275,6 +283,25 @@ async def test_a_test_is_sent_once() -> None:
         await post.settle()
         assert post.of(subscription)[0].state is DEAD
         assert json.loads(post.sent()[0].body)["type"] == delivery.event_type == "webhook.test"
+
+
+@dataclass(slots=True)
+class RemovedMeanwhile(MemoryWebhookSubscriptions):
+    """Subscriptions that somebody else removes as soon as they have been read."""
+
+    async def get(self, subscription_id: UUID) -> Subscription:
+        subscription = await MemoryWebhookSubscriptions.get(self, subscription_id)
+        del self.store.subscriptions[subscription_id]
+        return subscription
+
+
+async def test_a_test_of_a_subscription_that_is_removed_meanwhile_finds_none() -> None:
+    """It is not there, as it would not have been a moment later."""
+    async with working(kept=RemovedMeanwhile) as post:
+        subscription = await post.subscribed()
+        with pytest.raises(SubscriptionNotFound):
+            await post.deliveries.send_test(subscription.id)
+        assert not post.store.subscriptions
 
 
 async def test_a_changed_subscription_counts_for_what_waits() -> None:
