@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from adapters.memory.webhooks import MemoryWebhookSubscriptions
+from adapters.memory.webhook_subscriptions import MemoryWebhookSubscriptions
 from application.background_jobs import JobStatus
 from application.ports.webhook_sender import WebhookRequest
 from application.webhooks.delivery_worker import WorkerSettings
