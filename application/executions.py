@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Unpack
 from uuid import UUID
 
 from application.configs import Configs
 from application.engine.emissions import require_within_limit
 from application.engine.engine import Engine
 from application.engine.snapshot import readable_pipeline_of, snapshot_of
-from application.ports.unit_of_work import UnitOfWork
+from application.ports.unit_of_work import UnitOfWork, WantedExecutions
 from domain.errors import Invalid, Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus, ExecutionSummary
@@ -105,26 +106,10 @@ class Executions:
                 before=before,
             )
 
-    async def summaries(
-        self,
-        *,
-        status: ExecutionStatus | None = None,
-        config_id: UUID | None = None,
-        parent_execution_id: UUID | None = None,
-        limit: int = 100,
-        offset: int = 0,
-        before: UUID | None = None,
-    ) -> tuple[Sequence[ExecutionSummary], int]:
+    async def summaries(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[ExecutionSummary], int]:
         """As ``list``, for showing them."""
         async with self.work.reading() as repositories:
-            return await repositories.executions.summaries(
-                status=status,
-                config_id=config_id,
-                parent_execution_id=parent_execution_id,
-                limit=limit,
-                offset=offset,
-                before=before,
-            )
+            return await repositories.executions.summaries(**wanted)
 
     async def change_status(
         self, id_or_tag: str, status: ExecutionStatus, *, error_info: JsonObject | None = None

@@ -37,9 +37,9 @@ def repaired_entries(
 
     That is the first one whose condition holds; of a message that is done every later one without a condition; and
     whatever stands before the one that its children name, ``last_correlation_id``. Where the first one ``collects``,
-    later ones had only the message that stood for its group, which is known by its children. No others can be told. None for a
-    message that met no pipeline adapter. Their ids are those of the real entries, their moment is the settlement's,
-    and ``repaired`` is true in their metadata.
+    later ones had only the message that stood for its group, which is known by its children. No others can be told.
+    None for a message that met no pipeline adapter. Their ids are those of the real entries, their moment is the
+    settlement's, and ``repaired`` is true in their metadata.
     """
     runs_through = state is MessageState.DONE and (not collects or last_correlation_id is not None)
     steps = list(_steps(route, message, attempt, last_correlation_id, runs_through=runs_through))

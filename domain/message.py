@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +49,16 @@ class MessageState(StrEnum):
     def is_settled(self) -> bool:
         """Whether the engine is finished with the message."""
         return self not in {MessageState.QUEUED, MessageState.CLAIMED}
+
+
+def hold_together(states: Collection[MessageState | None]) -> bool:
+    """Whether messages may be settled as one: all claims hold, or all were settled by these very claims before.
+
+    A state is that of a message under the claim that is to settle it, None where the message has another claim by now.
+    """
+    return all(state is MessageState.CLAIMED for state in states) or all(
+        state is not None and state.is_settled for state in states
+    )
 
 
 @quickly_made

@@ -18,7 +18,7 @@ _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 class Randomness:
-    """Bytes of the system's randomness, fetched many at a time: a call into the kernel for each id would cost more than the id."""
+    """Bytes of the system's randomness, fetched many at a time: a call into the kernel costs more than an id."""
 
     def __init__(self) -> None:
         self._bytes, self._at = b"", 0

@@ -9,7 +9,7 @@ from uuid import UUID
 from adapters.memory import unsettled
 from adapters.memory.ledger import MemoryLedger
 from application.ports.ledger import Settled
-from domain.message import MessageState, Settlement
+from domain.message import MessageState, Settlement, hold_together
 
 
 class MemoryGroupLedger:
@@ -20,8 +20,7 @@ class MemoryGroupLedger:
 
     async def settle_together(self, settlements: Sequence[Settlement], *, now: datetime) -> Sequence[Settled]:
         """See the port."""
-        states = {self._held_state(settlement) for settlement in settlements}
-        if states == {MessageState.CLAIMED} or not states & {None, MessageState.CLAIMED, MessageState.QUEUED}:
+        if hold_together([self._held_state(settlement) for settlement in settlements]):
             return await self._ledger.settle(settlements, now=now)
         return [Settled(message_id=settlement.message_id, accepted=False) for settlement in settlements]
 

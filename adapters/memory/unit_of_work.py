@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 from uuid import UUID
 
 from adapters.memory.configs import MemoryPipelineConfigs, Versions
 from adapters.memory.ledger import MemoryLedger
-from application.ports.unit_of_work import Repositories
+from application.ports.unit_of_work import Repositories, WantedExecutions
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, ExecutionSummary
 from domain.replay import ReplayBatchNotFound
 
@@ -56,7 +56,7 @@ class MemoryExecutions:
         behind = [execution for execution in found if before is None or execution.id < before]
         return behind[offset : offset + limit], len(found)
 
-    async def summaries(self, **wanted: Any) -> tuple[Sequence[ExecutionSummary], int]:
+    async def summaries(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[ExecutionSummary], int]:
         """See the port."""
         page, total = await self.list(**wanted)
         return [_summary(execution) for execution in page], total

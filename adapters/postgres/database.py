@@ -159,7 +159,10 @@ class Database:
 
     @asynccontextmanager
     async def pipelined_reads(self, *, within: float | None = None) -> AsyncIterator[Connection]:
-        """As ``pipelined``, for what only reads: PostgreSQL ends the transaction where the pipeline ends, also after an exception."""
+        """As ``pipelined``, for what only reads.
+
+        PostgreSQL ends the transaction where the pipeline ends, also after an exception.
+        """
         async with self.connection(within=within) as connection:
             try:
                 async with connection.pipeline():

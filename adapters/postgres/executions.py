@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import json_text
+from application.ports.unit_of_work import WantedExecutions
 from domain.execution import (
     Execution,
     ExecutionNotFound,
@@ -41,8 +42,9 @@ _MATCHING = """
     FROM pipeline_execution
     WHERE (%(status)s::text IS NULL OR status = %(status)s)
         AND (%(config_id)s::uuid IS NULL OR config_id = %(config_id)s)
-        AND (%(parent)s::uuid IS NULL OR parent_execution_id = %(parent)s)
+        AND (%(parent_execution_id)s::uuid IS NULL OR parent_execution_id = %(parent_execution_id)s)
 """
+_ALL = {"status": None, "config_id": None, "parent_execution_id": None, "offset": 0, "before": None}
 
 _COUNT = f"SELECT count(*) {_MATCHING}"
 # The total comes with every row, so that a page takes one question; only an empty page has to ask for it.
@@ -142,46 +144,13 @@ class PostgresExecutions:
             raise ExecutionNotFound(f"there is no execution {key}")
         return execution_of(row)
 
-    async def list(
-        self,
-        *,
-        status: ExecutionStatus | None = None,
-        config_id: UUID | None = None,
-        parent_execution_id: UUID | None = None,
-        limit: int,
-        offset: int = 0,
-        before: UUID | None = None,
-    ) -> tuple[Sequence[Execution], int]:
+    async def list(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[Execution], int]:
         """See the port."""
-        values = {
-            "status": status,
-            "config_id": config_id,
-            "parent": parent_execution_id,
-            "limit": limit,
-            "offset": offset,
-            "before": before,
-        }
-        return await self._page(_LIST, _COUNT, values)
+        return await self._page(_LIST, _COUNT, {**_ALL, **wanted})
 
-    async def summaries(
-        self,
-        *,
-        status: ExecutionStatus | None = None,
-        config_id: UUID | None = None,
-        parent_execution_id: UUID | None = None,
-        limit: int,
-        offset: int = 0,
-        before: UUID | None = None,
-    ) -> tuple[Sequence[ExecutionSummary], int]:
+    async def summaries(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[ExecutionSummary], int]:
         """See the port."""
-        values = {
-            "status": status,
-            "config_id": config_id,
-            "parent": parent_execution_id,
-            "limit": limit,
-            "offset": offset,
-            "before": before,
-        }
+        values = {**_ALL, **wanted}
         # In binary, ids and moments need not be read as text.
         found = await self._connection.cursor(binary=True).execute(_SUMMARIES.encode(), values)
         rows = await found.fetchall()

@@ -170,12 +170,6 @@ async def is_running(connection: Connection, execution_id: UUID) -> bool:
     return row is not None and not ExecutionStatus(row[0]).is_terminal
 
 
-def hold_together(held: Sequence[Held | None]) -> bool:
-    """Whether all claims hold, or all messages were settled by them before."""
-    states = {None if one is None else one.state for one in held}
-    return states == {MessageState.CLAIMED} or not states & {None, MessageState.CLAIMED, MessageState.QUEUED}
-
-
 def rule(settlements: Sequence[Settlement], held: Sequence[Held | None]) -> dict[UUID, Ruling]:
     """What to write for those settlements whose claim still holds, by message id in the order asked."""
     rulings: dict[UUID, Ruling] = {}

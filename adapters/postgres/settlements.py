@@ -15,7 +15,7 @@ from adapters.postgres.messages import Newborn
 from adapters.postgres.webhook_rows import object_events
 from application.ports.ledger import Handover, Settled
 from domain.execution import ExecutionStatus
-from domain.message import Message, Settlement
+from domain.message import Message, Settlement, hold_together
 
 _TELL_OF_OBJECTS = "SELECT webhook_objects(%(events)s) WHERE webhook_wants_objects()"
 
@@ -55,7 +55,7 @@ async def _in_steps(
     # Each answer waits for its turn in the event loop: three of them rather than five.
     async with by_index(database) as connection:
         held = await settling.lock(connection, settlements)
-        if are_one and not settling.hold_together(held):
+        if are_one and not hold_together([None if one is None else one.state for one in held]):
             return [Settled(message_id=one.message_id, accepted=False) for one in settlements]
         rulings = settling.rule(settlements, held)
         newborn = Newborn(_children(rulings), handover)

@@ -65,11 +65,14 @@ class Inbox:
         return len(self._waiting)
 
     @property
+    def in_window(self) -> int:
+        """How many take room in the window."""
+        return len(self.held) - self._beside
+
+    @property
     def has_room(self) -> bool:
         """Whether it would take one more."""
-        is_full = (
-            len(self.held) + self._reserved - self._beside >= WINDOW or self._characters >= WINDOW_CHARACTERS
-        )
+        is_full = self.in_window + self._reserved >= WINDOW or self._characters >= WINDOW_CHARACTERS
         return not is_full and not self.is_closed
 
     def reserve(self) -> bool:
@@ -90,11 +93,6 @@ class Inbox:
         self.held[work.key] = work
         self._characters += size_of(message)
         self._waiting.append(work)
-
-    @property
-    def in_window(self) -> int:
-        """How many take room in the window."""
-        return len(self.held) - self._beside
 
     def begin(self, work: Work) -> None:
         """Take in a claimed message that is worked on at once."""
@@ -127,9 +125,7 @@ class Inbox:
     async def wait_for_room(self, count: int) -> None:
         """Return when there is room for that many messages, half a window at most, or when it is closed."""
         most = WINDOW - min(count, WINDOW // 2)
-        while not self.is_closed and not (
-            self.has_room and len(self.held) + self._reserved - self._beside <= most
-        ):
+        while not self.is_closed and not (self.has_room and self.in_window + self._reserved <= most):
             self._room.clear()
             await self._room.wait()
 
@@ -144,7 +140,7 @@ class Inbox:
 
     def _tell_of_room(self) -> None:
         # Late, so that who waits for room finds enough of it to be worth the wait.
-        if len(self.held) + self._reserved - self._beside <= WINDOW // 2:
+        if self.in_window + self._reserved <= WINDOW // 2:
             self._room.set()
 
 

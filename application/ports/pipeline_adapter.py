@@ -73,7 +73,8 @@ class AdapterResult:
     ``message`` goes to the next adapter of the route. ``emitted`` of the *last* adapter goes to the outbound queues;
     None there sends ``message`` itself, an empty sequence nothing. An async iterator is committed in chunks while it
     runs, and the time limit holds for each step of it; a step that has nothing to emit yields None, which stands for
-    no emission and for no position. ``metadata`` is added to the provenance. ``stage`` names the stage that was written, if one was.
+    no emission and for no position. ``metadata`` is added to the provenance. ``stage`` names the stage that was written,
+    if one was.
     """
 
     message: JsonObject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Required, TypedDict, Unpack
 from uuid import UUID
 
 from domain.execution import Execution, ExecutionStatus, ExecutionSummary
@@ -51,6 +51,17 @@ class PipelineConfigs(Protocol):
         ...
 
 
+class WantedExecutions(TypedDict, total=False):
+    """Which page of executions is meant: of those for which everything that is given holds."""
+
+    status: ExecutionStatus | None
+    config_id: UUID | None
+    parent_execution_id: UUID | None
+    limit: Required[int]
+    offset: int
+    before: UUID | None
+
+
 class Executions(Protocol):
     """Reads executions; they begin and end through the ledger."""
 
@@ -62,16 +73,7 @@ class Executions(Protocol):
         """The execution with that tag; raises ExecutionNotFound."""
         ...
 
-    async def list(
-        self,
-        *,
-        status: ExecutionStatus | None = None,
-        config_id: UUID | None = None,
-        parent_execution_id: UUID | None = None,
-        limit: int,
-        offset: int = 0,
-        before: UUID | None = None,
-    ) -> tuple[Sequence[Execution], int]:
+    async def list(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[Execution], int]:
         """A page of executions, the latest first, and how many there are in all.
 
         With ``before`` the page begins behind that execution, whether or not it is there; the total remains that of
@@ -79,16 +81,7 @@ class Executions(Protocol):
         """
         ...
 
-    async def summaries(
-        self,
-        *,
-        status: ExecutionStatus | None = None,
-        config_id: UUID | None = None,
-        parent_execution_id: UUID | None = None,
-        limit: int,
-        offset: int = 0,
-        before: UUID | None = None,
-    ) -> tuple[Sequence[ExecutionSummary], int]:
+    async def summaries(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[ExecutionSummary], int]:
         """A page of executions, as ``list`` has it, for showing them."""
         ...
 

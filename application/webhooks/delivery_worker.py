@@ -243,14 +243,16 @@ class DeliveryWorker:
 
     async def _reloaded(self, claim: ClaimedDelivery) -> Subscription | None:
         """The subscription as it is by now; the claim is given back when it cannot be sent to."""
-        endpoint = None
+        subscription = None
         try:
             endpoint = await self._endpoints.load(claim.delivery.subscription_id, claim.version)
+            if endpoint is not None and endpoint.subscription.is_enabled:
+                subscription = endpoint.subscription
         finally:
-            if endpoint is None or not endpoint.subscription.is_enabled:
+            if subscription is None:
                 self._endpoints.returned.append(claim)
                 self._woken.set()
-        return endpoint.subscription if endpoint is not None and endpoint.subscription.is_enabled else None
+        return subscription
 
     async def _rest(self) -> None:
         """Wait until something has happened, or may have happened elsewhere."""

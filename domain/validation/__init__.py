@@ -37,8 +37,9 @@ def validate(
 ) -> tuple[Pipeline | None, ValidationReport]:
     """The pipeline that a config's plain value describes, and everything wrong with it.
 
-    ``lines`` maps paths to lines (from 1), ``found`` is what the parser has found already; ``collects`` tells
-    the types of pipeline adapters that take groups of messages. There is a pipeline exactly when the report has no errors. Never raises unless ``check`` does.
+    ``lines`` maps paths to lines (from 1), ``found`` is what the parser has found already; ``collects`` tells the types
+    of pipeline adapters that take groups of messages. There is a pipeline exactly when the report has no errors. Never
+    raises unless ``check`` does.
     """
     collected = Collected(lines, found)
     if not isinstance(value, Mapping):
