@@ -243,16 +243,14 @@ class DeliveryWorker:
 
     async def _reloaded(self, claim: ClaimedDelivery) -> Subscription | None:
         """The subscription as it is by now; the claim is given back when it cannot be sent to."""
-        subscription = None
+        endpoint = None
         try:
             endpoint = await self._endpoints.load(claim.delivery.subscription_id, claim.version)
-            if endpoint is not None and endpoint.subscription.is_enabled:
-                subscription = endpoint.subscription
         finally:
-            if subscription is None:
+            if endpoint is None:
                 self._endpoints.returned.append(claim)
                 self._woken.set()
-        return subscription
+        return None if endpoint is None else endpoint.subscription
 
     async def _rest(self) -> None:
         """Wait until something has happened, or may have happened elsewhere."""

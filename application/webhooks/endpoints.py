@@ -63,7 +63,7 @@ class Endpoints:
                 await self.load(subscription_id, version)
 
     async def load(self, subscription_id: UUID, version: int) -> Endpoint | None:
-        """An endpoint as its subscription says now; None when there is none, or none that can be read.
+        """An endpoint as its subscription says now; None when there is none, or none that may be sent to.
 
         ``version`` is the newest that is known of.
         """
@@ -80,6 +80,9 @@ class Endpoints:
             return None
         if not subscription.is_readable:
             self._pass_over(subscription_id, subscription.version, SubscriptionUnreadable())
+            return None
+        if not subscription.is_enabled:
+            self.drop(subscription_id)
             return None
         endpoint = self._known.setdefault(subscription_id, Endpoint(subscription=subscription))
         endpoint.adopt(subscription, self.clock.monotonic())

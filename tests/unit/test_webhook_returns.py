@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from domain.event import Event
 from domain.webhooks.delivery import Answer, DeliveryState
 from domain.webhooks.event import WebhookEvent
 from domain.webhooks.subscription import Subscription
-from tests.unit.webhook_workers import Post, working
+from tests.unit.webhook_workers import URL, Post, working
 
 SETTINGS = WorkerSettings(record_seconds=0, poll_seconds=1)
 
@@ -197,3 +197,36 @@ async def test_a_subscription_of_a_newer_version_is_warned_of_once(caplog: pytes
             await pass_seconds(post, 10)
         assert kept.asked == 1
         assert sum("timeout_seconds" in one.getMessage() for one in caplog.records) == 1
+
+
+@dataclass(slots=True)
+class Slow(MemoryWebhookSubscriptions):
+    """Told of a change before it has been followed by another, which disables."""
+
+    reported: dict[UUID, int] = field(default_factory=dict)
+
+    async def versions(self) -> Mapping[UUID, int]:
+        return self.reported or await MemoryWebhookSubscriptions.versions(self)
+
+
+async def test_what_waits_for_a_subscription_that_turns_out_to_be_disabled_is_not_sent() -> None:
+    """Its version may have been read while it was enabled still."""
+    async with working(settings=SETTINGS, kept=Slow) as post:
+        kept = post.worker.subscriptions
+        assert isinstance(kept, Slow)
+        subscription = await post.subscribed()
+        post.answering.gates[URL] = asyncio.Event()
+        await post.happened(40)
+        under_way = len(post.sent())
+        assert 0 < under_way < 40
+        disabled = replace(
+            subscription.changed({"description": "newer"}, at=post.clock.now()), is_enabled=False
+        )
+        post.store.subscriptions[subscription.id] = disabled
+        kept.reported = {subscription.id: disabled.version}
+        post.worker.wake()
+        await post.settle()
+        post.answering.gates[URL].set()
+        await post.settle()
+        await pass_seconds(post, 3)
+        assert len(post.sent()) == under_way
