@@ -86,14 +86,14 @@ class Frontier:
         if depth > self.max_depth or not self.scope.visits(address):
             return
         named = self.scope.named(address)
-        if named not in self._seen and len(self._seen) < self.most:
+        if named not in self._seen and self.room:
             self._seen.add(named)
             self._waiting.append(Visit(named, depth))
 
     @property
-    def is_full(self) -> bool:
-        """Whether addresses may have been passed over because there were too many."""
-        return len(self._seen) >= self.most
+    def room(self) -> int:
+        """How many more addresses may be met; at 0 some may have been passed over."""
+        return self.most - len(self._seen)
 
     def next(self) -> Visit | None:
         """The next one, None when nothing is left."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
@@ -25,6 +25,7 @@ from application.ports.pipeline_adapter import (
 )
 from domain.document import document_id
 from domain.errors import FactflowError, Invalid, Refused, Unavailable
+from domain.identity import derived_id
 from domain.json import JsonObject
 from domain.website import Frontier, SiteScope, Visit, is_match, page_address, place_of
 
@@ -150,8 +151,8 @@ class WebCrawler:
                 is_complete = False
                 yield _failed(origin, page.address, f"the site answered {page.status}")
         _log.info("crawled %s: %d pages%s", origin, len(seen), "" if is_complete else ", not all there are")
-        if is_complete and start.is_lasting and not frontier.is_full:
-            async for emission in self._gone(pages, start, origin, seen):
+        if is_complete and start.is_lasting and frontier.room:
+            async for emission in self._gone(pages, start, seen, most=frontier.room):
                 yield emission
 
     def _pages(self, context: PipelineContext, start: _Start, origin: str) -> SitePages:
@@ -200,24 +201,39 @@ class WebCrawler:
         return await asyncio.to_thread(links_of, page.content, page.address)
 
     async def _gone(
-        self, pages: SitePages, start: _Start, origin: str, seen: set[str]
+        self, pages: SitePages, start: _Start, seen: set[str], *, most: int
     ) -> AsyncIterator[Emission | None]:
-        for id_ in await self._documents.ids(origin):
+        origin, asked = pages.origin, 0
+        for id_ in _in_another_order(await self._documents.ids(origin), pages.context):
             yield None
-            if id_ not in seen and await self._is_gone(id_, pages, start):
+            address = None if id_ in seen else await self._address_of(id_, start)
+            if address is None:
+                continue
+            if asked == most:
+                _log.info("crawled %s: not asked after all documents that it did not come by", origin)
+                return
+            asked += 1
+            if await self._is_gone(address, pages):
                 yield Emission(
                     payload={"document_id": id_, "origin": origin, "removed": True},
                     metadata={"origin": origin, "document_id": id_},
                     key=f"{id_}:removed",
                 )
 
-    async def _is_gone(self, id_: str, pages: SitePages, start: _Start) -> bool:
-        """Whether the site says so: a page that this crawl did not come by may be another one's, or be too far away."""
+    async def _address_of(self, id_: str, start: _Start) -> str | None:
+        """Where a document is, None when it is not this crawl's to ask after."""
         try:
             address = page_address((await self._documents.current(id_)).url)
-            if address is None or not self._is_ours(address, start):
-                return False
-            page = await pages.get(address)
+        except Unavailable:
+            raise
+        except FactflowError:
+            return None
+        return address if address is not None and self._is_ours(address, start) else None
+
+    async def _is_gone(self, address: str, pages: SitePages) -> bool:
+        """Whether the site says so: a page that this crawl did not come by may be another one's, or be too far away."""
+        try:
+            page = await pages.look(address)
             is_moved = page.status in MOVED and page.location is not None
             return page.status in GONE or is_moved or not (await self._links(page)).is_indexed
         except Unavailable:
@@ -228,6 +244,11 @@ class WebCrawler:
     def _is_ours(self, address: str, start: _Start) -> bool:
         is_visited = self._scope(start).visits(address) and start.robots.allows(address)
         return is_visited and is_match(self._config.patterns, address)
+
+
+def _in_another_order(ids: Iterable[str], context: PipelineContext) -> Sequence[str]:
+    """The same for each attempt, and another for each crawl, so that over time all are asked after."""
+    return sorted(ids, key=lambda one: derived_id("asked after", str(context.message_id), one))
 
 
 def _found(origin: str, page: Page) -> Emission:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from application.ports.clock import Clock
 from application.ports.fetcher import Fetched, FetchFailed
@@ -60,38 +60,38 @@ class SitePages:
         try:
             stored, content = await self.storage.fetch(key)
         except ObjectNotFound:
-            return await self._asked(address, key)
+            return await self._kept(await self.look(address), key)
         return Page(
             address=address, status=200, content_type=_essence(stored), content=content, key=stored.key
         )
 
-    async def _asked(self, address: str, key: str) -> Page:
+    async def look(self, address: str) -> Page:
+        """The page as it is now, which is not kept, so that no replay takes it in; raises as ``get`` does."""
         answer = self.first.get(address)
         if answer is None:
             await self._wait()
             answer = await self.fetch(address)
         if answer.is_truncated:
             raise FetchFailed(f"{address} has more than {len(answer.content):,} bytes")
-        location = None if answer.location is None else page_address(answer.location)
         if answer.status != 200:
+            location = None if answer.location is None else page_address(answer.location)
             return Page(address=address, status=answer.status, location=location)
         if answer.content_type not in READ_AS:
-            # Nothing is made of it, so there is no reason to keep it either.
+            # Nothing is made of it.
             return Page(address=address, status=200, content_type=answer.content_type)
+        return Page(address=address, status=200, content_type=answer.content_type, content=answer.content)
+
+    async def _kept(self, page: Page, key: str) -> Page:
+        if page.status != 200 or page.content_type not in READ_AS:
+            return page
         stored = await self.storage.write(
             key,
-            answer.content,
-            content_type=answer.content_type,
-            metadata=self._sidecar(address, answer.content_type),
+            page.content,
+            content_type=page.content_type,
+            metadata=self._sidecar(page.address, page.content_type),
             if_absent=True,
         )
-        return Page(
-            address=address,
-            status=200,
-            content_type=answer.content_type,
-            content=answer.content,
-            key=stored.key,
-        )
+        return replace(page, key=stored.key)
 
     async def _wait(self) -> None:
         now = self.clock.monotonic()

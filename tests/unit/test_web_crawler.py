@@ -188,6 +188,20 @@ async def test_what_leads_elsewhere_for_a_while_is_not_gone(ground: Ground) -> N
     assert len(await crawled(ground)) == 3
 
 
+async def test_what_is_asked_after_is_bounded_and_not_kept(ground: Ground) -> None:
+    """With what is visited it is ten times as many as are taken in, and no replay takes in what was only looked at."""
+    site(ground, home=page())
+    for number in range(30):
+        address = f"{SITE}/old?{number}"
+        await ground.indexed(document_id("example.org", address), origin="example.org", url=address)
+        ground.fetcher.pages[address] = page()
+    assert await crawled(ground, {"max_pages": 2}) == ["/"]
+    looked_at = [address for address in ground.fetcher.asked if "/old" in address]
+    assert len(looked_at) == len(set(looked_at)) == 10 * 2 - 1
+    kept = [stored.key async for stored in ground.storage.list("executions/") if "/web_pages/" in stored.key]
+    assert len(kept) == 1
+
+
 async def test_one_address_that_is_refused_does_not_keep_the_others_from_being_gone(ground: Ground) -> None:
     """What is not asked for is not gone."""
     on = replace(ground, fetcher=MemoryFetcher(policy=OutboundPolicy()))
