@@ -139,13 +139,11 @@ def create_app(
         logging_config=None,
     )
     metrics = app.state["metrics"] = RequestMetrics()
+    app.unchanging = UnchangingAnswers(telling_methods(app.route, methods_by_path(app.routes)), app.routes)
     patient = Patience(
-        telling_methods(app.route, methods_by_path(app.routes)),
-        piece_seconds=settings.piece_seconds,
-        answer_seconds=settings.answer_seconds,
+        app.unchanging, piece_seconds=settings.piece_seconds, answer_seconds=settings.answer_seconds
     )
-    app.unchanging = UnchangingAnswers(patient, app.routes)
-    app.inside = metrics.measured(app.unchanging)
+    app.inside = metrics.measured(patient)
     if around is not None:
         app.inside = around(app.inside)
     equip(app, application, settings)

@@ -22,11 +22,11 @@ _KEPT = {b"etag", b"cache-control", b"vary", b"content-location", b"expires"}
 
 
 class Conditional:
-    """One answer to a GET on its way to the client: it becomes 304 when its ETag is among those that were named."""
+    """One answer to a GET on its way to a client that named ETags: it becomes 304 when its own is among them."""
 
     def __init__(self, scope: HTTPScope, send: Send) -> None:
         named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]
-        self._known = ",".join(named) if scope["method"] in {"GET", "HEAD"} and named else None
+        self._known = ",".join(named) if scope["method"] in {"GET", "HEAD"} else None
         self._send = send
         self._is_known = False
 

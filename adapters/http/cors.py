@@ -42,8 +42,7 @@ class Origins:
     def preflight(self, scope: HTTPScope) -> Headers | None:
         """The answer to a browser that asks whether it may ask; None when it is no such question."""
         is_question = scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method")
-        headers = self.headers(scope)
-        if not is_question or len(headers) < 2:
+        if not is_question or len(self.headers(scope)) < 2:
             return None
         told = {
             b"access-control-allow-methods": METHODS,

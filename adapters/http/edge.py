@@ -26,7 +26,7 @@ from application.tracing import TRACE
 from domain.errors import FactflowError
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-IF_NONE_MATCH = b"if-none-match"
+_CONDITION = b"if-none-match"
 
 
 class Edge:
@@ -66,7 +66,7 @@ class Edge:
             await send({"type": "http.response.start", "status": 204, "headers": preflight})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
-            await self._ask(scope, receive, Conditional(scope, send).send if IF_NONE_MATCH in said else send)
+            await self._ask(scope, receive, Conditional(scope, send).send if _CONDITION in said else send)
 
     async def _ask(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
@@ -86,8 +86,16 @@ class Edge:
         origin = said.get(b"origin", b"").decode("latin-1")
         if scope["method"] in _SAFE_METHODS or not origin:
             return None
-        is_ours = is_local(urlsplit(origin).netloc, names) or self._origins.names(origin)
+        is_ours = is_local(_authority(origin), names) or self._origins.names(origin)
         return None if is_ours else errors.OriginNotAllowed()
+
+
+def _authority(origin: str) -> str:
+    """Host and port of an origin, empty for what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def is_http(scope: Scope) -> TypeGuard[HTTPScope]:

@@ -14,7 +14,7 @@ from adapters.http.access.admission import Gate
 from adapters.http.access.exchange import exchange_of
 from adapters.http.edge import is_http
 from adapters.http.refusing import refuse
-from domain.errors import FactflowError
+from domain.errors import Refused
 
 OPT = "unchanging"
 """What an operation says of itself in ``opt`` when neither headers nor data have a say in its answer."""
@@ -54,17 +54,20 @@ class UnchangingAnswers:
         if kept is None:
             await self._answer_and_keep(scope, receive, send)
         else:
-            await self._answer_again(kept, scope, send)
+            await self._answer_again(kept, scope, receive, send)
 
-    async def _answer_again(self, kept: _Kept, scope: HTTPScope, send: Send) -> None:
+    async def _answer_again(self, kept: _Kept, scope: HTTPScope, receive: Receive, send: Send) -> None:
         scope["route_handler"] = kept.handler
         scope["path_template"] = kept.path_template
         if self._gate is not None:
             try:
                 await self._gate.admit(scope)
-            except FactflowError as error:
+            except Refused as error:
                 exchange_of(scope).error_code = error.code
                 await refuse(error, send, instance=scope["path"])
+                return
+            except Exception:  # noqa: BLE001 (it is told and logged as whatever goes wrong elsewhere)
+                await self._answer_and_keep(scope, receive, send)
                 return
         await send({"type": "http.response.start", "status": 200, "headers": kept.headers})
         await send({"type": "http.response.body", "body": kept.body, "more_body": False})

@@ -9,7 +9,9 @@ import pytest
 
 from adapters.http.settings import HttpSettings
 from adapters.http.unchanging import MOST_KEPT
+from application.access.doorkeeper import Doorkeeper
 from application.pipeline_adapters import Catalogue
+from domain.errors import Unavailable
 from tests.access import bearing, issued
 from tests.http_server import Api, World, serving
 
@@ -86,6 +88,28 @@ async def test_who_asks_is_looked_at_every_time() -> None:
             )
         )[0] in {200, 204}
         assert (await api.ask("GET", LIST, headers=bearing(text)))[0] == 401
+
+
+async def test_a_store_of_keys_that_is_away_is_told_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As for every other answer, also when nobody foresaw it."""
+    world = World()
+    _, text = issued(world, "adapters:read")
+    async with serving(KEYED, world) as api:
+        assert (await api.ask("GET", LIST, headers=bearing(text)))[0] == 200
+        for error, status in ((Unavailable("the database is away"), 503), (RuntimeError("a defect"), 500)):
+
+            async def away(
+                self: Doorkeeper, text: str, *, address: str = "", error: Exception = error
+            ) -> None:
+                raise error
+
+            monkeypatch.setattr(Doorkeeper, "holder", away)
+            caplog.clear()
+            answered, problem = await api.ask("GET", LIST, headers=bearing(text))
+            assert (answered, problem["status"]) == (status, status)
+            assert any(str(error) in one.getMessage() for one in caplog.records)
 
 
 async def test_limits_count_these_requests_too() -> None:

@@ -90,7 +90,7 @@ class ExecutionListResponse(Struct, frozen=True, kw_only=True):
 
 
 def execution_response(execution: Execution) -> ExecutionResponse:
-    """An execution as it travels in lists."""
+    """An execution in short."""
     return ExecutionResponse(
         id=execution.id,
         config_id=execution.config_id,
