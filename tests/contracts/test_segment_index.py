@@ -288,16 +288,15 @@ async def test_words_are_compared_by_their_stems_in_the_documents_language(index
 
 async def test_a_language_is_searched_as_soon_as_it_is_there(indexes: Indexes) -> None:
     """And no longer where its last document is gone."""
-    if not indexes.stems:
-        return
-    assert await indexes.found("wing") == []
+    wing, fluegels = ("wing", "FLÜGELS") if indexes.stems else ("wings", "FLÜGEL")
+    assert await indexes.found(wing) == []
     (english,) = await indexes.indexed("e", "the wings were swept", language="en")
-    assert await indexes.found("wing") == [english.id]
+    assert await indexes.found(wing) == [english.id]
     (german,) = await indexes.indexed("g", "die Flügel waren gepfeilt", language="de")
-    assert await indexes.found("FLÜGELS") == [german.id]
+    assert await indexes.found(fluegels) == [german.id]
     await indexes.documents.remove("g")
-    assert await indexes.found("FLÜGELS") == []
-    assert await indexes.found("wing") == [english.id]
+    assert await indexes.found(fluegels) == []
+    assert await indexes.found(wing) == [english.id]
 
 
 async def test_highlights_point_at_the_words_of_the_query(indexes: Indexes) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from adapters.postgres.address import DatabaseAddressInvalid, address
 from adapters.postgres.database import Database
@@ -250,6 +251,30 @@ async def test_a_connection_whose_transaction_was_cut_off_is_given_up(postgres_u
         sleeping.cancel()
         await asyncio.gather(sleeping, return_exceptions=True)
         assert await _backend(database) != before
+
+
+async def test_what_reads_in_a_pipeline_leaves_nothing_behind(postgres_url: str) -> None:
+    """Neither a setting of its transaction nor the transaction, whether it ends well or one of its statements fails."""
+    setting = "SELECT set_config('statement_timeout', '12345', true)"
+
+    async def failing(database: Database) -> None:
+        async with database.pipelined_reads() as connection:
+            for statement in (setting, "SELECT 1 / 0", "SELECT 2"):
+                await connection.execute(statement.encode())
+
+    async with Database(postgres_url, min_size=1, max_size=1) as database:
+        before = await _backend(database)
+        async with database.pipelined_reads() as connection:
+            await connection.execute(setting)
+            told = await connection.execute("SHOW statement_timeout")
+        assert await told.fetchone() == ("12345ms",)
+        with pytest.raises(FactflowError):
+            await failing(database)
+        async with database.connection() as connection:
+            assert connection.info.transaction_status is TransactionStatus.IDLE
+            (kept,) = await (await connection.execute("SHOW statement_timeout")).fetchone() or ("",)
+            assert kept != "12345ms"
+        assert await _backend(database) == before
 
 
 async def _backend(database: Database) -> int:
