@@ -29,6 +29,7 @@ from domain.chat.places import retold
 from domain.chat.request import ChatRequest, ContextMode
 from domain.chat.usage import TokenUsage
 from domain.json import JsonObject
+from domain.templates.template import Template
 
 WIDENED = 3
 """Without a language model sentences are chosen from so many times the segments that are shown."""
@@ -50,7 +51,7 @@ class Chat:
         Raises NoLanguageModel, LanguageModelUnavailable, LanguageModelRefused, InvalidChatRequest, ObjectNotFound,
         UnreadableDocument, EmbeddingSlotNotFound, TemplateNotFound, PromptTemplateUnfit, Unavailable.
         """
-        template = await self.prompting.template(request)
+        template = await self._template(request)
         sources = await self._sources(request)
         if self.language_model is None or _is_hopeless(request, sources):
             return await self._unwritten(request, sources)
@@ -66,7 +67,7 @@ class Chat:
 
         Raises what ``answer`` raises, at the first event or later. Close it (``aclosing``) to stop the model.
         """
-        template = await self.prompting.template(request)
+        template = await self._template(request)
         sources = await self._sources(request)
         if self.language_model is None or _is_hopeless(request, sources):
             answer = await self._unwritten(request, sources)
@@ -83,6 +84,10 @@ class Chat:
     def mode(self) -> AnswerMode:
         """How answers are made here."""
         return AnswerMode.EXTRACTIVE if self.language_model is None else AnswerMode.GENERATIVE
+
+    async def _template(self, request: ChatRequest) -> Template | None:
+        is_written = self.language_model is not None and request.context_mode is not ContextMode.NONE
+        return await self.prompting.template(request, is_written=is_written)
 
     async def _sources(self, request: ChatRequest) -> Sequence[Source]:
         if request.context_mode is ContextMode.NONE:

@@ -39,9 +39,12 @@ class Prompting:
     instructions: str = prompt.INSTRUCTIONS
     templates: PromptTemplates | None = None
 
-    async def template(self, request: ChatRequest) -> Template | None:
-        """The template for this request's prompt, if any; raises TemplateNotFound, PromptTemplateUnfit."""
-        if self.templates is not None:
+    async def template(self, request: ChatRequest, *, is_written: bool = True) -> Template | None:
+        """The template for this request's prompt, if any; raises TemplateNotFound, PromptTemplateUnfit.
+
+        When no prompt with sources will be written, only a template that the request names is looked at.
+        """
+        if self.templates is not None and (is_written or request.prompt_template is not None):
             return await self.templates.named(request.prompt_template)
         if request.prompt_template is not None:
             raise TemplateNotFound

@@ -10,8 +10,9 @@ from application.engine.claim_check import checked_out
 from application.engine.engine import Engine
 from application.engine.redriving import require_runnable, take_up
 from application.executions import Executions
-from application.ports.dead_letters import DeadLetterPage, DeadLetterPosition, Purged, Redriven
+from application.ports.dead_letters import DeadLetterPage, DeadLetterPosition, Redriven
 from application.ports.dead_letters import DeadLetters as DeadLettersPort
+from application.purged_payloads import PurgedPayloads
 from domain.claim_check import PayloadGone
 from domain.dead_letter import DeadLetter, DeadLetterFilter, DeadLetterPurged
 from domain.errors import FactflowError, Invalid, Unavailable
@@ -78,11 +79,12 @@ class DeadLetters:
             raise DeadLetterPurged
         execution_id = letter.message.execution_id
         pipeline = await self._runnable(execution_id)
-        redriven = await self._batch(execution_id, DeadLetterFilter(message_id=message_id), pipeline, limit=1)
+        redriven = await self._put_back(execution_id, DeadLetterFilter(message_id=message_id), limit=1)
         if not redriven.messages:
             # Somebody else was quicker: what has become of it tells what is wrong.
             await self.letters.get(message_id)
             raise DeadLetterPurged
+        await take_up(self.engine, redriven, pipeline)
         return redriven
 
     async def redrive_all(self, wanted: DeadLetterFilter) -> AsyncIterator[RedrivenExecution]:
@@ -104,33 +106,40 @@ class DeadLetters:
             after = found[-1]
 
     async def purge(self, message_id: UUID) -> None:
-        """Erase one dead letter for good; again changes nothing. Raises DeadLetterNotFound, MessageNotDead."""
+        """Erase one dead letter for good; again changes nothing. Raises DeadLetterNotFound, MessageNotDead, Unavailable.
+
+        After Unavailable its payload may still be in storage: the next purge erases it, or ``erase_payloads``.
+        """
         wanted = DeadLetterFilter(message_id=message_id)
-        purged = await self.letters.purge(wanted, limit=1, now=self.engine.ports.clock.now())
-        if not purged.messages:
+        if not await self.letters.purge(wanted, limit=1, now=self.engine.ports.clock.now()):
             await self.letters.get(message_id)
-        await self._erase(purged)
+        await self.erase_payloads()
 
     async def purge_all(self, wanted: DeadLetterFilter) -> int:
         """Erase those meant that are dead by now, in batches; returns how many."""
         now = self.engine.ports.clock.now()
         wanted = replace(wanted, dead_before=min(wanted.dead_before or now, now))
         count = 0
-        while (purged := await self.letters.purge(wanted, limit=BATCH, now=now)).messages:
-            count += purged.messages
-            await self._erase(purged)
+        while purged := await self.letters.purge(wanted, limit=BATCH, now=now):
+            count += purged
+            await self.erase_payloads()
+        await self.erase_payloads()
         return count
 
-    async def _erase(self, purged: Purged) -> None:
-        for key in purged.payload_keys:
-            await self.engine.ports.storage.delete(key)
+    async def erase_payloads(self) -> int:
+        """Delete the payloads in storage of what has been purged, whoever purged it; returns how many.
+
+        The ledger remembers them until they are gone, so that none outlives a failure of storage or of this process.
+        """
+        return await PurgedPayloads(letters=self.letters, storage=self.engine.ports.storage).erase()
 
     async def _redriven(self, execution_id: UUID, wanted: DeadLetterFilter) -> RedrivenExecution:
         messages = 0
         try:
             pipeline = await self._runnable(execution_id)
-            while count := (await self._batch(execution_id, wanted, pipeline, limit=BATCH)).messages:
-                messages += count
+            while (redriven := await self._put_back(execution_id, wanted, limit=BATCH)).messages:
+                messages += redriven.messages
+                await take_up(self.engine, redriven, pipeline)
         except Unavailable:
             raise
         except FactflowError as error:
@@ -141,18 +150,13 @@ class DeadLetters:
         execution = await self.executions.get(str(execution_id))
         return require_runnable(self.engine, execution.reopened())
 
-    async def _batch(
-        self, execution_id: UUID, wanted: DeadLetterFilter, pipeline: Pipeline, *, limit: int
-    ) -> Redriven:
+    async def _put_back(self, execution_id: UUID, wanted: DeadLetterFilter, *, limit: int) -> Redriven:
         try:
-            redriven = await self.letters.redrive(execution_id, wanted, limit=limit, places=self.limit)
+            return await self.letters.redrive(execution_id, wanted, limit=limit, places=self.limit)
         except Unavailable:
             # Whether it was committed is not known: an execution that runs here looks, recovery takes up any other.
             self.engine.look_in_ledger(execution_id)
             raise
-        if redriven.messages:
-            await take_up(self.engine, redriven, pipeline)
-        return redriven
 
 
 def require_anything(wanted: DeadLetterFilter, *, is_all_meant: bool) -> DeadLetterFilter:

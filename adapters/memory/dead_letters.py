@@ -13,7 +13,6 @@ from application.ports.dead_letters import (
     COUNTED_EXACTLY,
     DeadLetterPage,
     DeadLetterPosition,
-    Purged,
     Redriven,
     position_of,
 )
@@ -31,6 +30,7 @@ class MemoryDeadLetters:
         self._ledger = ledger
         self._rows = ledger._rows  # noqa: SLF001 (see above)
         self._purged: dict[UUID, datetime] = {}
+        self._unerased: dict[str, None] = {}
 
     async def list(
         self,
@@ -96,16 +96,25 @@ class MemoryDeadLetters:
             reopened_from=before.status if before.status.is_terminal else None,
         )
 
-    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> Purged:
+    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
         """See the port."""
         purged = [row.message for row, _ in self._meant(wanted)][:limit]
         self._purged |= dict.fromkeys((message.id for message in purged), now)
-        keys = [
-            payload_key(message.execution_id, message.id, hashed)
+        self._unerased |= {
+            payload_key(message.execution_id, message.id, hashed): None
             for message in purged
             if (hashed := hash_referred_to(message.payload))
-        ]
-        return Purged(messages=len(purged), payload_keys=keys)
+        }
+        return len(purged)
+
+    async def unerased(self, *, limit: int) -> Sequence[str]:
+        """See the port."""
+        return list(self._unerased)[:limit]
+
+    async def erased(self, keys: Sequence[str]) -> None:
+        """See the port."""
+        for key in keys:
+            self._unerased.pop(key, None)
 
     def _meant(self, wanted: DeadLetterFilter) -> Sequence[tuple[MessageRow, DeadLetter]]:
         found = [(row, self._letter(row)) for row in self._rows.values()]

@@ -13,7 +13,6 @@ from application.ports.dead_letters import (
     COUNTED_EXACTLY,
     DeadLetterPage,
     DeadLetterPosition,
-    Purged,
     Redriven,
     position_of,
 )
@@ -51,6 +50,12 @@ _PURGE = f"""
     FROM held WHERE m.id = held.id
     RETURNING m.execution_id, m.id, held.hash
 """  # noqa: S608
+
+_REMEMBER = "INSERT INTO unerased_payload (key) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+
+_UNERASED = "SELECT key FROM unerased_payload ORDER BY key LIMIT %s"
+
+_ERASED = "DELETE FROM unerased_payload WHERE key = ANY (%s)"
 
 
 class PostgresDeadLetters:
@@ -110,19 +115,33 @@ class PostgresDeadLetters:
         """See the port."""
         return await redrive(self._database, execution_id, wanted, limit=limit, places=places)
 
-    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> Purged:
+    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
         """See the port."""
         condition, values = meant(wanted)
         query = _PURGE.format(meant=condition)
         async with self._database.transaction() as connection:
             purged = await connection.execute(query.encode(), values | {"limit": limit, "now": now})
             rows = await purged.fetchall()
-        keys = [
-            payload_key(execution_id, message_id, hashed)
-            for execution_id, message_id, hashed in rows
-            if hashed
-        ]
-        return Purged(messages=len(rows), payload_keys=keys)
+            if keys := _payload_keys(rows):
+                await connection.execute(_REMEMBER, (keys,))
+        return len(rows)
+
+    async def unerased(self, *, limit: int) -> Sequence[str]:
+        """See the port."""
+        async with self._database.connection() as connection:
+            found = await connection.execute(_UNERASED, (limit,))
+            return [key for (key,) in await found.fetchall()]
+
+    async def erased(self, keys: Sequence[str]) -> None:
+        """See the port."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_ERASED, (list(keys),))
+
+
+def _payload_keys(rows: Sequence[tuple[UUID, UUID, str | None]]) -> list[str]:
+    return [
+        payload_key(execution_id, message_id, hashed) for execution_id, message_id, hashed in rows if hashed
+    ]
 
 
 async def _count(connection: Connection, condition: str, values: dict[str, object]) -> int:

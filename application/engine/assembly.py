@@ -26,7 +26,7 @@ from application.engine.handovers import Reservation, reserve
 from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_feed import RouteFeed
-from application.engine.route_gate import RouteGate
+from application.engine.route_gate import REST, RouteGate
 from application.engine.route_gates import RouteGates
 from application.engine.route_processor import RouteProcessor
 from application.engine.shared_feed import SharedFeed
@@ -112,7 +112,7 @@ class Assembly:
             execution_id=self.execution_id,
             route_id=route.id,
             queue_name=queue_name,
-            is_idle=lambda: has_room(processors[route.id]),
+            is_idle=lambda: processors[route.id].is_idle,
             jitter=self.ports.owner.int % 997 / 997,
         )
 
@@ -195,8 +195,8 @@ class Assembly:
     ) -> StreamingFanOut:
         async def wait_for_room(count: int) -> None:
             for route_id in ahead:
-                await while_open(gate, feeds[route_id].wait_for_room())
-                await while_open(gate, processors[route_id].inbox.wait_for_room(count))
+                await unless_all_rests(gate, feeds[route_id].wait_for_room())
+                await unless_all_rests(gate, processors[route_id].inbox.wait_for_room(count))
 
         def reserve_room(children: Sequence[Message]) -> Reservation:
             takes = self.ports.queue.is_private
@@ -226,16 +226,14 @@ def _processing(steps: Steps) -> Sequence[tuple[AdapterStep, PipelineAdapter]]:
     return found
 
 
-def has_room(processor: RouteProcessor) -> bool:
-    """Whether it consumes its queue and has less in hand than it would work on at once: then the queue is empty."""
-    return processor.gate.is_open and processor.inbox.in_window < processor.gate.most
+async def unless_all_rests(gate: RouteGate, waiting: Coroutine[None, None, None]) -> None:
+    """Wait for room, but not while every route of this process is to come to rest: then no room comes.
 
-
-async def while_open(gate: RouteGate, waiting: Coroutine[None, None, None]) -> None:
-    """Wait for room no longer than the gate is open: when all else stands still, no room comes."""
+    A pause and an open breaker are waited out.
+    """
     # Mostly there is room, and then nothing is to be waited for.
     task = asyncio.ensure_future(waiting)
-    closing = asyncio.ensure_future(gate.closing())
+    closing = asyncio.ensure_future(gate.closing(REST))
     try:
         await asyncio.wait([task, closing], return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -12,10 +12,12 @@ from application.engine.adapter_chain import AdapterChain, AdapterFailed, Progre
 from application.engine.claim_check import checked_in, checked_out
 from application.engine.emissions import Emitter
 from application.engine.failures import FailedStep, described, failure_of
+from application.engine.group_emissions import numbered_of_group
 from application.engine.ports import EnginePorts
 from application.engine.route_gate import RouteGate
-from application.engine.streaming import ClaimLost, StreamingFanOut
+from application.engine.streaming import PART_CHARACTERS, ClaimLost, StreamingFanOut
 from application.engine.topics import Broadcasts
+from application.engine.weight import born_weight
 from application.ports.ledger import Settled
 from application.ports.pipeline_adapter import Emission
 from domain.broadcast import Broadcast
@@ -123,7 +125,7 @@ class Attempt:
             fan_out = self.fan_out(claim, emitter)
             numbered = await (fan_out.whole(emitted) if progress.group_id else fan_out.last_chunk(emitted))
         elif emitted is not None:
-            numbered = list(enumerate(emitted))
+            numbered = numbered_of_group(emitted) if progress.group_id else list(enumerate(emitted))
         elif self.destinations or self.topics:
             numbered = [(0, Emission(payload=progress.message))]
         children = emitter.children(numbered)
@@ -132,6 +134,8 @@ class Attempt:
         else:
             output_hash = _hash_of(progress.message)
         kept = await checked_in(self.ports.storage, children)
+        if not progress.group_id and len(kept) > 1 and born_weight(kept) > PART_CHARACTERS:
+            kept = await self.fan_out(claim, emitter).last_part(kept)
         if self.topics:
             # Last: an attempt that fails says nothing.
             self._unsaid[claim.message.id] = emitter.broadcasts(numbered)

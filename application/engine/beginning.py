@@ -21,11 +21,10 @@ async def written(
     own = pipeline.max_dead_letters
     most = ports.settings.max_dead_letters if own is None else own
     execution = replace(execution, max_dead_letters=most)
-    if init is not None:
-        (init,) = await checked_in(ports.storage, [init])
+
+    async def start() -> Execution:
+        kept = await checked_in(ports.storage, [init] if init else [])
+        return await ports.executions.start(execution, kept[0] if kept else None, limit=limit)
+
     # Starting again is harmless, and right when the outcome of the commit is unknown.
-    return await available_within(
-        LONGEST_START_SECONDS,
-        lambda: ports.executions.start(execution, init, limit=limit),
-        ports.clock.sleep,
-    )
+    return await available_within(LONGEST_START_SECONDS, start, ports.clock.sleep)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from application.engine.inbox import Inbox, Key, Work, size_of
+from application.engine.inbox import Inbox, Key, Work
 from application.ports.clock import Clock
 from domain.claim_check import REFERENCE, size_referred_to
 from domain.conditions import value_at
@@ -52,7 +52,7 @@ class CollectingInbox(Inbox):
     def put(self, work: Work) -> None:
         """Take a claimed message in, and see to which group it belongs."""
         self.held[work.key] = work
-        self._characters += size_of(work.claim.message)
+        self._characters += work.characters
         key = self.groups.grouping.key
         payload = work.claim.message.payload
         if key is not None and REFERENCE in payload:
@@ -66,7 +66,7 @@ class CollectingInbox(Inbox):
         key = self.groups.grouping.key
         value = "" if key is None else json.dumps(value_at(key, payload), sort_keys=True)
         self._beside += 1
-        self._characters -= size_of(work.claim.message)
+        self._characters -= work.characters
         if work.delivery is not None:
             self._unacknowledged.append(work)
         size, now = _bytes(work.claim.message), self.clock.monotonic()
@@ -126,7 +126,7 @@ class CollectingInbox(Inbox):
     def _completed(self, groups: Sequence[Sequence[Work]]) -> None:
         for works in groups:
             self._beside -= len(works)
-            self._characters += sum(size_of(work.claim.message) for work in works)
+            self._characters += sum(work.characters for work in works)
             self._complete.append(Gathered(works=works))
         if self.groups.messages:
             self.is_holding.set()

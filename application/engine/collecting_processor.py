@@ -65,6 +65,8 @@ class CollectingProcessor(RouteProcessor):
         outcome = await self.group_attempt.outcome([one.claim for one in works])
         self.ports.at("processed")
         if outcome.are_one:
+            for one, settlement in zip(works, outcome.settlements, strict=True):
+                self.inbox.hands_in(one, settlement.children)
             done = partial(self._settled_together, works, outcome.settlements)
             self.together.hand_in(outcome.settlements, done)
         elif outcome.settlements:

@@ -13,6 +13,7 @@ from application.engine.group_commit import GroupCommit
 from application.engine.handovers import reserve
 from application.engine.ports import EnginePorts
 from application.engine.route_processor import RouteProcessor
+from application.engine.weight import born_weight
 from application.ports.ledger import ClaimRequest, Settled
 from domain.message import Claim, Message, Settlement
 
@@ -47,6 +48,7 @@ class Commits:
             linger_seconds=settings.group_commit_linger,
             largest=settings.group_commit_largest,
             lanes=SETTLING_LANES,
+            weight=lambda settlement: born_weight(settlement.children),
         )
         self.together = GroupCommit(
             commit=self._settle_together, sleep=sleep, linger_seconds=0.0, largest=1, lanes=SETTLING_LANES

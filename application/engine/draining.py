@@ -6,11 +6,10 @@ import asyncio
 import logging
 
 from application.engine.engine import LONGEST_CLOSING_SECONDS, Engine
+from application.engine.route_gate import DRAINING
 
 log = logging.getLogger(__name__)
 
-DRAINING = "draining"
-"""The reason for which every gate of a process that is stopping is closed."""
 LOOK_SECONDS = 0.02
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +14,22 @@ from application.engine.route_feed import RouteFeed
 from application.ports.message_queue import Delivery
 from domain.message import Message
 
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 5.0
+"""For so long a queue may take to confirm that it has the children."""
+LITTLE_PATIENCE_SECONDS = 0.25
+"""The same for a queue that has not done so the last time."""
+
 
 @dataclass(slots=True, kw_only=True)
 class FollowUp:
     """Of one route, for all its messages in the order in which they settle, and in batches.
 
     A message's delivery is acknowledged only when its children are with the queue: after a crash in between it comes
-    again, and with it they do.
+    again, and with it they do. But a queue that takes nothing for seconds, as a broker that is short of disk, must not
+    be kept from giving: then what it holds is worked off, and the feeds find the children in the ledger when it takes
+    again.
     """
 
     feeds: Mapping[str, RouteFeed]
@@ -29,6 +39,7 @@ class FollowUp:
     _deliveries: list[tuple[Delivery, datetime | None]] = field(default_factory=list)
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _is_at_it: bool = False
+    _patience: float = field(default_factory=lambda: PATIENCE_SECONDS)
 
     @property
     def is_done(self) -> bool:
@@ -56,11 +67,24 @@ class FollowUp:
             published, self._published = self._published, []
             deliveries, self._deliveries = self._deliveries, []
             self._is_at_it = True
-            await publish(published, self.feeds)
+            if published:
+                await self._publish(published)
             self.at("published")
             for delivery, returns_at in deliveries:
                 await self._acknowledge(delivery, returns_at)
             self._is_at_it = False
+
+    async def _publish(self, messages: Sequence[Message]) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await publish(messages, self.feeds)
+        except TimeoutError:
+            log.warning("the queue takes no messages of the route %s; they wait in the ledger", self.route_id)
+            self._patience = LITTLE_PATIENCE_SECONDS
+            for route_id in {message.route_id for message in messages}:
+                self.feeds[route_id].look_in_ledger()
+        else:
+            self._patience = PATIENCE_SECONDS
 
     async def _acknowledge(self, delivery: Delivery, returns_at: datetime | None) -> None:
         await delivery.acknowledge()

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 LINGER_PER_COMMIT = 4.0
 LONGEST_LINGER_SECONDS = 0.025
+HEAVIEST_CHARACTERS = 16 << 20
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -34,6 +35,8 @@ class GroupCommit(Generic[Item, Answer]):
     repeated; any other error spoils only the item to which it belongs: the group is halved until the culprit stands
     alone.
 
+    A group of more than one item weighs ``heaviest`` at most.
+
     Groups are answered in the order in which they were formed. With more than one lane a full group does not wait for
     the one before it to be committed, so that the store has work while this process makes up its mind what to ask next.
     """
@@ -43,6 +46,8 @@ class GroupCommit(Generic[Item, Answer]):
     linger_seconds: float = 0.005
     largest: int = 500
     lanes: int = 1
+    weight: Callable[[Item], int] | None = None
+    heaviest: int = HEAVIEST_CHARACTERS
     _waiting: list[tuple[Item, Done[Answer]]] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _forming: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -115,7 +120,8 @@ class GroupCommit(Generic[Item, Answer]):
         while True:
             async with self._forming:
                 await self._until_worthwhile()
-                group, self._waiting = self._waiting[: self.largest], self._waiting[self.largest :]
+                size = self._group_size()
+                group, self._waiting = self._waiting[:size], self._waiting[size:]
                 if not self._waiting:
                     self._arrived.clear()
                 number, self._formed = self._formed, self._formed + len(group)
@@ -140,6 +146,16 @@ class GroupCommit(Generic[Item, Answer]):
                 await self._progress.wait()
         if self.linger_seconds and len(self._waiting) < self.largest:
             await asyncio.sleep(self._linger())
+
+    def _group_size(self) -> int:
+        if self.weight is None:
+            return self.largest
+        total = 0
+        for place, (item, _) in enumerate(self._waiting[: self.largest]):
+            total += self.weight(item)
+            if total > self.heaviest and place:
+                return place
+        return self.largest
 
     def _linger(self) -> float:
         return max(self.linger_seconds, min(LINGER_PER_COMMIT * self._last_commit, LONGEST_LINGER_SECONDS))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from application.engine.weight import weight_of
 from application.ports.ledger import Handover, Settled
 from domain.message import Message
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Reservation:
-    """Room kept for children that are about to be born, by message id and by taker."""
+    """Room kept for children that are about to be born: by message id who takes it, and how much it weighs."""
 
-    by_id: dict[UUID, RouteProcessor] = field(default_factory=dict)
+    by_id: dict[UUID, tuple[RouteProcessor, int]] = field(default_factory=dict)
 
     def handover(self, owner: UUID) -> Handover | None:
         """What to ask the ledger for."""
@@ -33,20 +34,20 @@ class Reservation:
 
     def cancel(self) -> None:
         """Give the room back."""
-        for taker in self.by_id.values():
-            taker.inbox.unreserve(1)
+        for taker, weight in self.by_id.values():
+            taker.inbox.unreserve(weight)
         self.by_id = {}
 
     def abandon(self, execution_id: UUID, token: UUID) -> None:
         """Give the room back when nobody will see the answer: what is born claimed all the same is put back."""
-        for message_id, taker in self.by_id.items():
+        for message_id, (taker, _) in self.by_id.items():
             taker.put_back(message_id, execution_id, token)
         self.cancel()
 
     def _by_taker(self, messages: Sequence[Message]) -> Iterable[tuple[RouteProcessor, Sequence[Message]]]:
         grouped: dict[int, tuple[RouteProcessor, list[Message]]] = {}
         for message in messages:
-            taker = self.by_id[message.id]
+            taker, _ = self.by_id[message.id]
             grouped.setdefault(id(taker), (taker, []))[1].append(message)
         return grouped.values()
 
@@ -58,7 +59,7 @@ def reserve(children: Iterable[Message], taker_of: Callable[[Message], RouteProc
         if child.id in reservation.by_id:
             # Emitted twice under one key: it is one child, and needs room once.
             continue
-        taker = taker_of(child)
-        if taker is not None and taker.takes_over and taker.inbox.reserve():
-            reservation.by_id[child.id] = taker
+        taker, weight = taker_of(child), weight_of(child)
+        if taker is not None and taker.takes_over and taker.inbox.reserve(weight):
+            reservation.by_id[child.id] = taker, weight
     return reservation

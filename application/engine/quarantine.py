@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.engine.route_gate import QUARANTINE
 from application.engine.route_gates import RouteGates
 from application.ports.clock import Clock
 
-QUARANTINE = "quarantine"
-"""The reason for which every gate of a process is closed while a suspect runs alone."""
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,6 +21,12 @@ log = logging.getLogger(__name__)
 
 BREAKER = "breaker"
 """The reason for which a gate is closed while one of its circuit breakers is open."""
+QUARANTINE = "quarantine"
+"""The reason for which every gate of a process is closed while a suspect runs alone."""
+DRAINING = "draining"
+"""The reason for which every gate of a process that is stopping is closed."""
+REST = frozenset({QUARANTINE, DRAINING})
+"""The reasons for which all routes of a process come to rest, so that none makes room for another."""
 PROBES = 1
 
 
@@ -120,9 +127,9 @@ class RouteGate:
                 self._breakers.probe()
                 self.resume(BREAKER)
 
-    async def closing(self) -> None:
-        """Return when the gate is closed."""
-        while not self._reasons:
+    async def closing(self, reasons: AbstractSet[str] | None = None) -> None:
+        """Return when the gate is closed, for one of the reasons if any are given."""
+        while not (self._reasons if reasons is None else self._reasons & reasons):
             await self._change.wait()
 
     def status(self) -> RouteStatus:

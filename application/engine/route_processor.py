@@ -63,6 +63,12 @@ class RouteProcessor:
         self.follow_up = FollowUp(feeds=self.feeds, route_id=self.route.id, at=self.ports.at)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing keeps its queue from giving it more, so that the queue is empty."""
+        could_do_more = self.gate.is_open and self.inbox.in_window < self.gate.most
+        return could_do_more and not self._asked and self.follow_up.is_done
+
+    @property
     def takes_over(self) -> bool:
         """Whether a child may pass by the queue: what waits in the queue or in the ledger comes before what is born now."""
         return self.gate.is_open and self.feeds[self.route.id].is_clear
@@ -137,6 +143,8 @@ class RouteProcessor:
 
     async def _receive(self, subscription: Subscription) -> None:
         while True:
+            if self.inbox.is_heavy:
+                await self.inbox.lightened()
             self._claim(await subscription.receive())
 
     def _hand_back_what_waits(self) -> None:
@@ -225,6 +233,8 @@ class RouteProcessor:
         self._at_work += 1
         began = ended = 0.0
         try:
+            if self.inbox.is_congested:
+                await self.inbox.relieved()
             await self.gate.enter()
             work = self.inbox.next()
             if work is None:
@@ -248,6 +258,7 @@ class RouteProcessor:
         self._hand_in(work, settlement)
 
     def _hand_in(self, work: Work, settlement: Settlement) -> None:
+        self.inbox.hands_in(work, settlement.children)
         self.settlements.hand_in(settlement, partial(self._settled, work, settlement))
 
     def _settled(self, work: Work, settlement: Settlement, settled: Settled | Exception) -> None:

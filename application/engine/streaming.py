@@ -11,15 +11,17 @@ from application.engine.availability import until_available
 from application.engine.claim_check import checked_in
 from application.engine.deadlines import Deadlines
 from application.engine.emissions import Emitter
+from application.engine.group_emissions import GroupEmissions
 from application.engine.handovers import Reservation
 from application.engine.ports import EnginePorts
+from application.engine.weight import weight_of
 from application.ports.pipeline_adapter import Emission
 from domain.broadcast import Broadcast
-from domain.errors import Invalid
 from domain.message import Claim, Message
 
 CHUNK = 256
-MOST_OF_A_GROUP = 10_000
+PART_CHARACTERS = 8 << 20
+"""Of payloads that are committed at once, as far as they are of one fan-out and more than one."""
 LONGEST_WAIT_SECONDS = 0.25
 """After which a chunk is committed that is not full, so that a slow fan-out keeps nothing to itself."""
 
@@ -88,12 +90,6 @@ class GrowingChunk:
         self._change = asyncio.Event()
 
 
-class TooManyEmissions(Invalid):
-    """A group of messages emits more than 10,000 messages."""
-
-    code = "too_many_emissions"
-
-
 class ClaimLost(Exception):
     """The claim no longer holds, or its execution has ended: what is emitted counts for nothing."""
 
@@ -135,24 +131,31 @@ class StreamingFanOut:
                 await committing
         return chunk.take()
 
+    async def last_part(self, children: Sequence[Message]) -> Sequence[Message]:
+        """Commit all that is more than may go with the settlement, and return the rest. Raises ClaimLost."""
+        begin = weight = 0
+        for place, child in enumerate(children):
+            weight += weight_of(child)
+            if weight > PART_CHARACTERS and place > begin:
+                await self._commit(children[begin:place])
+                begin, weight = place, weight_of(child)
+        return children[begin:]
+
     async def whole(self, emissions: AsyncIterator[Emission | None]) -> Sequence[tuple[int, Emission]]:
-        """All of them, to go with the settlement; raises TooManyEmissions.
+        """All of them, to go with the settlement; raises what ``GroupEmissions.append`` does.
 
         What a group of messages emits must not be there before the group is settled: after a crash its messages may
         form other groups, and what came of the first one would count beside what comes of those.
         """
-        numbered: list[tuple[int, Emission]] = []
+        gathered = GroupEmissions()
         async with aclosing(_closable(emissions)) as iterator:
             while True:
                 try:
                     emission = await self.deadlines.keep(anext(iterator))
                 except StopAsyncIteration:
-                    return numbered
-                if emission is None:
-                    continue
-                if len(numbered) == MOST_OF_A_GROUP:
-                    raise TooManyEmissions
-                numbered.append((len(numbered), emission))
+                    return gathered.numbered
+                if emission is not None:
+                    gathered.append(emission)
 
     async def _read(
         self, iterator: AsyncIterator[Emission | None], chunk: GrowingChunk, committing: asyncio.Task[None]

@@ -10,7 +10,8 @@ from math import inf
 from uuid import UUID
 
 from application.engine.engine import Engine
-from application.engine.quarantine import QUARANTINE, NotQuiet
+from application.engine.quarantine import NotQuiet
+from application.engine.route_gate import QUARANTINE
 from application.engine.route_processor import RouteProcessor
 from domain.crash import Suspect
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from application.engine.availability import until_available
 from application.engine.claim_check import checked_in
 from application.engine.ports import EnginePorts
+from application.engine.weight import characters_of
 from application.ports.message_queue import MessageQueue
 from domain.broadcast import Broadcast, heard_in
 from domain.errors import FactflowError
@@ -23,6 +24,7 @@ from domain.message import Message
 log = logging.getLogger(__name__)
 
 LINE = 10_000
+LINE_CHARACTERS = 64 << 20
 LONGEST_SAYING_SECONDS = 5.0
 
 
@@ -30,13 +32,15 @@ LONGEST_SAYING_SECONDS = 5.0
 class Broadcasts:
     """Says broadcasts in the order they come while ``async with`` lasts; who hands them in never waits and never fails.
 
-    At most ``capacity`` wait to be said: more are dropped, and counted with those that the queue could not take.
+    At most ``capacity`` wait to be said, with about 64 Mi characters: more are dropped, and counted with those that the
+    queue could not take.
     """
 
     queue: MessageQueue
     capacity: int = LINE
     dropped: int = 0
-    _line: deque[Broadcast] = field(default_factory=deque)
+    _line: deque[tuple[Broadcast, int]] = field(default_factory=deque)
+    _characters: int = 0
     _awake: asyncio.Event = field(default_factory=asyncio.Event)
     _speaker: asyncio.Task[None] | None = None
 
@@ -53,17 +57,25 @@ class Broadcasts:
 
     def say(self, broadcasts: Sequence[Broadcast]) -> None:
         """Hand in what settled messages say."""
-        room = max(self.capacity - len(self._line), 0)
-        self._line.extend(broadcasts[:room])
-        self._drop(len(broadcasts) - min(room, len(broadcasts)), "too many wait")
+        self._drop(sum(not self._takes(one) for one in broadcasts), "too many wait")
         self._awake.set()
+
+    def _takes(self, broadcast: Broadcast) -> bool:
+        size = characters_of(broadcast.payload)
+        if len(self._line) >= self.capacity or self._characters + size > LINE_CHARACTERS:
+            return False
+        self._line.append((broadcast, size))
+        self._characters += size
+        return True
 
     async def _run(self) -> None:
         while True:
             await self._awake.wait()
             self._awake.clear()
             while self._line:
-                await self._say(self._line.popleft())
+                broadcast, size = self._line.popleft()
+                self._characters -= size
+                await self._say(broadcast)
 
     async def _say(self, broadcast: Broadcast) -> None:
         try:
@@ -115,9 +127,9 @@ class TopicListener:
                 log.warning("what was said on %s could not be taken in: %s", self.topic, error)
 
     async def _admit(self, message: Message) -> None:
-        (message,) = await checked_in(self.ports.storage, [message])
-        is_in = await until_available(
-            lambda: self.ports.ledger.admit(message, now=self.ports.clock.now()), self.ports.clock.sleep
-        )
-        if is_in:
+        async def admit() -> bool:
+            (kept,) = await checked_in(self.ports.storage, [message])
+            return await self.ports.ledger.admit(kept, now=self.ports.clock.now())
+
+        if await until_available(admit, self.ports.clock.sleep):
             await self.offer([message.id])

@@ -53,14 +53,6 @@ class Redriven:
     reopened_from: ExecutionStatus | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purged:
-    """What one batch erased: how many dead letters, and the storage keys of those payloads that were kept apart."""
-
-    messages: int
-    payload_keys: Sequence[str] = ()
-
-
 class DeadLetters(Protocol):
     """Reads, redrives and purges dead messages; each call is one transaction.
 
@@ -108,9 +100,18 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> Purged:
-        """Erase payload, metadata and error of up to ``limit`` dead letters, the earliest dead first.
+    async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
+        """Erase payload, metadata and error of up to ``limit`` dead letters, the earliest dead first; returns how many.
 
-        Payloads in storage are left to whoever asked. The counters stay as they are. Purging again changes nothing.
+        Of a payload in storage the key is remembered as ``unerased``. The counters stay as they are. Purging again
+        changes nothing.
         """
+        ...
+
+    async def unerased(self, *, limit: int) -> Sequence[str]:
+        """The storage keys of up to ``limit`` payloads of purged dead letters that are not known to be erased."""
+        ...
+
+    async def erased(self, keys: Sequence[str]) -> None:
+        """Forget keys of payloads that are erased; unknown ones are passed over."""
         ...

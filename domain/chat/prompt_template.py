@@ -9,7 +9,7 @@ from domain.chat.prompt import listed
 from domain.errors import Invalid
 from domain.templates.parameters import Parameter, ParameterType
 from domain.templates.rendering import rendered
-from domain.templates.template import Template, TemplateKind
+from domain.templates.template import PLACE, Template, TemplateKind
 
 FILLED = {
     "question": frozenset({ParameterType.STRING}),
@@ -33,6 +33,8 @@ def require_fit(template: Template) -> None:
     known = {parameter.name: parameter for parameter in template.parameters}
     wrong = [f"it has no place for {name}" for name in FILLED if name not in known]
     wrong += [objection for one in known.values() if (objection := _objection(one))]
+    if PLACE.findall(template.text).count("sources") > 1:
+        wrong.append("it has more than one place for sources, which would take the room of twice as many")
     if wrong:
         raise PromptTemplateUnfit(
             f"the template {template.name!r} cannot be chat's prompt: {'; '.join(wrong)}"

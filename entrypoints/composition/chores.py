@@ -5,6 +5,7 @@ from __future__ import annotations
 from application.chores import Chore, Chores
 from application.forgetting import Forgetting, Kept
 from application.kept_payloads import KeptPayloads
+from application.purged_payloads import PurgedPayloads
 from application.uploading import Uploading
 from application.webhooks.backlog import Backlog
 from entrypoints.composition.adapters import Adapters
@@ -15,11 +16,13 @@ MINUTE = 60.0
 
 
 def make_chores(adapters: Adapters, settings: Settings, uploading: Uploading) -> Chores:
-    """Forgetting what is old, and telling of uploads that a process has left behind."""
+    """Forgetting what is old, erasing what is purged, and telling of uploads that a process has left behind."""
     forgetting = make_forgetting(adapters, settings)
+    purged = PurgedPayloads(letters=adapters.dead_letters(), storage=adapters.storage())
     return Chores(
         chores=[
             Chore(name="retention", seconds=HOUR, do=forgetting.forget),
+            Chore(name="purged payloads", seconds=HOUR, do=purged.erase),
             Chore(
                 name="webhook backlog",
                 seconds=MINUTE,

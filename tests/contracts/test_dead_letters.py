@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from application.ports.dead_letters import Redriven
+from domain.claim_check import REFERENCE, payload_key
 from domain.dead_letter import DeadLetterFilter, DeadLetterNotFound, MessageNotDead
 from domain.execution import (
     ExecutionNotFound,
@@ -279,7 +281,7 @@ async def test_a_purged_letter_is_dead_for_good(room: Mailroom) -> None:
     execution, ids = await room.dead(*"abc")
     wanted = DeadLetterFilter(message_id=ids["b"])
     purged = [await room.letters.purge(wanted, limit=10, now=LATER) for _ in range(2)]
-    assert [(one.messages, list(one.payload_keys)) for one in purged] == [(1, []), (0, [])]
+    assert (purged, await room.letters.unerased(limit=10)) == ([1, 0], [])
     assert await room.listed() == [ids["a"], ids["c"]]
     letter = await room.letters.get(ids["b"])
     assert (letter.message.payload, letter.message.metadata, letter.error) == ({}, {}, {})
@@ -292,8 +294,30 @@ async def test_a_purged_letter_is_dead_for_good(room: Mailroom) -> None:
 async def test_purging_goes_in_batches(room: Mailroom) -> None:
     """The earliest first."""
     _, ids = await room.dead(*"abcde")
-    counts = [(await room.letters.purge(ALL, limit=2, now=LATER)).messages]
+    counts = [await room.letters.purge(ALL, limit=2, now=LATER)]
     assert await room.listed() == [ids[name] for name in "cde"]
-    counts += [(await room.letters.purge(ALL, limit=2, now=LATER)).messages for _ in range(3)]
+    counts += [await room.letters.purge(ALL, limit=2, now=LATER) for _ in range(3)]
     assert counts == [2, 2, 1, 0]
     assert await room.letters.executions(ALL, limit=10) == []
+
+
+async def test_payloads_in_storage_of_purged_letters_are_remembered_until_they_are_erased(
+    room: Mailroom,
+) -> None:
+    """Each once; those of letters that are not purged are not among them."""
+    execution = await room.ledgers.started()
+    claim = await room.ledgers.claimed_init(execution)
+    large = [
+        replace(child, payload={REFERENCE: {"hash": child.payload["name"], "size": 70_000}})
+        for child in children(claim, *"abc")
+    ]
+    await room.ledgers.settled(claim, children=large)
+    for child in large:
+        await room.settle(child.id)
+    for child in large[:2]:
+        assert await room.letters.purge(DeadLetterFilter(message_id=child.id), limit=10, now=LATER) == 1
+    keys = [payload_key(execution.id, child.id, name) for child, name in zip(large[:2], "ab", strict=True)]
+    assert sorted(await room.letters.unerased(limit=10)) == sorted(keys)
+    assert len(await room.letters.unerased(limit=1)) == 1
+    await room.letters.erased([keys[0], "unknown"])
+    assert await room.letters.unerased(limit=10) == keys[1:]

@@ -443,6 +443,7 @@ async def test_a_template_that_is_not_there_is_told_by_its_name(name: str, with_
             (replace(FILLED[0], type=ParameterType.INTEGER), FILLED[1]),
             "question must be a string",
         ),
+        ("{{ question }} {{ sources }} {{sources}}", FILLED, "more than one place for sources"),
     ],
 )
 async def test_a_template_that_chat_cannot_fill_is_refused_with_the_reason(
@@ -451,6 +452,23 @@ async def test_a_template_that_chat_cannot_fill_is_refused_with_the_reason(
     asked = await with_template(MemoryLanguageModel("x"), text, *parameters)
     with pytest.raises(PromptTemplateUnfit, match=objection):
         await asked.answer(replace(QUESTION, prompt_template="mine"))
+
+
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [(None, ContextMode.RAG), (MemoryLanguageModel("Hello."), ContextMode.NONE)],
+    ids=["extractive", "without sources"],
+)
+async def test_the_default_template_is_not_missed_where_no_prompt_has_sources(
+    model: LanguageModel | None, mode: ContextMode
+) -> None:
+    """Only the server's operator can put it right, and the answer does not need it."""
+    asked = await with_template(model, CITED, *FILLED, LANGUAGE)
+    templates = PromptTemplates(templates=MemoryTemplates(), default="gone")
+    asked = replace(asked, prompting=replace(asked.prompting, templates=templates))
+    assert (await asked.answer(replace(QUESTION, context_mode=mode))).text
+    with pytest.raises(TemplateNotFound):
+        await asked.answer(replace(QUESTION, context_mode=mode, prompt_template="gone"))
 
 
 async def test_a_pipeline_is_no_prompt() -> None:

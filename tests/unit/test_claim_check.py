@@ -22,7 +22,7 @@ from application.ports.pipeline_adapter import AdapterResult, Emission, Pipeline
 from domain.claim_check import PAYLOADS, PayloadGone, hash_referred_to, payload_key, reference_to
 from domain.dead_letter import DeadLetterFilter
 from domain.digest import digest, encode
-from domain.errors import Invalid
+from domain.errors import Invalid, Unavailable
 from domain.execution import Execution
 from domain.json import JsonObject
 from domain.message import Message
@@ -155,6 +155,40 @@ async def test_a_dead_letter_is_shown_whole_redriven_and_purged_with_its_payload
         assert len(await kept(stores, execution.id)) == 1
         assert await letters.purge_all(DeadLetterFilter(execution_id=execution.id)) == 1
         assert await kept(stores, execution.id) == []
+
+
+async def test_a_purge_that_storage_fails_leaves_no_payload_behind(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The letter is purged, whoever asked is told, and the payload is erased when storage is back: by whoever comes."""
+    async with shelf(stores, further={"spread": spread, "use": unreadable}) as on:
+        letters = DeadLetters(letters=stores.letters, executions=on.executions, engine=on.engine, limit=10)
+        ids = []
+        for _ in range(2):
+            execution = await started(on)
+            (listed,) = (await letters.list(DeadLetterFilter(execution_id=execution.id))).letters
+            ids.append((execution.id, listed.message.id))
+        with monkeypatch.context() as patch:
+            patch.setattr(stores.storage, "delete", _away)
+            for _, message_id in ids:
+                with pytest.raises(Unavailable):
+                    await letters.purge(message_id)
+        for execution_id, message_id in ids:
+            assert (await letters.get(message_id)).purged_at is not None
+            assert len(await kept(stores, execution_id)) == 1
+        await letters.purge(ids[0][1])
+        for execution_id, _ in ids:
+            assert await kept(stores, execution_id) == []
+        assert await letters.erase_payloads() == 0
+
+
+async def unreadable(context: PipelineContext) -> AdapterResult:
+    """Make every message dead."""
+    raise Invalid("unreadable")
+
+
+async def _away(key: str) -> bool:
+    raise Unavailable("storage is away")
 
 
 async def test_two_attempts_that_disagree_do_not_spoil_each_other(storage: ObjectStorage) -> None:

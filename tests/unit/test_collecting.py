@@ -13,7 +13,7 @@ import pytest
 
 from adapters.memory.group_ledger import MemoryGroupLedger
 from adapters.memory.ledger import MemoryLedger
-from application.engine import streaming
+from application.engine import group_emissions, streaming
 from application.engine.draining import drain
 from application.engine.flushing import leading_elsewhere
 from application.ports.ledger import Settled
@@ -193,15 +193,36 @@ async def test_what_a_group_emits_one_by_one_is_there_when_it_is_settled(
 
     end, gather = End(), Collector(grouping=grouping(), first=emit)
     monkeypatch.setattr(streaming, "CHUNK", 2)
-    monkeypatch.setattr(streaming, "MOST_OF_A_GROUP", 10)
+    monkeypatch.setattr(group_emissions, "MOST_MESSAGES", 10)
     async with gathering({"fan": numbered(2), "end": end}, {"gather": gather}) as on:
         assert ended_well(await on.run(*ROUTES))
         assert end.numbers == list(range(10))
-        monkeypatch.setattr(streaming, "MOST_OF_A_GROUP", 9)
+        monkeypatch.setattr(group_emissions, "MOST_MESSAGES", 9)
         ended = await on.run(*ROUTES)
         # Two are too many, and then each is tried by itself.
         assert ended_well(ended)
         assert sorted(map(len, gather.groups)) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("limits", [(9, 1 << 20), (10_000, 149)])
+async def test_what_a_group_emits_at_once_is_bounded_by_number_and_by_size(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int]
+) -> None:
+    """Ten emissions of 15 characters are one too many; those of one message alone are not."""
+
+    async def emit(messages: Sequence[CollectedMessage], context: GroupContext) -> AdapterResult:
+        return AdapterResult(
+            message={},
+            emitted=[Emission(payload={"numbers": [0]}, key=str(n)) for n in range(5 * len(messages))],
+        )
+
+    end, gather = End(), Collector(grouping=grouping(), first=emit)
+    monkeypatch.setattr(group_emissions, "MOST_MESSAGES", limits[0])
+    monkeypatch.setattr(group_emissions, "MOST_CHARACTERS", limits[1])
+    async with gathering({"fan": numbered(2), "end": end}, {"gather": gather}) as on:
+        assert ended_well(await on.run(*ROUTES))
+        assert sorted(map(len, gather.groups)) == [1, 1, 2]
+        assert len(end.numbers) == 10
 
 
 async def test_a_group_may_end_its_messages_way() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.ledger import MemoryLedger
+from application import dead_letters
 from application.background_jobs import JobStatus
 from application.dead_letters import DeadLetters, NothingWanted
 from application.engine.snapshot import SnapshotNotRunnable
@@ -287,6 +288,24 @@ async def test_executions_that_cannot_be_reopened_are_left_with_the_reason() -> 
         assert refused.execution_id == bad.id
         assert isinstance(refused.refusal, SnapshotNotRunnable)
         assert (await at.on.ended(good.id)).counts.dead == 0
+
+
+async def test_what_is_queued_again_counts_though_its_run_cannot_be_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The reason is told beside it; recovery takes the messages up."""
+
+    async def unable(*_: object) -> None:
+        raise Invalid("a pipeline adapter cannot be built")
+
+    async with office() as at:
+        at.fan.unwell = {0}
+        ended = await at.run(1)
+        monkeypatch.setattr(dead_letters, "take_up", unable)
+        redrive = await at.redriven()
+        assert (redrive.messages, redrive.executions, redrive.refused_executions) == (1, 1, 1)
+        assert redrive.refused[0].execution_id == ended.id
+        assert await at.dead() == []
 
 
 async def test_a_redrive_of_everything_must_be_asked_for() -> None:

@@ -10,8 +10,8 @@ import pytest
 from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.ledger import MemoryLedger
 from adapters.system.clock import SystemClock
-from application.engine.quarantine import QUARANTINE, NotQuiet, Quarantine
-from application.engine.route_gate import RouteGate
+from application.engine.quarantine import NotQuiet, Quarantine
+from application.engine.route_gate import QUARANTINE, RouteGate
 from application.engine.route_gates import RouteGates
 from application.engine.suspects import Suspects
 from application.ports.ledger import ClaimRequest

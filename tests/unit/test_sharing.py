@@ -17,7 +17,7 @@ from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_queue import InProcessMessageQueue
-from application.engine import long_work
+from application.engine import follow_up, long_work
 from application.engine.draining import drain
 from application.engine.recovery import Recovery
 from application.engine.redriving import take_up
@@ -27,6 +27,7 @@ from application.ports.ledger import ClaimRequest
 from application.ports.message_queue import Delivery, Envelope, Subscription
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.dead_letter import DeadLetterFilter
+from domain.errors import Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
@@ -456,3 +457,71 @@ async def _collect(events: InProcessEventBus, told: list[Event]) -> None:
     async with events.listen(with_messages=False) as stream:
         async for event in stream:
             told.append(event)  # noqa: PERF401  # seen while it goes on
+
+
+class SlowQueue(SharedQueue):
+    """Confirms late, and while it is short of disk takes nothing."""
+
+    late: float = 0.0
+    is_short = False
+
+    async def publish(self, queue: str, envelopes: Sequence[Envelope]) -> int:
+        if self.is_short:
+            raise Unavailable("the broker takes no messages")
+        taken = await super().publish(queue, envelopes)
+        await asyncio.sleep(self.late)
+        return taken
+
+
+async def test_a_queue_that_confirms_late_is_not_taken_for_empty() -> None:
+    """What is settled and not yet acknowledged keeps the broker from giving more; none of what waits is published again."""
+    queue = SlowQueue()
+    queue.late = 0.7
+    emissions = [Emission(payload={"n": number}) for number in range(60)]
+
+    async def spread(context: PipelineContext) -> AdapterResult:
+        return AdapterResult(message={}, emitted=emissions)
+
+    async with bench({"fan": spread, "work": done, "sink": done}, queue=queue) as on:
+        ended = await on.run(
+            route("fan", "fan", to="work", concurrency=1),
+            route("work", "work", to="sink", concurrency=4),
+            route("sink", "sink", concurrency=4),
+        )
+    assert ended.counts.done == 1 + 60 + 60
+    again = {message_id: count for message_id, count in queue.published.items() if count > 1}
+    assert set(again) <= {init_message_id(ended.id)}
+
+
+async def test_what_a_queue_holds_is_worked_off_while_it_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where it has children, which wait in the ledger and are published when it takes again."""
+    monkeypatch.setattr(follow_up, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(follow_up, "LITTLE_PATIENCE_SECONDS", 0.02)
+    queue, hold, worked = SlowQueue(), asyncio.Event(), list[object]()
+
+    async def spread(context: PipelineContext) -> AdapterResult:
+        return AdapterResult(message={}, emitted=[Emission(payload={"n": number}) for number in range(60)])
+
+    async def work(context: PipelineContext) -> AdapterResult:
+        await hold.wait()
+        worked.append(context.message["n"])
+        return await done(context)
+
+    async with bench({"fan": spread, "work": work, "sink": done}, queue=queue) as on:
+        started = await on.start(
+            route("fan", "fan", to="work", concurrency=1),
+            route("work", "work", to="sink", concurrency=4),
+            route("sink", "sink", concurrency=4),
+        )
+        while len(queue.published) < 61:  # noqa: ASYNC110  # no port tells it
+            await asyncio.sleep(0.01)
+        queue.is_short = True
+        hold.set()
+        async with asyncio.timeout(10):
+            while len(worked) < 60:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        queue.is_short = False
+        ended = await on.ended(started.id, within=20)
+    assert (ended.status, ended.counts.done) == (ExecutionStatus.COMPLETED, 1 + 60 + 60)

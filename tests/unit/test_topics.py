@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.memory.message_queue import InProcessMessageQueue
+from application.engine import topics
 from application.engine.topics import Broadcasts
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.broadcast import Broadcast, heard_in
@@ -229,6 +230,17 @@ async def test_what_cannot_be_said_is_dropped_and_counted(capacity: int, dropped
         await asyncio.sleep(0.01)
     assert broadcasts.dropped == dropped
     assert queue.said == [{"n": number} for number in range(2, min(capacity, 10))]
+
+
+async def test_what_waits_to_be_said_is_bounded_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "LINE_CHARACTERS", 4 * 32)
+    queue = Away()
+    async with Broadcasts(queue=queue) as broadcasts:
+        broadcasts.say([said(number) for number in range(10)])
+        await asyncio.sleep(0.01)
+        broadcasts.say([said(10)])
+        await asyncio.sleep(0.01)
+    assert (broadcasts.dropped, queue.said) == (6, [{"n": number} for number in (0, 1, 2, 3, 10)])
 
 
 async def test_a_message_that_fails_after_it_has_emitted_says_nothing() -> None:
