@@ -24,9 +24,10 @@ class PurgedPayloads:
     async def erase(self) -> int:
         """Delete all that are left; returns how many. Raises Unavailable; then what is left stays remembered."""
         count = 0
-        while keys := await self.letters.unerased(limit=AT_ONCE):
+        keys = await self.letters.unerased(limit=AT_ONCE)
+        while keys:
             for key in keys:
                 await self.storage.delete(key)
-            await self.letters.erased(keys)
             count += len(keys)
+            keys = await self.letters.unerased(limit=AT_ONCE, erased=keys)
         return count

@@ -107,14 +107,11 @@ class MemoryDeadLetters:
         }
         return len(purged)
 
-    async def unerased(self, *, limit: int) -> Sequence[str]:
+    async def unerased(self, *, limit: int, erased: Sequence[str] = ()) -> Sequence[str]:
         """See the port."""
-        return list(self._unerased)[:limit]
-
-    async def erased(self, keys: Sequence[str]) -> None:
-        """See the port."""
-        for key in keys:
+        for key in erased:
             self._unerased.pop(key, None)
+        return list(self._unerased)[:limit]
 
     def _meant(self, wanted: DeadLetterFilter) -> Sequence[tuple[MessageRow, DeadLetter]]:
         found = [(row, self._letter(row)) for row in self._rows.values()]

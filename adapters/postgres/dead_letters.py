@@ -126,16 +126,13 @@ class PostgresDeadLetters:
                 await connection.execute(_REMEMBER, (keys,))
         return len(rows)
 
-    async def unerased(self, *, limit: int) -> Sequence[str]:
-        """See the port."""
-        async with self._database.connection() as connection:
-            found = await connection.execute(_UNERASED, (limit,))
-            return [key for (key,) in await found.fetchall()]
-
-    async def erased(self, keys: Sequence[str]) -> None:
+    async def unerased(self, *, limit: int, erased: Sequence[str] = ()) -> Sequence[str]:
         """See the port."""
         async with self._database.transaction() as connection:
-            await connection.execute(_ERASED, (list(keys),))
+            if erased:
+                await connection.execute(_ERASED, (list(erased),))
+            found = await connection.execute(_UNERASED, (limit,))
+            return [key for (key,) in await found.fetchall()]
 
 
 def _payload_keys(rows: Sequence[tuple[UUID, UUID, str | None]]) -> list[str]:

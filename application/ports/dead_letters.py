@@ -108,10 +108,9 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def unerased(self, *, limit: int) -> Sequence[str]:
-        """The storage keys of up to ``limit`` payloads of purged dead letters that are not known to be erased."""
-        ...
+    async def unerased(self, *, limit: int, erased: Sequence[str] = ()) -> Sequence[str]:
+        """The storage keys of up to ``limit`` payloads of purged dead letters that are not known to be erased.
 
-    async def erased(self, keys: Sequence[str]) -> None:
-        """Forget keys of payloads that are erased; unknown ones are passed over."""
+        Those that are ``erased`` by now are forgotten first; unknown ones are passed over.
+        """
         ...

@@ -319,5 +319,5 @@ async def test_payloads_in_storage_of_purged_letters_are_remembered_until_they_a
     keys = [payload_key(execution.id, child.id, name) for child, name in zip(large[:2], "ab", strict=True)]
     assert sorted(await room.letters.unerased(limit=10)) == sorted(keys)
     assert len(await room.letters.unerased(limit=1)) == 1
-    await room.letters.erased([keys[0], "unknown"])
+    assert await room.letters.unerased(limit=10, erased=[keys[0], "unknown"]) == keys[1:]
     assert await room.letters.unerased(limit=10) == keys[1:]
