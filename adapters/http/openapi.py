@@ -116,6 +116,8 @@ def _errors(handler: HTTPRouteHandler, places: set[str]) -> list[type[FactflowEr
     found: list[type[FactflowError]] = [*handler.opt.get("errors", ())]
     if has_body:
         found += _BODY_ERRORS
+    elif _body(handler) is not None:
+        found.append(errors.RequestTooSlow)
     # A number in the path has bounds, and a text or an id has none: they name nothing, or are found.
     if has_body or places - {"path"} or any(field.annotation is int for field in _path_fields(handler)):
         found.append(errors.RequestNotValid)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import pytest
 from entrypoints.cli.main import factflow
 from entrypoints.cli.server import server
 from tests.architecture.tree import ROOT
+from tests.reference.command_line import sentences
 from tests.reference.pages import PAGES
 
 DOCS = ROOT / "docs"
@@ -52,6 +54,11 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def cells(line: str) -> int:
+    """How many cells a line of a table has; a bar that is escaped stands in its cell."""
+    return len(re.findall(r"(?<!\\)\|", line.strip())) - 1
+
+
 @pytest.mark.parametrize("page", PAGES_WRITTEN, ids=relative)
 def test_links_lead_somewhere(page: Path) -> None:
     dangling: list[str] = []
@@ -80,6 +87,31 @@ def test_one_sentence_stands_on_a_line(page: Path) -> None:
         and not line.rstrip("*_`)\"' ").endswith((".", ":", "?", "!"))
     ]
     assert crowded + broken == []
+
+
+@pytest.mark.parametrize("page", PAGES_WRITTEN, ids=relative)
+def test_a_row_of_a_table_has_a_cell_for_each_heading(page: Path) -> None:
+    """What is too much is not shown, and everything before it stands under the wrong heading."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    uneven = [
+        f"{relative(page)}:{number} {line[:80]}"
+        for number, (above, line) in enumerate(pairwise(lines), start=2)
+        if above.startswith("|") and line.startswith("|") and cells(above) != cells(line)
+    ]
+    assert uneven == []
+
+
+def test_a_sentence_of_a_help_text_may_go_on_in_the_next_line() -> None:
+    """Though click leaves the indentation in it; a blank line ends a paragraph."""
+    text = (
+        "Start it; stop it.\n\n    With a broker and a\n    storage they share. So it\n    is\n\n    Or not."
+    )
+    assert list(sentences(text)) == [
+        "Start it; stop it.",
+        "With a broker and a storage they share.",
+        "So it is.",
+        "Or not.",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES_WRITTEN, ids=relative)

@@ -8,6 +8,8 @@ from dataclasses import fields
 import click
 import pytest
 
+from adapters.http.problems import status_of
+from domain.errors import FactflowError
 from entrypoints.settings import Settings, variable
 from tests.architecture.tree import modules
 from tests.reference.http_api import description
@@ -48,6 +50,32 @@ def test_every_http_operation_has_an_id_a_summary_and_a_line_in_the_reference() 
     names = [operation["operationId"] for operation in operations]
     assert [name for name in names if f"`{name}`" not in page] == []
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def errors(kind: type[FactflowError] = FactflowError) -> Iterator[type[FactflowError]]:
+    """Every kind of error that there is."""
+    yield kind
+    for each in kind.__subclasses__():
+        yield from errors(each)
+
+
+def test_the_table_of_statuses_tells_what_each_error_is_answered_with() -> None:
+    """By its code, or by the nearest of its kinds that the table names."""
+    description()  # imports whatever can be answered
+    page = (FOLDER / "http-api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| (\d{3})[^|]*\|$", page, re.MULTILINE)
+    told = {name: int(status) for names, status in rows for name in re.findall(r"`(\w+)`", names)}
+    wrong = {
+        error.__name__: (status_of(error), found)
+        for error in errors()
+        if status_of(error) != (found := _told(told, error))
+    }
+    assert wrong == {}
+
+
+def _told(told: dict[str, int], error: type[FactflowError]) -> int | None:
+    names = (name for kind in error.__mro__ for name in (getattr(kind, "code", ""), kind.__name__))
+    return next((told[name] for name in names if name in told), None)
 
 
 def test_every_command_is_in_the_reference() -> None:

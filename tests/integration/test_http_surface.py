@@ -114,6 +114,17 @@ def test_every_operation_has_an_owner_a_scope_and_an_example() -> None:
     assert without == []
 
 
+def test_every_operation_that_takes_a_body_can_find_it_too_slow() -> None:
+    """JSON or a file."""
+    silent = [
+        operation["operationId"]
+        for methods in description()["paths"].values()
+        for operation in methods.values()
+        if "requestBody" in operation and "request_too_slow" not in str(operation["responses"].get("408", ""))
+    ]
+    assert silent == []
+
+
 def test_every_operation_is_asked_in_a_test() -> None:
     """By its method and its whole path, or in the test that is named for it."""
     untested = {

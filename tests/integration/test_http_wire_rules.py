@@ -187,12 +187,13 @@ async def test_every_refusal_is_a_problem_document(
         assert (problem["status"], problem["correlation_id"]) == (status, answer.headers["x-request-id"])
 
 
-async def test_a_body_that_does_not_arrive_is_given_up() -> None:
+@pytest.mark.parametrize("line", ["POST /api/v1/configs", "PUT /api/v1/storage/objects/uploads/a"])
+async def test_a_body_that_does_not_arrive_is_given_up(line: str) -> None:
     """After each piece the client has its time again."""
     async with serving(HttpSettings(piece_seconds=0.3)) as api:
         parts = urlsplit(api.url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        head = "POST /api/v1/configs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        head = f"{line} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         writer.write(head.encode() + b"{")
         await asyncio.sleep(0.2)
         writer.write(b" ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import Field, fields
@@ -141,8 +142,9 @@ def section(path: str, command: click.Command) -> Iterator[str]:
 
 def sentences(text: str) -> Iterator[str]:
     """A help text with one sentence on a line."""
-    for paragraph in " ".join(text.split("\n")).split("  "):
-        for sentence in re.split(r"(?<=[.:?]) +(?=[A-Z])", paragraph.strip()):
+    # click keeps the indentation of a docstring; an indented line is no paragraph of its own.
+    for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
+        for sentence in re.split(r"(?<=[.:?]) +(?=[A-Z])", " ".join(paragraph.split())):
             if sentence:
                 yield sentence if sentence.endswith((".", ":", "?")) else sentence + "."
 

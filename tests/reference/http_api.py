@@ -63,7 +63,12 @@ def tables(document: dict[str, Any]) -> list[str]:
     operations.sort(key=lambda each: each[1]["tags"][0])
     lines = [f"There are {len(operations)} operations: {_counted(operations)}.", ""]
     for tag, tagged in groupby(operations, key=lambda each: each[1]["tags"][0]):
-        lines += [f"### {tag}", "", "| operation | id | does | errors |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"### {tag}",
+            "",
+            "| operation | id | scope | does | errors |",
+            "| --- | --- | --- | --- | --- |",
+        ]
         lines += [
             f"| {name} | `{operation['operationId']}` | {_scope(operation)} | {operation['summary']} | {_errors(operation)} |"
             for name, operation in tagged
