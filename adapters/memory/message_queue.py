@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
 
 from adapters.memory.listeners import Listeners
 from adapters.memory.waiting_line import InProcessSubscription, WaitingLine
 from application.ports.message_queue import Envelope
 from application.ports.readiness import ComponentHealth, Health
+from application.queue_details import QueueDetails, QueueHealthState, Subscribed, latest
 from domain.json import JsonObject
 
 
@@ -27,6 +29,7 @@ class InProcessMessageQueue:
         self._capacity = capacity
         self._lines: dict[str, WaitingLine] = {}
         self._listeners: Listeners[str, JsonObject] = Listeners(topic_capacity)
+        self._received_at: float | None = None
 
     async def publish(self, queue: str, envelopes: Sequence[Envelope]) -> int:
         return self._line(queue).append(envelopes) if envelopes else 0
@@ -41,6 +44,7 @@ class InProcessMessageQueue:
             yield subscription
         finally:
             subscription.close()
+            self._received_at = latest(self._received_at, subscription.received_at)
             if line.is_unused and self._lines.get(queue) is line:
                 del self._lines[queue]
 
@@ -60,10 +64,19 @@ class InProcessMessageQueue:
         return self._listeners.listen(topic)
 
     async def check(self) -> ComponentHealth:
-        """Always healthy: it is as alive as its process. Details: the queues, and the envelopes in them."""
+        """Always healthy: it is as alive as its process. Details: those of every queue, the queues, the envelopes in them."""
+        told = QueueDetails(
+            state=QueueHealthState.HEALTHY,
+            is_connected=True,
+            subscriptions=[
+                Subscribed(queue=name, received_at=one.received_at)
+                for name, line in self._lines.items()
+                for one in line.subscriptions
+            ],
+            received_at=self._received_at,
+        )
         details: JsonObject = {
-            "connected": True,
-            "health_state": "healthy",
+            **told.told(now=monotonic()),
             "queues": len(self._lines),
             "envelopes": sum(len(line.known) for line in self._lines.values()),
         }

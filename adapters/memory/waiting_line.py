@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from time import monotonic
 from uuid import UUID
 
 from application.ports.message_queue import Envelope, SubscriptionClosed
@@ -68,15 +69,19 @@ class WaitingLine:
 
 
 class InProcessSubscription:
-    """One consumer of a line, with at most ``prefetch`` deliveries out. Several tasks may receive from it."""
+    """One consumer of a line, with at most ``prefetch`` deliveries out. Several tasks may receive from it.
 
-    __slots__ = ("_is_closed", "_line", "_out", "_prefetch", "held_back")
+    ``received_at`` is when it was last given an envelope, on the monotonic clock.
+    """
+
+    __slots__ = ("_is_closed", "_line", "_out", "_prefetch", "held_back", "received_at")
 
     def __init__(self, line: WaitingLine, prefetch: int) -> None:
         self._line = line
         self._prefetch = prefetch
         self._out: dict[InProcessDelivery, None] = {}
         self._is_closed = False
+        self.received_at: float | None = None
         self.held_back: deque[asyncio.Future[InProcessDelivery]] = deque()
         line.subscriptions[self] = None
 
@@ -118,6 +123,7 @@ class InProcessSubscription:
         """Put the envelope into this consumer's hands."""
         delivery = InProcessDelivery(self, envelope)
         self._out[delivery] = None
+        self.received_at = monotonic()
         return delivery
 
     def finish(self, delivery: InProcessDelivery, *, give_back: bool) -> None:

@@ -25,13 +25,15 @@ log = logging.getLogger(__name__)
 class Line:
     """Keeps one connection while ``async with`` lasts, to the first of the hosts that answers.
 
-    ``present`` is the connection, or None while there is none; ``trouble`` says why.
+    ``present`` is the connection, or None while there is none; ``trouble`` says why, and ``attempts`` how often it was
+    tried since there was one.
     """
 
     def __init__(self, urls: Sequence[str], *, name: str, timing: Timing) -> None:
         self.name = name
         self.trouble: str | None = "the queue is not open"
         self.present: aiormq.abc.AbstractConnection | None = None
+        self.attempts = 0
         self._urls = [_address(url, timing) for url in urls]
         if not self._urls:
             raise RabbitAddressInvalid("at least one address of a broker is needed")
@@ -45,6 +47,11 @@ class Line:
         """The host and port of the present connection."""
         url = self.present.url if self.present is not None else None
         return f"{url.host}:{url.port}" if url is not None else ""
+
+    @property
+    def is_reconnecting(self) -> bool:
+        """Whether there is no connection, and one is tried for."""
+        return self.present is None and self._keeper is not None and not self._keeper.done()
 
     async def __aenter__(self) -> Self:
         self.trouble = "no broker has answered yet"
@@ -102,6 +109,7 @@ class Line:
 
     async def _try(self, url: URL) -> None:
         """Connect to one host, and return when that has failed or the connection is lost."""
+        self.attempts += 1
         transport = _Transport()
         connection = aiormq.Connection(
             url,
@@ -125,6 +133,7 @@ class Line:
         lost = connection.closing
         self.present, self._transport = connection, transport
         self.trouble = None
+        self.attempts = 0
         self._is_up.set()
         log.info("connected to the broker at %s (%s)", self.host, self.name)
         try:

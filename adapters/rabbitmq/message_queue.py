@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from adapters.rabbitmq.control import Control
+from adapters.rabbitmq.details import queue_details
 from adapters.rabbitmq.envelopes import encoded
 from adapters.rabbitmq.line import Line, opened
 from adapters.rabbitmq.names import amqp_name
@@ -23,6 +25,7 @@ from adapters.rabbitmq.translation import RabbitUnavailable, translating
 from adapters.rabbitmq.watchdog import Watchdog
 from application.ports.message_queue import Envelope, SubscriptionClosed
 from application.ports.readiness import ComponentHealth, Health
+from application.queue_details import latest
 from domain.errors import FactflowError, Unavailable
 from domain.json import JsonObject
 
@@ -60,6 +63,7 @@ class RabbitMessageQueue:
         self._broadcaster = Broadcaster(self._publishing, self._control)
         self._queues: dict[str, QueueState] = {}
         self._subscriptions: dict[RabbitSubscription, None] = {}
+        self._received_at: float | None = None
         self._to_delete: set[str] = set()
         self._opened = AsyncExitStack()
 
@@ -116,6 +120,7 @@ class RabbitMessageQueue:
             yield subscription
         finally:
             self._subscriptions.pop(subscription, None)
+            self._received_at = latest(self._received_at, subscription.received_at)
             await subscription.close()
 
     async def room(self, queue: str) -> int:  # noqa: ARG002 - the port's signature
@@ -161,9 +166,10 @@ class RabbitMessageQueue:
             health, message = Health.DEGRADED, "the broker takes no messages: it is short of disk or memory"
         elif stopped:
             health, message = Health.DEGRADED, f"{len(stopped)} consumers have stopped and are put back"
+        lines = (self._consuming, self._publishing)
+        told = queue_details(lines, self._subscriptions, health, received_at=self._received_at)
         details: JsonObject = {
-            "connected": not trouble,
-            "health_state": health.value,
+            **told.told(now=monotonic()),
             "host": self._consuming.host,
             "blocked": is_blocked,
             "consumers": len(self._subscriptions),

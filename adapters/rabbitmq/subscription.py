@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 
 import aiormq
 
@@ -20,13 +21,15 @@ from domain.errors import FactflowError
 class RabbitSubscription:
     """One consumer of one queue, put back whenever it stops. Several tasks may receive from it.
 
-    What had been delivered and not been acknowledged when the channel was lost comes again.
+    What had been delivered and not been acknowledged when the channel was lost comes again. ``received_at`` is when the
+    last delivery came, on the monotonic clock.
     """
 
     def __init__(
         self, queue: QueueState, prefetch: int, control: Control, *, line: Line, timing: Timing
     ) -> None:
         self.queue = queue
+        self.received_at: float | None = None
         self._prefetch = prefetch
         self._control = control
         self._ready: deque[RabbitDelivery] = deque()
@@ -93,6 +96,7 @@ class RabbitSubscription:
 
     def _arrived(self, delivery: RabbitDelivery) -> None:
         if self._end is None:
+            self.received_at = monotonic()
             self._ready.append(delivery)
             self._hand_out()
 

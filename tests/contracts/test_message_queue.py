@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.rabbitmq.message_queue import RabbitMessageQueue
 from adapters.rabbitmq.queue_arguments import QueueType
 from application.ports.message_queue import Envelope, MessageQueue, Subscription, SubscriptionClosed
+from application.ports.readiness import Readiness
 
 PATIENCE = 10.0
 EXECUTION = uuid4()
@@ -51,6 +53,16 @@ BACKENDS = {
     "rabbit_quorum": Backend(rabbit("quorum"), quiet=0.15),
 }
 SLOW = pytest.mark.slow
+QUIET: dict[str, object] = {
+    "connected": True,
+    "health_state": "healthy",
+    "last_message_age_seconds": None,
+    "reconnect_attempts": 0,
+    "reconnect_in_progress": False,
+    "active_subscriptions": [],
+    "subscription_states": {},
+}
+"""The details of a queue that nobody has used."""
 
 
 @pytest.fixture(
@@ -104,6 +116,30 @@ async def test_envelopes_come_whole_and_in_the_order_published(queue: MessageQue
     assert await queue.publish(name, sent[15:]) == 5
     async with queue.subscribe(name, prefetch=4) as subscription:
         assert await receive(subscription, 20) == sent
+
+
+async def details(queue: MessageQueue) -> dict[str, Any]:
+    """What the queue tells of itself when somebody looks for a fault."""
+    return dict((await cast("Readiness", queue).check()).details)
+
+
+async def test_its_details_tell_who_is_given_messages(queue: MessageQueue, name: str) -> None:
+    """And how long ago the last one came, also when nobody is given any more."""
+    before = await details(queue)
+    assert {key: before[key] for key in QUIET} == QUIET
+    await queue.publish(name, envelopes(1))
+    async with queue.subscribe(name, prefetch=1) as first:
+        await receive(first, 1)
+        async with queue.subscribe(name, prefetch=1):
+            told = await details(queue)
+    assert told["active_subscriptions"] == [name, f"{name}#2"]
+    one, other = (told["subscription_states"][id_] for id_ in (name, f"{name}#2"))
+    assert (one["state"], one["queue"]) == (other["state"], other["queue"]) == ("active", name)
+    assert 0 <= one["last_message_age_seconds"] == told["last_message_age_seconds"] < PATIENCE
+    assert other["last_message_age_seconds"] is None
+    after = await details(queue)
+    assert (after["active_subscriptions"], after["subscription_states"]) == ([], {})
+    assert after["last_message_age_seconds"] > told["last_message_age_seconds"]
 
 
 async def test_publishing_nothing_takes_nothing(queue: MessageQueue, name: str) -> None:

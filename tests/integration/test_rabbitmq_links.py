@@ -29,6 +29,8 @@ from tests.rabbitmq_hands import (
 
 pytestmark = pytest.mark.slow
 
+TOLD = ("connected", "health_state", "reconnect_in_progress", "active_subscriptions")
+
 
 @pytest.fixture
 async def line(rabbitmq_url: str) -> AsyncIterator[tuple[Link, str]]:
@@ -170,6 +172,47 @@ async def test_a_line_that_has_fallen_silent_is_given_up(line: tuple[Link, str],
         await published(queue, name, sent := envelopes(3))
         assert set(await waiting) <= set(sent)
         await until(lambda: is_healthy(queue))
+
+
+async def test_a_lost_line_is_told_as_one_that_is_tried_for(
+    queue: RabbitMessageQueue, line: tuple[Link, str], name: str
+) -> None:
+    """With the number of tries, until there is a connection again."""
+    link, _ = line
+
+    async def has_tried() -> bool:
+        return bool((await queue.check()).details["reconnect_attempts"] > 2)  # type: ignore[operator]  # a number
+
+    async with queue.subscribe(name, prefetch=3):
+        link.is_down = True
+        link.cut()
+        await until(has_tried)
+        lost = (await queue.check()).details
+        link.is_down = False
+        await until(lambda: is_healthy(queue))
+        found = (await queue.check()).details
+    assert [lost[one] for one in TOLD] == [False, "reconnecting", True, []]
+    assert lost["subscription_states"] == {
+        name: {"state": "reconnecting", "queue": name, "last_message_age_seconds": None}
+    }
+    assert [found[one] for one in TOLD] == [True, "healthy", False, [name]]
+    assert found["reconnect_attempts"] == 0
+
+
+async def test_a_broker_that_answers_nothing_has_stalled(line: tuple[Link, str]) -> None:
+    """Before the line is given up: there is a connection, and nothing comes over it."""
+    link, url = line
+    timing = replace(QUICK, watch=60, answer=0.3)
+    async with RabbitMessageQueue([url], timing=timing) as queue:
+        link.fall_silent()
+        answer = await queue.check()
+    assert answer.health is Health.UNHEALTHY
+    assert [answer.details[one] for one in TOLD] == [True, "stalled", False, []]
+
+
+async def test_a_queue_that_is_not_open_tries_for_nothing() -> None:
+    answer = await RabbitMessageQueue(["amqp://127.0.0.1:1/"]).check()
+    assert [answer.details[one] for one in TOLD] == [False, "stalled", False, []]
 
 
 async def test_of_several_hosts_one_that_answers_is_taken(line: tuple[Link, str], rabbitmq_url: str) -> None:
