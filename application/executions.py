@@ -17,7 +17,7 @@ from application.ports.unit_of_work import UnitOfWork, WantedExecutions
 from domain.errors import Invalid, Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus, ExecutionSummary
-from domain.json import JsonObject
+from domain.json import JsonObject, merged
 from domain.message import Message, correlation_id, init_message_id
 from domain.pipeline import Pipeline
 from domain.webhooks.event_types import OBJECT_CREATED
@@ -57,7 +57,7 @@ class Executions:
     ) -> Execution:
         """Run a config; returns when every route is subscribed and the init message is in the ledger.
 
-        The overrides replace keys of the config's init payload. Raises ConfigNotFound, ConfigInactive,
+        The overrides are merged into the config's init payload, mappings at every depth. Raises ConfigNotFound, ConfigInactive,
         ConfigNotRunnable, NoInitMessage, InvalidTag, TagTaken, TooManyConcurrentExecutions, PayloadRejected,
         MessageTooLarge.
         """
@@ -207,7 +207,7 @@ def _init(execution_id: UUID, pipeline: Pipeline, overrides: JsonObject) -> Mess
     init = pipeline.init_message
     if init is None:
         raise NoInitMessage
-    payload = {**init.payload, **overrides}
+    payload = merged(init.payload, overrides)
     require_within_limit(payload)
     return Message(
         id=init_message_id(execution_id), execution_id=execution_id, route_id=init.route, payload=payload

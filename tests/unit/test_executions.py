@@ -27,6 +27,7 @@ from domain.execution import (
     TooManyConcurrentExecutions,
 )
 from domain.findings import ConfigNotRunnable
+from domain.json import JsonObject
 from domain.message import MessageTooLarge, PayloadRejected
 from domain.pipeline_config import ConfigInactive, ConfigNotFound
 from tests.unit.engines import Act, Bench, bench
@@ -90,6 +91,28 @@ async def test_a_config_runs_with_its_init_payload_and_overrides() -> None:
         assert given.seen == [{"a": 1, "b": 3}]
         assert (await given.executions.get("mine")).id == started.id
         assert started.config_snapshot["config_hash"] == config.config_hash
+
+
+async def test_overrides_are_merged_at_every_depth() -> None:
+    """Lists and texts are replaced, and so is a mapping by anything else."""
+    payload = "{filter: {lang: de, years: [1, 2], deep: {x: 1}}, a: {b: 1}}"
+    overrides: JsonObject = {
+        "filter": {"lang": "en", "years": [3], "deep": {"y": 2}},
+        "a": None,
+        "new": {"c": 1},
+    }
+    async with service() as given:
+        yaml = YAML.replace("{a: 1, b: 2}", payload)
+        config = (await given.configs.create(name="one", yaml=yaml)).config
+        for _ in range(2):
+            started = await given.executions.start(config.id, init_payload_overrides=overrides)
+            await given.on.ended(started.id)
+        merged = {
+            "filter": {"lang": "en", "years": [3], "deep": {"x": 1, "y": 2}},
+            "a": None,
+            "new": {"c": 1},
+        }
+        assert given.seen == [merged, merged]
 
 
 async def test_an_edit_does_not_touch_a_running_execution() -> None:

@@ -46,7 +46,10 @@ class ConfigValidateRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ConfigRunRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to run it: overrides are merged into the payload of the YAML's init message, key by key."""
+    """How to run it: overrides are merged into the payload of the YAML's init message.
+
+    Mappings are merged at every depth; lists, texts and numbers take the place of those that were there.
+    """
 
     init_payload_overrides: dict[str, Any] | None = None
 
