@@ -41,13 +41,7 @@ class MemoryLineageStatistics:
         for entry in self._lineage.of(execution_id):
             handled[entry.route_id, entry.adapter_index, entry.adapter_name].append(entry)
         return [
-            AdapterStatistics(
-                route_id=route_id,
-                adapter_name=name,
-                adapter_index=index,
-                counts=dict(Counter(entry.status for entry in entries)),
-                durations=_percentiles([one for entry in entries if (one := entry.duration_ms) is not None]),
-            )
+            _of_adapter(route_id, name, index, entries)
             for (route_id, index, name), entries in sorted(handled.items())
         ]
 
@@ -63,6 +57,18 @@ class MemoryLineageStatistics:
         return sorted(groups, key=lambda group: (group.count, group.last_at), reverse=True)[:limit]
 
 
+def _of_adapter(route_id: str, name: str, index: int, entries: Sequence[LineageEntry]) -> AdapterStatistics:
+    durations = [one for entry in entries if (one := entry.duration_ms) is not None]
+    return AdapterStatistics(
+        route_id=route_id,
+        adapter_name=name,
+        adapter_index=index,
+        counts=dict(Counter(entry.status for entry in entries)),
+        avg_duration_ms=_average(durations),
+        durations=_percentiles(durations),
+    )
+
+
 def _of_route(route_id: str, messages: Sequence[Sequence[LineageEntry]]) -> RouteStatistics:
     """Of the last attempt of each message."""
     statuses = [{entry.status for entry in attempt} for attempt in messages]
@@ -76,7 +82,7 @@ def _of_route(route_id: str, messages: Sequence[Sequence[LineageEntry]]) -> Rout
             StageStatus.FAILED not in each and any(not status.is_final for status in each)
             for each in statuses
         ),
-        avg_duration_ms=sum(durations) / len(durations) if durations else None,
+        avg_duration_ms=_average(durations),
         durations=_percentiles(durations),
     )
 
@@ -86,6 +92,10 @@ def _duration(attempt: Sequence[LineageEntry]) -> float | None:
     if len(ends) < len(attempt):
         return None
     return (max(ends) - min(entry.started_at for entry in attempt)).total_seconds() * 1000
+
+
+def _average(durations: Sequence[float]) -> float | None:
+    return sum(durations) / len(durations) if durations else None
 
 
 def _percentiles(durations: Sequence[float]) -> Percentiles | None:

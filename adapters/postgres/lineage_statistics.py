@@ -44,7 +44,7 @@ _ADAPTERS = f"""
         FROM lineage_entry WHERE execution_id = %s
     )
     SELECT route_id, adapter_name, adapter_index,
-        {", ".join(f"count(*) FILTER (WHERE status = '{status.value}')" for status in StageStatus)}, {_PERCENTILES}
+        {", ".join(f"count(*) FILTER (WHERE status = '{status.value}')" for status in StageStatus)}, avg(ms), {_PERCENTILES}
     FROM handling GROUP BY route_id, adapter_name, adapter_index
     ORDER BY route_id COLLATE "C", adapter_index, adapter_name COLLATE "C"
 """  # noqa: S608 - constants
@@ -121,7 +121,8 @@ class PostgresLineageStatistics:
                 route_id=row[0],
                 adapter_name=row[1],
                 adapter_index=row[2],
-                counts={status: n for status, n in zip(StageStatus, row[3:-1], strict=True) if n},
+                counts={status: n for status, n in zip(StageStatus, row[3:-2], strict=True) if n},
+                avg_duration_ms=row[-2],
                 durations=_percentiles(row[-1]),
             )
             for row in rows

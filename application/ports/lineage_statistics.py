@@ -43,12 +43,16 @@ class RouteStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterStatistics:
-    """How often a route's pipeline adapter handled something, every attempt counted, with which end and how quickly."""
+    """How often a route's pipeline adapter handled something, every attempt counted, with which end and how quickly.
+
+    There is no duration while nothing has ended.
+    """
 
     route_id: str
     adapter_name: str
     adapter_index: int
     counts: Mapping[StageStatus, int] = field(default_factory=dict)
+    avg_duration_ms: float | None = None
     durations: Percentiles | None = None
 
     @property

@@ -104,9 +104,14 @@ async def test_an_adapter_counts_every_attempt_by_its_status(lineage: Lineage) -
     assert first.durations is not None
     assert first.durations.p50_ms == pytest.approx(20)
     assert first.durations.p99_ms == pytest.approx(39.6)
+    assert first.avg_duration_ms == pytest.approx(70 / 3)
     assert (second.adapter_index, writer.adapter_index, writer.adapter_name) == (2, 10, "writer")
     assert dict(writer.counts) == {StageStatus.CANCELLED: 1}
     assert other.route_id == "Åpen"
+    await lineage.record(
+        entry(route_id="later", status=StageStatus.PROCESSING, completed_at=None),
+    )
+    assert (await lineage.statistics.adapters(EXECUTION))[-2].avg_duration_ms is None
     assert await lineage.statistics.adapters(uuid4()) == []
 
 

@@ -97,6 +97,7 @@ async def test_a_run_takes_overrides_and_a_tag(api: Api) -> None:
     path = f"{CONFIGS}/{config_id}/run?tag=mine"
     status, run = await api.ask("POST", path, json={"init_payload_overrides": {"n": 2, "m": {"k": []}}})
     assert (status, run["tag"], run["config_id"]) == (201, "mine", config_id)
+    assert run["execution_id"] == run["id"]
     await api.ended("mine")
     _, dead = await api.ask("GET", "/api/v1/executions/mine/dead-letters")
     assert dead["dead_letters"][0]["payload"] == {"n": 2, "m": {"k": []}}

@@ -31,6 +31,7 @@ async def test_an_execution_is_started_by_its_config(api: Api) -> None:
         "tag",
     }
     assert documented <= started.keys()
+    assert started["execution_id"] == started["id"]
     for name in ("one", started["id"]):
         status, read = await api.ask("GET", f"{EXECUTIONS}/{name}")
         assert (status, read["id"], read["metadata"]) == (200, started["id"], {"why": "test"})
@@ -213,6 +214,12 @@ async def test_an_execution_is_told_in_figures(api: Api) -> None:
     assert stats["metrics"] == {"total": 2, "completed": 2, "failed": 0, "processing": 0}
     assert stats["duration_seconds"] > 0
     assert stats["messages_per_second"] == pytest.approx(2 / stats["duration_seconds"])
+    told = [
+        (one["route_id"], one["completed"], one["failed"], one["in_progress"]) for one in stats["adapters"]
+    ]
+    assert told == [("first", 1, 0, 0), ("second", 1, 0, 0)]
+    assert all(one["avg_duration_ms"] >= 0 for one in stats["adapters"])
+    assert [one["route_id"] for one in stats["routes"] if one["queue"]] == ["first", "second"]
     await api.execution("wait", tag="going")
     _, stats = await api.ask("GET", "/api/v1/executions/going/stats")
     assert (stats["status"], stats["completed_at"], stats["metrics"]["processing"]) == ("running", None, 1)

@@ -78,12 +78,16 @@ async def orchestrator(api: Api, *, debug: bool = False) -> tuple[Any, Any]:
 @pytest.mark.parametrize("page", ["routes", "monitor"])
 async def test_a_route_at_work_is_told_with_its_slots_and_breakers(api: Api, page: str) -> None:
     """What has not had a message is there too."""
-    routes = await routes_of(api, await api.execution("wait"), page)
+    execution_id = await api.execution("wait")
+    routes = await routes_of(api, execution_id, page)
     first = routes["first"]["work"]
     assert (first["state"], first["concurrency"], first["max_concurrency"]) == ("open", 5, 5)
     assert first["breakers"] == [
         {"adapter": "wait", "index": 0, "state": "closed", "failures": 0, "results": 0, "probes_at": None}
     ]
+    queues = {node["route_id"]: node["queue"] for node in routes.values()}
+    _, dag = await api.ask("GET", f"/api/v1/executions/{execution_id}/dag")
+    assert queues == {"first": dag["init_queue"], "second": dag["edges"][0]["queue"]}
     assert routes["second"]["total_messages"] == 0
     assert routes["second"]["work"]["in_flight"] == 0
 

@@ -24,7 +24,7 @@ from adapters.http.wire.configs import (
     config_list_response,
     config_response,
 )
-from adapters.http.wire.executions import ExecutionResponse, execution_response
+from adapters.http.wire.executions import StartedExecutionResponse, started_response
 from adapters.http.wire.pages import Limit, Offset
 from adapters.http.wire.reports import ValidationReportResponse, report_response
 from application.config_check import CheckedConfig
@@ -196,7 +196,7 @@ class ConfigsController(Controller):
         data: JSONBody[ConfigRunRequest | None] = None,
         skip_init_message: SkipInitMessage = False,  # noqa: FBT002
         tag: Annotated[str | None, QueryParameter(description="A unique name for the execution.")] = None,
-    ) -> Response[ExecutionResponse]:
+    ) -> Response[StartedExecutionResponse]:
         """Starts every route, then sends the init message. A config with errors is answered with its report."""
         execution = await executions.start(
             config_id,
@@ -205,7 +205,7 @@ class ConfigsController(Controller):
             skip_init_message=skip_init_message,
         )
         headers = {"location": f"/api/v1/executions/{execution.id}"}
-        return Response(execution_response(execution), headers=headers)
+        return Response(started_response(execution), headers=headers)
 
 
 def etag(checked: CheckedConfig) -> str:

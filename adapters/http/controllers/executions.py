@@ -14,13 +14,13 @@ from adapters.http.errors import UnknownConfig
 from adapters.http.wire.executions import (
     ExecutionDetailResponse,
     ExecutionListResponse,
-    ExecutionResponse,
     ExecutionStartRequest,
     ExecutionStatusUpdateRequest,
     ExecutionStatusUpdateResponse,
+    StartedExecutionResponse,
     execution_detail_response,
     execution_list_response,
-    execution_response,
+    started_response,
     status_update_response,
 )
 from adapters.http.wire.pages import ExecutionCursor, Limit, Offset
@@ -43,7 +43,7 @@ class ExecutionsController(Controller):
     )
     async def start(
         self, executions: UseCase, data: JSONBody[ExecutionStartRequest]
-    ) -> Response[ExecutionResponse]:
+    ) -> Response[StartedExecutionResponse]:
         """Starts a config by its id; `POST /api/v1/configs/{config_id}/run` does the same and can do more."""
         metadata = data.metadata if data.metadata is not None else data.trigger_context
         try:
@@ -51,7 +51,7 @@ class ExecutionsController(Controller):
         except ConfigNotFound as error:
             raise UnknownConfig(error.message) from error
         headers = {"location": f"{self.path}/{execution.id}"}
-        return Response(execution_response(execution), headers=headers)
+        return Response(started_response(execution), headers=headers)
 
     @get(operation_id="list_executions", summary="List executions")
     async def list_all(

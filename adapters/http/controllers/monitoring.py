@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
+from uuid import UUID
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -26,11 +27,13 @@ from adapters.http.wire.monitoring import (
 from adapters.http.wire.pages import Offset
 from application.engine.snapshot import SnapshotNotRunnable
 from application.lineage import Lineage
+from application.lineage_figures import LineageFigures
 from application.pauses import Pausing, RouteOfExecution
 from application.ports.lineage import LineageQuery
 from domain.execution import ExecutionNotFound
 
 LineageUseCase = NamedDependency[SkipValidation[Lineage]]
+FiguresUseCase = NamedDependency[SkipValidation[LineageFigures]]
 PausingUseCase = NamedDependency[SkipValidation[Pausing]]
 LongLimit = Annotated[int, QueryParameter(ge=1, le=10_000, description="How many to return at most.")]
 
@@ -63,16 +66,14 @@ class MonitoringController(Controller):
         pausing: PausingUseCase,
         execution_id: IdOrTag,
     ) -> RouteStatsResponse:
-        """Numbers of messages from lineage, and how each route stands: concurrency, circuit breakers, pauses.
+        """Numbers of messages from lineage, and how each route stands: queue, concurrency, circuit breakers, pauses.
 
         When the config of the start cannot be read any more, only routes with messages are there.
         """
         execution = await executions.get(execution_id)
         statistics = await lineage.route_statistics(str(execution.id))
-        at_work: Sequence[RouteOfExecution] = ()
-        with suppress(SnapshotNotRunnable):
-            at_work = await pausing.routes(str(execution.id))
-        return RouteStatsResponse(execution_id=execution.id, routes=route_stats(statistics, at_work))
+        routes = await _readable_routes(pausing, execution.id)
+        return RouteStatsResponse(execution_id=execution.id, routes=route_stats(statistics, routes))
 
     @get(
         "/stats",
@@ -81,12 +82,20 @@ class MonitoringController(Controller):
         opt={"errors": (ExecutionNotFound,)},
     )
     async def stats(
-        self, executions: ExecutionsUseCase, lineage: LineageUseCase, execution_id: IdOrTag
+        self,
+        executions: ExecutionsUseCase,
+        lineage_figures: FiguresUseCase,
+        pausing: PausingUseCase,
+        execution_id: IdOrTag,
     ) -> ExecutionStatsResponse:
-        """Messages by how they fared, time and pace, and each route's share."""
+        """Messages by how they fared, time and pace; the share of each route, and how its pipeline adapters do.
+
+        A pipeline adapter counts every attempt.
+        """
         execution = await executions.get(execution_id)
-        statistics = await lineage.route_statistics(str(execution.id))
-        return stats_response(execution, statistics, now=executions.engine.ports.clock.now())
+        figures = await lineage_figures.of_execution(str(execution.id))
+        routes = await _readable_routes(pausing, execution.id)
+        return stats_response(execution, figures, routes, now=executions.engine.ports.clock.now())
 
     @get(
         "/lineage",
@@ -125,3 +134,10 @@ class MonitoringController(Controller):
         statistics = await lineage.route_statistics(str(execution.id))
         routes = await pausing.routes(str(execution.id))
         return monitor_response(execution, pipeline, statistics, routes)
+
+
+async def _readable_routes(pausing: Pausing, execution_id: UUID) -> Sequence[RouteOfExecution]:
+    """The routes of the config of the start, none when that cannot be read any more."""
+    with suppress(SnapshotNotRunnable):
+        return await pausing.routes(str(execution_id))
+    return ()

@@ -14,9 +14,9 @@ from adapters.http.errors import UnknownConfig
 from adapters.http.examples import example_of
 from adapters.http.wire.executions import (
     ExecutionListResponse,
-    ExecutionResponse,
+    StartedExecutionResponse,
     execution_list_response,
-    execution_response,
+    started_response,
 )
 from adapters.http.wire.pages import ExecutionCursor, Limit, Offset
 from adapters.http.wire.replays import (
@@ -117,7 +117,7 @@ class ReplaysController(Controller):
     )
     async def replay(
         self, replays: UseCase, execution_id: IdOrTag, data: JSONBody[ExecutionReplayRequest]
-    ) -> Response[ExecutionResponse]:
+    ) -> Response[StartedExecutionResponse]:
         """Starts a new execution, linked to this one, with what it kept at a stage.
 
         It runs the config as this execution had it, unless `config_id` names another.
@@ -126,7 +126,7 @@ class ReplaysController(Controller):
         if data.dry_run:
             return await _dry_run(replays, execution_id, request)
         execution, _ = await _started(replays, execution_id, request)
-        return _created(execution, execution_response(execution))
+        return _created(execution, started_response(execution))
 
     @post(
         "/replay", operation_id="execute_replay", summary="Replay stored objects into a route", opt=_OPTIONS

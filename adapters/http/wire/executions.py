@@ -68,6 +68,12 @@ class ExecutionResponse(Struct, frozen=True, kw_only=True):
     paused_at: datetime | None = None
 
 
+class StartedExecutionResponse(ExecutionResponse, frozen=True, kw_only=True):
+    """A run that was just started; `execution_id` is its `id` by another name."""
+
+    execution_id: UUID
+
+
 class ExecutionDetailResponse(ExecutionResponse, frozen=True, kw_only=True):
     """One run with the config frozen as it was at the start."""
 
@@ -103,6 +109,12 @@ def execution_response(execution: Execution) -> ExecutionResponse:
         messages=counts_response(execution.counts),
         paused_at=execution.paused_at if execution.is_paused else None,
     )
+
+
+def started_response(execution: Execution) -> StartedExecutionResponse:
+    """What whoever starts an execution is told."""
+    told = msgspec.structs.asdict(execution_response(execution))
+    return StartedExecutionResponse(**told, execution_id=execution.id)
 
 
 def execution_detail_response(execution: Execution) -> ExecutionDetailResponse:

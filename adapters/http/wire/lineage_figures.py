@@ -39,6 +39,7 @@ class LineageAdapterStats(Struct, frozen=True, kw_only=True):
     failed: int
     cancelled: int
     in_progress: int
+    avg_duration_ms: float | None
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -104,7 +105,7 @@ def stats_response(figures: ExecutionFigures, gap: ExecutionGap) -> LineageStats
     return LineageStatsResponse(
         execution_id=figures.execution_id,
         routes=[_route(one) for one in figures.routes],
-        adapters=[_adapter(one) for one in figures.adapters],
+        adapters=[adapter_stats(one) for one in figures.adapters],
         gap=gap_response(gap),
     )
 
@@ -149,7 +150,8 @@ def _route(one: RouteStatistics) -> LineageRouteStats:
     )
 
 
-def _adapter(one: AdapterStatistics) -> LineageAdapterStats:
+def adapter_stats(one: AdapterStatistics) -> LineageAdapterStats:
+    """A pipeline adapter's figures as they travel."""
     p50, p95, p99 = _percentiles(one.durations)
     return LineageAdapterStats(
         route_id=one.route_id,
@@ -160,6 +162,7 @@ def _adapter(one: AdapterStatistics) -> LineageAdapterStats:
         failed=one.counts.get(StageStatus.FAILED, 0),
         cancelled=one.counts.get(StageStatus.CANCELLED, 0),
         in_progress=sum(count for status, count in one.counts.items() if not status.is_final),
+        avg_duration_ms=one.avg_duration_ms,
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,

@@ -9,7 +9,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from adapters.http.wire.executions import ExecutionDetailResponse, execution_detail_response
+from adapters.http.wire.lineage_figures import LineageAdapterStats, adapter_stats
 from adapters.http.wire.pausing import RouteWorkResponse, pipeline_response
+from application.lineage_figures import ExecutionFigures
 from application.pauses import RouteOfExecution
 from application.ports.lineage_statistics import RouteStatistics
 from domain.execution import Execution
@@ -44,10 +46,12 @@ class DagResponse(Struct, frozen=True, kw_only=True):
 class RouteStats(Struct, frozen=True, kw_only=True):
     """How a route's messages fared, from lineage; `work` is how it stands in the answering server.
 
-    `paused_by` names the pauses that hold it up. `work` is null when the route does not run there.
+    `paused_by` names the pauses that hold it up. `work` is null when the route does not run there, `queue` when the
+    config of the start cannot be read any more.
     """
 
     route_id: str
+    queue: str | None = None
     total_messages: int = 0
     completed: int = 0
     failed: int = 0
@@ -74,7 +78,7 @@ class MonitorMetrics(Struct, frozen=True, kw_only=True):
 
 
 class ExecutionStatsResponse(Struct, frozen=True, kw_only=True):
-    """An execution in figures: its messages, how long it runs or ran, and each route's share from lineage.
+    """An execution in figures: its messages, how long it runs or ran, and from lineage its routes and their pipeline adapters.
 
     `messages_per_second` are settled ones over the whole time, null when that is none. While it runs,
     `duration_seconds` are those until now.
@@ -88,6 +92,7 @@ class ExecutionStatsResponse(Struct, frozen=True, kw_only=True):
     messages_per_second: float | None
     metrics: MonitorMetrics
     routes: list[RouteStats]
+    adapters: list[LineageAdapterStats]
 
 
 class MonitorResponse(Struct, frozen=True, kw_only=True):
@@ -134,6 +139,7 @@ def _stats(route_id: str, counted: RouteStatistics | None, route: RouteOfExecuti
     known = None if route is None else pipeline_response(route)
     return RouteStats(
         route_id=route_id,
+        queue=None if known is None else known.queue,
         total_messages=figures.total_messages,
         completed=figures.completed,
         failed=figures.failed,
@@ -160,7 +166,7 @@ def monitor_response(
 
 
 def stats_response(
-    execution: Execution, statistics: Sequence[RouteStatistics], *, now: datetime
+    execution: Execution, figures: ExecutionFigures, routes: Sequence[RouteOfExecution], *, now: datetime
 ) -> ExecutionStatsResponse:
     """An execution's figures as they travel."""
     seconds = max(0.0, ((execution.completed_at or now) - execution.started_at).total_seconds())
@@ -174,7 +180,8 @@ def stats_response(
         duration_seconds=seconds,
         messages_per_second=settled / seconds if seconds else None,
         metrics=metrics,
-        routes=route_stats(statistics),
+        routes=route_stats(figures.routes, routes),
+        adapters=[adapter_stats(one) for one in figures.adapters],
     )
 
 
