@@ -1,6 +1,7 @@
 """`factflow` against a small real server: what it asks, what it prints, how it ends."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -358,6 +359,16 @@ def test_a_config_is_found_by_its_name(cli: CommandLine, server: ScriptedServer)
     assert server.asked[-1].value == {"init_payload_overrides": {"folder": "docs"}}
 
 
+def test_a_run_can_begin_without_its_first_message(cli: CommandLine, server: ScriptedServer) -> None:
+    """Which is then not there to be changed."""
+    server.says("POST", f"/api/v1/configs/{ID}/run", counted("completed"), status=201)
+    for group in ("config", "execution"):
+        assert cli(group, "run", ID, "--skip-init-message").code == 0
+        assert server.asked[-1].query == {"skip_init_message": "true"}
+        assert cli(group, "run", ID, "--skip-init-message", "--set", "a=1").code == 2
+    assert len(server.asked) == 2
+
+
 def test_a_config_that_is_not_there_is_told_with_those_that_are(
     cli: CommandLine, server: ScriptedServer
 ) -> None:
@@ -531,6 +542,46 @@ def test_cancelling_asks_for_the_status(cli: CommandLine, server: ScriptedServer
     assert ran.out == "it was running and is cancelled\n"
 
 
+def test_an_execution_that_is_stuck_is_ended_by_hand(cli: CommandLine, server: ScriptedServer) -> None:
+    """As failed, with a reason, or as completed."""
+    server.says("PATCH", "/api/v1/executions/stuck", {"success": True, "message": "it was running"})
+    assert cli("execution", "end", "stuck", "--as", "failed", "--reason", "a lost host").code == 0
+    assert cli("execution", "end", "stuck", "--as", "completed").out == "it was running\n"
+    assert [asked.value for asked in server.asked] == [
+        {"status": "failed", "error_info": {"message": "a lost host"}},
+        {"status": "completed"},
+    ]
+    for arguments in ((), ("--as", "cancelled"), ("--as", "completed", "--reason", "x")):
+        assert cli("execution", "end", "stuck", *arguments).code == 2
+    assert len(server.asked) == 2
+
+
+def test_routes_are_shown_with_their_queues_and_how_they_stand(
+    cli: CommandLine, server: ScriptedServer
+) -> None:
+    """A pause goes before what the processor does; a route that does not run there has no state."""
+
+    def route(name: str, *paused_by: str, work: str | None) -> dict[str, object]:
+        stands = None if work is None else {"state": work}
+        return {"route_id": name, "queue": f"/queue/{name}", "paused_by": paused_by, "work": stands}
+
+    routes = [
+        route("a", work="open"),
+        route("b", "route_paused", work="open"),
+        route("c", work="breaker"),
+        route("d", work=None),
+    ]
+    server.says("GET", f"/api/v1/executions/{ID}/routes", {"execution_id": ID, "routes": routes})
+    lines = cli("execution", "routes", ID).lines
+    assert lines[0].split()[:3] == ["ROUTE", "QUEUE", "STATE"]
+    assert [re.split(r" {2,}", line)[:3] for line in lines[1:]] == [
+        ["a", "/queue/a", "running"],
+        ["b", "/queue/b", "paused"],
+        ["c", "/queue/c", "breaker open"],
+        ["d", "/queue/d", "-"],
+    ]
+
+
 # storage, lineage, system -----------------------------------------------------------------------------------------
 
 
@@ -582,6 +633,16 @@ def test_a_large_file_is_put_as_it_is(cli: CommandLine, server: ScriptedServer, 
     assert (ran.code, ran.out) == (0, "uploads/big.pdf\n")
     assert server.asked[0].headers["Content-Type"] == "application/pdf"
     assert server.asked[0].body == content
+
+
+def test_an_object_is_deleted_by_its_key(cli: CommandLine, server: ScriptedServer) -> None:
+    """What the server refuses is told as such."""
+    server.says("DELETE", "/api/v1/storage/objects/uploads/a%20b.md", b"", status=204)
+    ran = cli("storage", "delete", "uploads/a b.md")
+    assert (ran.code, ran.out) == (0, "deleted uploads/a b.md\n")
+    assert server.asked[0].method == "DELETE"
+    assert cli("storage", "delete", "../configs").code == 2
+    assert len(server.asked) == 1
 
 
 def test_an_execution_can_be_named_by_its_tag_everywhere(cli: CommandLine, server: ScriptedServer) -> None:

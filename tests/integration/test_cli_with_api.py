@@ -264,10 +264,17 @@ async def test_dead_letters_are_listed_redriven_and_purged(api: Api, tmp_path: P
 
 
 async def test_an_execution_is_shown_in_figures(api: Api) -> None:
-    """Its messages and its pace, then each route."""
+    """Its messages and its pace, then each route and each pipeline adapter."""
     await api.execution("echo", tag="good")
     await api.ended("good")
     code, out, err = await factflow(api, "execution", "stats", "good")
     assert (code, err) == (0, ""), err
     assert "completed            2\n" in out
     assert "messages_per_second" in out
+    _, routes, adapters = (part.splitlines() for part in out.split("\n\n"))
+    assert routes[0].split()[:3] == ["ROUTE", "QUEUE", "STATE"]
+    assert adapters[0].split()[:4] == ["ROUTE", "ADAPTER", "COMPLETED", "FAILED"]
+    assert [line.split()[:4] for line in adapters[1:]] == [
+        ["first", "echo", "1", "0"],
+        ["second", "echo", "1", "0"],
+    ]

@@ -32,6 +32,17 @@ def _milliseconds(row: Row) -> object:
     return None if taken is None else in_words(float(taken) / 1000)
 
 
+WORK_STATES = {"open": "running", "paused": "paused", "breaker": "breaker open"}
+
+
+def _state(row: Row) -> object:
+    work = row.get("work")
+    if row.get("paused_by"):
+        return "paused"
+    # Null where the route does not run, or does so in another process.
+    return WORK_STATES.get(str(work.get("state"))) if isinstance(work, dict) else None
+
+
 EXECUTIONS = (
     Column("id", "id"),
     Column("status", _status),
@@ -42,7 +53,17 @@ EXECUTIONS = (
 )
 ROUTES = (
     Column("route", "route_id"),
+    Column("queue", "queue"),
+    Column("state", _state),
     Column("messages", "total_messages", is_number=True),
+    Column("completed", "completed", is_number=True),
+    Column("failed", "failed", is_number=True),
+    Column("in progress", "in_progress", is_number=True),
+    Column("on average", _milliseconds, is_number=True),
+)
+PIPELINE_ADAPTERS = (
+    Column("route", "route_id"),
+    Column("adapter", "adapter_name"),
     Column("completed", "completed", is_number=True),
     Column("failed", "failed", is_number=True),
     Column("in progress", "in_progress", is_number=True),
@@ -137,6 +158,27 @@ async def cancel(server: Server, session: Session, name: str) -> None:
 
 @execution.command()
 @name_argument
+@click.option(
+    "--as",
+    "status",
+    type=click.Choice(("failed", "completed")),
+    required=True,
+    help="The status that it ends with.",
+)
+@click.option("--reason", help="Why it failed, for whoever looks at it later.")
+@asks_server
+async def end(server: Server, session: Session, name: str, status: str, reason: str | None) -> None:
+    """End an execution that is stuck, as failed or completed; what is left of it is not processed any more."""
+    if reason is not None and status != "failed":
+        raise click.UsageError("--reason goes with --as failed")
+    body: dict[str, object] = {"status": status}
+    body |= {} if reason is None else {"error_info": {"message": reason}}
+    reply = await server.send("PATCH", "executions", name, body=body)
+    session.show(reply, lambda: click.echo(str(reply.value().get("message") or status)))
+
+
+@execution.command()
+@name_argument
 @asks_server
 async def pause(server: Server, session: Session, name: str) -> None:
     """Let an execution begin no more messages until it is resumed; it stays `running`."""
@@ -182,7 +224,7 @@ async def dag(server: Server, session: Session, name: str) -> None:
 @name_argument
 @asks_server
 async def routes(server: Server, session: Session, name: str) -> None:
-    """Show how the messages of each route fare."""
+    """Show how each route stands in the server that is asked, and how its messages fare."""
     reply = await server.get("executions", name, "routes")
     session.show(reply, lambda: print_table(ROUTES, reply.items("routes"), empty="no routes"))
 
@@ -191,7 +233,10 @@ async def routes(server: Server, session: Session, name: str) -> None:
 @name_argument
 @asks_server
 async def stats(server: Server, session: Session, name: str) -> None:
-    """Show an execution in figures: messages, time, pace, and each route's share."""
+    """Show an execution in figures: messages, time, pace, each route's share, and each pipeline adapter's.
+
+    Routes count messages, pipeline adapters count attempts.
+    """
     reply = await server.get("executions", name, "stats")
 
     def as_table() -> None:
@@ -201,6 +246,8 @@ async def stats(server: Server, session: Session, name: str) -> None:
         print_record([(one, figures.get(one)) for one in (*names, "messages_per_second")])
         click.echo("")
         print_table(ROUTES, reply.items("routes"), empty="no routes")
+        click.echo("")
+        print_table(PIPELINE_ADAPTERS, reply.items("adapters"), empty="no lineage entries")
 
     session.show(reply, as_table)
 

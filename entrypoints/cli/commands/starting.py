@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from entrypoints.cli.client import Server
+from entrypoints.cli.client import Query, Server
 from entrypoints.cli.exit_codes import OK
 from entrypoints.cli.names import config_id_of
 from entrypoints.cli.session import Session
@@ -22,7 +22,12 @@ _OPTIONS = (
         "overrides",
         multiple=True,
         metavar="KEY=VALUE",
-        help="A field of the first message's payload.",
+        help="A field of the first message's payload, as `url=…` or `filter.lang=en`; what stands beside it stays.",
+    ),
+    click.option(
+        "--skip-init-message",
+        is_flag=True,
+        help="Send no first message; a run without one completes at once.",
     ),
     click.option("--wait", is_flag=True, help="Wait until it is over; exit code 1 unless it completed."),
 )
@@ -36,13 +41,23 @@ def starting_options(command: Command) -> Command:
 
 
 async def start_and_tell(
-    server: Server, session: Session, name: str, *, tag: str | None, overrides: Sequence[str], wait: bool
+    server: Server,
+    session: Session,
+    name: str,
+    *,
+    tag: str | None,
+    overrides: Sequence[str],
+    skip_init_message: bool,
+    wait: bool,
 ) -> int:
     """Run a config; prints the execution, or waits for its end."""
+    if overrides and skip_init_message:
+        raise click.UsageError("--set changes the first message, and --skip-init-message sends none")
     payload = overrides_of(overrides)
+    query: Query = {"tag": tag, "skip_init_message": skip_init_message or None}
     identifier = await config_id_of(server, name)
     body = {"init_payload_overrides": payload} if payload else {}
-    reply = await server.post("configs", identifier, "run", query={"tag": tag}, body=body)
+    reply = await server.post("configs", identifier, "run", query=query, body=body)
     execution_id = str(reply.value().get("id"))
     if wait:
         from entrypoints.cli.commands.waiting import WAIT_SECONDS, wait_until_over

@@ -138,6 +138,16 @@ async def put(server: Server, session: Session, file: str, key: str, content_typ
     session.show(reply, lambda: click.echo(harmless(key)))
 
 
+@storage.command()
+@key_argument
+@asks_server
+async def delete(server: Server, session: Session, key: str) -> None:
+    """Delete an object whose KEY begins with uploads/; what executions kept is not deleted so."""
+    await server.send("DELETE", "storage", "objects", require_valid_key(key))
+    if not session.is_for_programs:
+        click.echo(f"deleted {harmless(key)}")
+
+
 @contextlib.contextmanager
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the path's place when all went well; a device or a pipe is written as it is."""
