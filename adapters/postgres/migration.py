@@ -59,6 +59,10 @@ _CREATE_TABLE = """
 
 _APPLIED = "SELECT number, name, checksum FROM schema_migration"
 
+_VERSIONS = """
+    SELECT current_setting('server_version'), (SELECT extversion FROM pg_extension WHERE extname = 'vector')
+"""
+
 _SETTLE = "INSERT INTO schema_migration (number, name, checksum) VALUES (%s, %s, %s)"
 
 
@@ -95,6 +99,25 @@ async def migrate(database: Database, migrations: Sequence[Migration] | None = N
             for migration in missing:
                 await _apply(connection, migration)
     return missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a start would find: the versions of PostgreSQL and pgvector, and the migrations that are to be applied."""
+
+    version: str
+    vector_version: str
+    missing: Sequence[Migration]
+
+
+async def rehearse(database: Database) -> Rehearsal:
+    """Do what comes before the first migration, and undo it: nothing is left behind. Raises what ``migrate`` does."""
+    async with database.connection() as connection, connection.transaction(force_rollback=True):
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
+        missing = await _missing(connection, shipped_migrations())
+        found = await (await connection.execute(_VERSIONS)).fetchone()
+    version, vector_version = found or ("", "")
+    return Rehearsal(version=version, vector_version=vector_version, missing=missing)
 
 
 async def _take_turn(connection: Connection) -> None:

@@ -126,6 +126,19 @@ class S3ObjectStorage:
             bucket.create()
         bucket.probe(self._keys.prefix)
 
+    async def look(self) -> None:
+        """Ask for the bucket without opening it, and write nothing. Raises S3BucketMissing, S3Refused, S3Unavailable."""
+        await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        with translating():
+            bucket, other = (self._bucket(client) for client in self._connection.clients())
+            try:
+                bucket.require()
+            finally:
+                bucket.close()
+                other.close()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

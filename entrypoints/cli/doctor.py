@@ -7,11 +7,14 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
+from domain.errors import FactflowError
 from entrypoints.cli import machine
 from entrypoints.cli.exit_codes import FAILED, OK
 from entrypoints.cli.language_model_check import language_model
 from entrypoints.cli.machine import Check, State
+from entrypoints.cli.services import services
 from entrypoints.cli.streams import harmless
+from entrypoints.modes import require_for_serving
 from entrypoints.setting_problems import InvalidSettings
 from entrypoints.settings import Settings, unknown_variables
 
@@ -19,7 +22,7 @@ MARKS = {State.OK: "ok", State.WARNING: "warning", State.FAILED: "FAILED"}
 
 
 def examine(environment: Mapping[str, str], flags: Mapping[str, str | None], *, output: str) -> int:
-    """Check this machine and print the findings; returns FAILED when a server could not run here."""
+    """Check this machine and its settings, print the findings; returns FAILED when a server could not run here."""
     checks = checks_of(environment, flags)
     failed = [check for check in checks if check.state is State.FAILED]
     sys.stdout.write(as_json(checks) if output == "json" else as_table(checks))
@@ -33,22 +36,36 @@ def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -
         settings = Settings.read(environment, flags)
     except InvalidSettings:
         settings = Settings()
+    # A database by its address is what sets a server apart from an embedded one.
+    is_embedded = settings.database_url is None
     return (
         *stated,
         machine.python(),
         machine.environment(),
         machine.packages(),
-        machine.user(settings.data_dir),
+        mode(settings, is_embedded=is_embedded),
+        *([machine.user(settings.data_dir), machine.embedded_postgres()] if is_embedded else []),
         machine.data_folder(settings.data_dir),
-        machine.disk(settings.data_dir),
-        machine.documents(settings.docs),
+        machine.disk(settings.data_dir, has_database=is_embedded),
+        machine.documents(settings.docs, has_default=is_embedded),
         machine.port(settings.host, settings.port),
-        machine.exposure(settings.host, needs_keys=settings.needs_keys(embedded=True)),
-        machine.embedded_postgres(),
+        machine.exposure(settings.host, needs_keys=settings.needs_keys(embedded=is_embedded)),
+        *services(settings),
         machine.embedding_model(),
         machine.processor(settings.model_compute_type),
         language_model(settings),
     )
+
+
+def mode(settings: Settings, *, is_embedded: bool) -> Check:
+    """Whether the settings are enough for a server, and do not contradict each other."""
+    try:
+        require_for_serving(settings, embedded=is_embedded)
+    except FactflowError as error:
+        return Check("mode", State.FAILED, error.message, "; ".join(getattr(error, "__notes__", ())))
+    if is_embedded:
+        return Check("mode", State.OK, "an embedded server, with a PostgreSQL of its own")
+    return Check("mode", State.OK, "a server on the PostgreSQL of FACTFLOW_DATABASE_URL")
 
 
 def settings_checks(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Sequence[Check]:

@@ -84,22 +84,28 @@ def user(data_dir: Path) -> Check:
 
 def data_folder(data_dir: Path) -> Check:
     """Whether the data folder is there or can be made, can be written, and is not another server's."""
-    folder = data_dir.absolute()
+    check = _folder("data folder", data_dir.absolute(), hint="choose another --data-dir")
+    if check.state is State.OK and _is_locked(data_dir.absolute() / LOCK_FILE):
+        message = f"{data_dir.absolute()} is in use by another server"
+        return Check("data folder", State.FAILED, message, "stop that one first")
+    return check
+
+
+def storage_folder(path: Path) -> Check:
+    """Whether the folder of the storage is there or can be made, and can be written."""
+    return _folder("storage", path.absolute(), hint="check FACTFLOW_STORAGE_URL")
+
+
+def _folder(name: str, folder: Path, *, hint: str) -> Check:
     try:
         standing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     except OSError as error:
-        return Check("data folder", State.FAILED, f"{folder}: {error.strerror}", "choose another --data-dir")
+        return Check(name, State.FAILED, f"{folder}: {error.strerror}", hint)
     if not standing.is_dir():
-        return Check("data folder", State.FAILED, f"{standing} is not a folder", "choose another --data-dir")
+        return Check(name, State.FAILED, f"{standing} is not a folder", hint)
     if not os.access(standing, os.W_OK | os.X_OK):
-        return Check(
-            "data folder", State.FAILED, f"{standing} cannot be written", "choose another --data-dir"
-        )
-    if _is_locked(folder / LOCK_FILE):
-        return Check(
-            "data folder", State.FAILED, f"{folder} is in use by another server", "stop that one first"
-        )
-    return Check("data folder", State.OK, f"{folder}" if standing == folder else f"{folder} (to be made)")
+        return Check(name, State.FAILED, f"{standing} cannot be written", hint)
+    return Check(name, State.OK, f"{folder}" if standing == folder else f"{folder} (to be made)")
 
 
 def _is_locked(path: Path) -> bool:
@@ -116,8 +122,8 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def disk(data_dir: Path) -> Check:
-    """Whether there is room for a database and the stages of a few thousand documents."""
+def disk(data_dir: Path, *, has_database: bool = True) -> Check:
+    """Whether there is room for a database and the stages of a few thousand documents; without these it only warns."""
     folder = data_dir.absolute()
     try:
         standing = next(parent for parent in (folder, *folder.parents) if parent.exists())
@@ -125,15 +131,15 @@ def disk(data_dir: Path) -> Check:
     except OSError as error:
         return Check("disk", State.WARNING, f"{folder}: {error.strerror}")
     message = f"{free / 1e9:.1f} GB free at {standing}"
-    if free < NEEDED_BYTES:
+    if free < NEEDED_BYTES and has_database:
         return Check("disk", State.FAILED, message, "an empty server takes about 0.3 GB")
     return Check("disk", State.OK if free >= AMPLE_BYTES else State.WARNING, message)
 
 
-def documents(docs: Path | None) -> Check:
+def documents(docs: Path | None, *, has_default: bool = True) -> Check:
     """Whether the folder to ingest is there."""
     if docs is None:
-        return Check("documents", State.OK, "the project's own docs")
+        return Check("documents", State.OK, "the project's own docs" if has_default else "none to take in")
     if not docs.is_dir() or not os.access(docs, os.R_OK | os.X_OK):
         return Check("documents", State.FAILED, f"{docs} is not a folder that can be read", "check --docs")
     return Check("documents", State.OK, str(docs))
@@ -157,7 +163,7 @@ def port(host: str, number: int) -> Check:
 
 
 def exposure(host: str, *, needs_keys: bool = False) -> Check:
-    """Whether an embedded server may listen there: on this machine alone, unless it asks for API keys."""
+    """Whether a server may listen there: on this machine alone, unless it asks for API keys."""
     try:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:

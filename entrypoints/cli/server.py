@@ -119,7 +119,11 @@ def evaluate(folder: Path, mode: str, output: str, **flags: str | None) -> int:
 @setting("data_dir")
 @setting("docs")
 def doctor(output: str, **flags: str | None) -> int:
-    """Check whether a server could run on this machine; exit code 1 when it could not."""
+    """Check whether a server could run on this machine; exit code 1 when it could not.
+
+    It changes nothing. The database, the queue and the storage whose addresses are set are asked, for 20 seconds at
+    most.
+    """
     from entrypoints.cli.doctor import examine
 
     return examine(os.environ, flags, output=output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from adapters.embedded_postgres.server import EmbeddedPostgres
@@ -28,6 +29,10 @@ from domain.outbound import OutboundPolicy
 from entrypoints.data_folder import DataFolder
 from entrypoints.settings import Settings
 
+if TYPE_CHECKING:
+    from adapters.rabbitmq.message_queue import RabbitMessageQueue
+    from adapters.s3.storage import S3ObjectStorage
+
 
 def postgres(settings: Settings, folder: DataFolder) -> EmbeddedPostgres | None:
     """A server of our own, unless there is one by address."""
@@ -52,12 +57,15 @@ def sole_use(settings: Settings, database: Database) -> SoleUse:
 
 def queue(settings: Settings) -> MessageQueue:
     """RabbitMQ by its address, or one in this process."""
-    if settings.queue_url is None:
-        return InProcessMessageQueue()
+    return InProcessMessageQueue() if settings.queue_url is None else broker(settings.queue_url, settings)
+
+
+def broker(url: str, settings: Settings) -> RabbitMessageQueue:
+    """The RabbitMQ at an address, or at several by commas."""
     # Imported only where it is used: it takes a tenth of a second.
     from adapters.rabbitmq.message_queue import RabbitMessageQueue
 
-    urls = [one.strip() for one in settings.queue_url.split(",")]
+    urls = [one.strip() for one in url.split(",")]
     return RabbitMessageQueue(urls, queue_type="quorum" if settings.queue_type == "quorum" else "classic")
 
 
@@ -79,13 +87,23 @@ def lineage(database: Database, spans: Spans | None) -> PostgresLineageSink:
 
 def storage(settings: Settings, folder: DataFolder) -> ObjectStorage:
     """A bucket, or a folder, by its address; without one a folder in the data folder."""
-    parts = urlsplit(settings.storage_url or "")
-    if parts.scheme != "s3":
-        return FilesystemObjectStorage(
-            Path(settings.storage_url) if settings.storage_url else folder.folder("storage")
-        )
+    if is_bucket(settings.storage_url):
+        return bucket(settings)
+    return FilesystemObjectStorage(
+        Path(settings.storage_url) if settings.storage_url else folder.folder("storage")
+    )
+
+
+def is_bucket(url: str | None) -> bool:
+    """Whether the storage of this address is in S3."""
+    return urlsplit(url or "").scheme == "s3"
+
+
+def bucket(settings: Settings, *, attempts: int = 4, read_timeout: float = 30) -> S3ObjectStorage:
+    """The bucket of the settings; each request is tried so often and waits so long, in seconds."""
     from adapters.s3.storage import S3ObjectStorage
 
+    parts = urlsplit(settings.storage_url or "")
     return S3ObjectStorage(
         parts.netloc,
         prefix=parts.path.strip("/"),
@@ -94,6 +112,8 @@ def storage(settings: Settings, folder: DataFolder) -> ObjectStorage:
         access_key=settings.storage_access_key,
         secret_key=settings.storage_secret_key,
         path_style=settings.storage_path_style,
+        attempts=attempts,
+        read_timeout=read_timeout,
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from entrypoints.cli import machine
-from entrypoints.cli.doctor import as_json, as_table, settings_checks
+from entrypoints.cli.doctor import as_json, as_table, mode, settings_checks
 from entrypoints.cli.language_model_check import language_model
 from entrypoints.cli.machine import Check, State
+from entrypoints.cli.services import services
 from entrypoints.data_folder import LOCK_FILE
 from entrypoints.settings import Settings
 
@@ -70,6 +71,36 @@ def test_an_open_door_is_pointed_out(host: str, state: str) -> None:
     assert machine.exposure(host, needs_keys=True).state is State.OK
 
 
+def test_settings_that_do_not_go_together_are_found() -> None:
+    """As a start would: with what each is for."""
+    check = mode(Settings(database_url="postgresql://h/d", queue_url="amqp://h"), is_embedded=False)
+    assert (check.name, check.state) == ("mode", State.FAILED)
+    assert check.message == "a server on a shared queue needs FACTFLOW_STORAGE_URL"
+    assert check.hint.startswith("FACTFLOW_STORAGE_URL: where all processes find")
+    assert mode(Settings(), is_embedded=True).state is State.OK
+
+
+def test_a_storage_in_a_folder_is_looked_at_and_not_made(tmp_path: Path) -> None:
+    """No other service is asked where no address is set."""
+    (check,) = services(Settings(storage_url=str(tmp_path / "shared")))
+    assert (check.name, check.state) == ("storage", State.OK)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    (check,) = services(Settings(storage_url=str(tmp_path / "file")))
+    assert (check.state, check.hint) == (State.FAILED, "check FACTFLOW_STORAGE_URL")
+    assert services(Settings()) == []
+
+
+def test_little_room_matters_to_a_database_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose database is elsewhere keeps little."""
+    monkeypatch.setattr(machine, "NEEDED_BYTES", 1 << 60)
+    monkeypatch.setattr(machine, "AMPLE_BYTES", 1 << 61)
+    assert machine.disk(tmp_path).state is State.FAILED
+    assert machine.disk(tmp_path, has_database=False).state is State.WARNING
+
+
 def test_a_package_that_is_missing_is_named() -> None:
     """As in an environment that is older than the code; in a process of its own, where nothing is imported yet."""
     script = (
@@ -87,6 +118,8 @@ def test_a_missing_folder_of_documents_is_found(tmp_path: Path) -> None:
     """Before the server starts and says so itself."""
     assert machine.documents(tmp_path / "none").state is State.FAILED
     assert machine.documents(tmp_path).state is State.OK
+    assert machine.documents(None).message == "the project's own docs"
+    assert machine.documents(None, has_default=False).message == "none to take in"
 
 
 def test_everything_wrong_with_the_settings_is_a_check() -> None:
