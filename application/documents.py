@@ -27,10 +27,10 @@ class IndexedDocuments:
     storage: ObjectStorage
 
     async def list(
-        self, *, origin: str | None = None, limit: int, offset: int = 0
+        self, *, origin: str | None = None, limit: int, offset: int = 0, after: str | None = None
     ) -> tuple[Sequence[Document], int]:
-        """A page of the documents, by id, and how many there are in all."""
-        return await self.documents.list(origin=origin, limit=limit, offset=offset)
+        """A page of the documents, by id, and how many there are in all; see ``Documents.list``."""
+        return await self.documents.list(origin=origin, limit=limit, offset=offset, after=after)
 
     async def get(self, document_id: str) -> Document:
         """One document; raises DocumentNotFound."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from application.ports.counting import COUNTED_EXACTLY
 from application.ports.lineage import LineagePlace, LineageQuery, LineageReader, LinkedEntry
 from application.ports.lineage_statistics import LineageStatistics, RouteStatistics
 from application.ports.unit_of_work import UnitOfWork
@@ -15,11 +16,20 @@ from domain.lineage import LineageEntry, StageStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineagePage:
-    """Some entries of an execution (None: of any), and how many there are in all; see ``LineageReader.list``."""
+    """Some entries of an execution (None: of any), how many there are in all, and whether any come behind these.
+
+    ``total`` is exact up to ``COUNTED_EXACTLY``, above that an estimate.
+    """
 
     execution_id: UUID | None
     entries: Sequence[LineageEntry]
     total: int
+    has_more: bool = False
+
+    @property
+    def is_total_exact(self) -> bool:
+        """Whether all were counted."""
+        return self.total <= COUNTED_EXACTLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +50,14 @@ class Lineage:
 
     async def list(self, query: LineageQuery) -> LineagePage:
         """Entries of any execution; those of a replay batch by the query's ``replay_batch_id``."""
-        entries, total = await self.reader.list(query)
-        return LineagePage(execution_id=query.execution_id, entries=entries, total=total)
+        # One more than is asked for tells whether any come behind.
+        entries, total = await self.reader.list(replace(query, limit=query.limit + 1))
+        return LineagePage(
+            execution_id=query.execution_id,
+            entries=entries[: query.limit],
+            total=total,
+            has_more=len(entries) > query.limit,
+        )
 
     async def get(self, correlation_id: UUID) -> LineageEntry:
         """One entry; raises LineageEntryNotFound."""

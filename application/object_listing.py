@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from domain.errors import Invalid
 from domain.storage import StoredObject
 
-EXACT_TOTAL = 10_000
 _AFTER_ALL_BELOW = "\U0010ffff"
 
 

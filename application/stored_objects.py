@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from application.object_listing import EXACT_TOTAL, ObjectPage, ObjectQuery, after_all_below, cursor_after
+from application.object_listing import ObjectPage, ObjectQuery, after_all_below, cursor_after
+from application.ports.counting import COUNTED_EXACTLY
 from application.ports.object_storage import ObjectStorage
 from application.uploading import Uploading
 from domain.errors import Refused
@@ -31,7 +32,7 @@ class StoredObjects:
     async def list(self, query: ObjectQuery) -> ObjectPage:
         """A page of objects and common prefixes; raises InvalidCursor."""
         page: list[StoredObject | str] = []
-        enough = max(EXACT_TOTAL, query.offset + query.limit) + 1
+        enough = max(COUNTED_EXACTLY, query.offset + query.limit) + 1
         total = 0
         async for item in self._items(query):
             total += 1

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 
 from adapters.http.access.exchange import exchange_of
@@ -11,9 +14,14 @@ from adapters.http.edge import is_http
 from adapters.http.errors import AnswerTooSlow, RequestTooSlow
 from adapters.http.refusing import refuse
 
+_PLACE = "factflow_waiting"
+
 
 class Patience:
-    """Waits ``piece_seconds`` for each piece of a body, and ``answer_seconds`` after the last one for an answer to begin."""
+    """Waits ``piece_seconds`` for each piece of a body, and ``answer_seconds`` after the last one for an answer to begin.
+
+    What an operation guarded by ``unhurried`` does may take as long as it takes.
+    """
 
     def __init__(self, app: ASGIApp, *, piece_seconds: float, answer_seconds: float) -> None:
         self._app = app
@@ -27,6 +35,7 @@ class Patience:
             return
         limit = asyncio.timeout(self._answer_seconds)
         waiting = _Waiting(receive, send, limit, self._piece_seconds, self._answer_seconds)
+        scope.setdefault("state", {})[_PLACE] = waiting
         try:
             async with limit:
                 await self._app(scope, waiting.receive, waiting.send)
@@ -35,6 +44,13 @@ class Patience:
                 raise
             exchange_of(scope).error_code = AnswerTooSlow.code
             await refuse(AnswerTooSlow(), send)
+
+
+def unhurried(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard that refuses nobody: of an operation whose answer may be long in coming."""
+    waiting = connection.scope["state"].get(_PLACE)
+    if waiting is not None:
+        waiting.be_patient()
 
 
 class _Waiting:
@@ -52,7 +68,7 @@ class _Waiting:
         self._piece_seconds = piece_seconds
         self._answer_seconds = answer_seconds
         self._is_arriving = True
-        self._is_answering = False
+        self._is_patient = False
 
     async def receive(self) -> ReceiveMessage:
         """The next piece; once the body is whole, a client that says nothing is only waiting for its answer."""
@@ -64,13 +80,17 @@ class _Waiting:
         except TimeoutError as error:
             raise RequestTooSlow from error
         self._is_arriving = message["type"] == "http.request" and message["more_body"]
-        if not self._is_answering:
+        if not self._is_patient:
             self._limit.reschedule(asyncio.get_running_loop().time() + self._answer_seconds)
         return message
 
     async def send(self, message: Message) -> None:
         """Pass a message on; a begun answer may take as long as it takes."""
         if message["type"] == "http.response.start":
-            self._is_answering = True
-            self._limit.reschedule(None)
+            self.be_patient()
         await self._send(message)
+
+    def be_patient(self) -> None:
+        """Wait for the answer, or the rest of it, without a limit."""
+        self._is_patient = True
+        self._limit.reschedule(None)

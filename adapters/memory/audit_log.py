@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 
-from application.ports.audit_log import COUNTED_EXACTLY, AuditPage
+from application.ports.audit_log import AuditPage
+from application.ports.counting import COUNTED_EXACTLY
 from domain.access.audit import AuditEntry, AuditFilter
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_row import MessageRow
+from application.ports.counting import COUNTED_EXACTLY
 from application.ports.dead_letters import (
-    COUNTED_EXACTLY,
     DeadLetterPage,
     DeadLetterPosition,
     Redriven,

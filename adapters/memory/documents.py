@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adapters.memory.corpus import Corpus
+from application.ports.counting import COUNTED_EXACTLY
 from domain.document import Document, DocumentNotFound
 from domain.errors import Invalid
 from domain.match import IndexedSegment
@@ -33,15 +34,16 @@ class MemoryDocuments:
         ]
 
     async def list(
-        self, *, origin: str | None = None, limit: int, offset: int = 0
+        self, *, origin: str | None = None, limit: int, offset: int = 0, after: str | None = None
     ) -> tuple[Sequence[Document], int]:
-        """A page of the current versions, by document id, and how many there are in all."""
+        """See the port."""
         found = [
             version.document
             for version in self._corpus.current()
             if origin is None or version.document.origin == origin
         ]
-        return found[offset : offset + limit], len(found)
+        behind = [one for one in found if after is None or one.document_id > after]
+        return behind[offset : offset + limit], min(len(found), COUNTED_EXACTLY + 1)
 
     async def segments(
         self, document_id: str, *, limit: int, offset: int = 0

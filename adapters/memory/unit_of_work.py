@@ -10,6 +10,7 @@ from uuid import UUID
 
 from adapters.memory.configs import MemoryPipelineConfigs, Versions
 from adapters.memory.ledger import MemoryLedger
+from application.ports.counting import COUNTED_EXACTLY
 from application.ports.unit_of_work import Repositories, WantedExecutions
 from domain.execution import Execution, ExecutionNotFound, ExecutionStatus, ExecutionSummary
 from domain.replay import ReplayBatchNotFound
@@ -54,7 +55,7 @@ class MemoryExecutions:
             and parent_execution_id in {None, execution.parent_execution_id}
         ]
         behind = [execution for execution in found if before is None or execution.id < before]
-        return behind[offset : offset + limit], len(found)
+        return behind[offset : offset + limit], min(len(found), COUNTED_EXACTLY + 1)
 
     async def summaries(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[ExecutionSummary], int]:
         """See the port."""
@@ -78,7 +79,7 @@ class MemoryExecutions:
             and parent_execution_id in {None, execution.parent_execution_id}
         ]
         behind = [execution for execution in found if before is None or execution.id < before]
-        return behind[:limit], len(found)
+        return behind[:limit], min(len(found), COUNTED_EXACTLY + 1)
 
     async def by_replay_batch(self, batch_id: UUID) -> Execution:
         """See the port."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from adapters.memory.webhook_store import WebhookStore
-from application.ports.webhook_deliveries import COUNTED_EXACTLY, DeliveryPage, DeliveryRecord
+from application.ports.counting import COUNTED_EXACTLY
+from application.ports.webhook_deliveries import DeliveryPage, DeliveryRecord
 from domain.webhooks.delivery import DeliveryFilter, DeliveryNotFound, DeliveryState
 from domain.webhooks.event import WebhookEvent
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from adapters.postgres.database import Database
-from application.ports.audit_log import COUNTED_EXACTLY, AuditPage
+from application.ports.audit_log import AuditPage
+from application.ports.counting import COUNTED_EXACTLY
 from domain.access.audit import AuditEntry, AuditFilter, AuditOutcome
 
 _NAMES = tuple(field.name for field in fields(AuditEntry) if field.name != "position")

@@ -9,8 +9,8 @@ from uuid import UUID
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.dead_letter_redriving import redrive
 from adapters.postgres.dead_letter_rows import COLUMNS, EARLIEST_FIRST, IS_THERE, dead_letter_of, meant
+from application.ports.counting import COUNTED_EXACTLY
 from application.ports.dead_letters import (
-    COUNTED_EXACTLY,
     DeadLetterPage,
     DeadLetterPosition,
     Redriven,

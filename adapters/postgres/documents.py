@@ -14,6 +14,7 @@ from adapters.postgres.document_versions import drop_document, lock_documents, m
 from adapters.postgres.segment_rows import SEGMENT_COLUMNS, indexed_segment_of
 from adapters.postgres.text_search import storable
 from application.batcher import Batcher
+from application.ports.counting import COUNTED_EXACTLY
 from domain.document import Document, DocumentNotFound
 from domain.errors import Invalid
 from domain.match import IndexedSegment
@@ -33,12 +34,16 @@ _IDS = "SELECT document_id FROM document_version WHERE origin = %s AND is_curren
 _LIST = f"""
     SELECT {DOCUMENT_COLUMNS} FROM document_version v
     WHERE v.is_current AND (%(origin)s::text IS NULL OR v.origin = %(origin)s)
+        AND (%(after)s::text IS NULL OR v.document_id > %(after)s)
     ORDER BY v.document_id LIMIT %(limit)s OFFSET %(offset)s
 """  # noqa: S608 - constants
 
-_COUNT = """
-    SELECT count(*) FROM document_version WHERE is_current AND (%(origin)s::text IS NULL OR origin = %(origin)s)
-"""
+_COUNT = f"""
+    SELECT count(*) FROM (
+        SELECT 1 FROM document_version WHERE is_current AND (%(origin)s::text IS NULL OR origin = %(origin)s)
+        LIMIT {COUNTED_EXACTLY + 1}
+    ) AS counted
+"""  # noqa: S608 - constants
 
 _SEGMENTS = f"""
     SELECT {SEGMENT_COLUMNS} FROM segment s
@@ -117,11 +122,12 @@ class PostgresDocuments:
         return [document_id for (document_id,) in rows]
 
     async def list(
-        self, *, origin: str | None = None, limit: int, offset: int = 0
+        self, *, origin: str | None = None, limit: int, offset: int = 0, after: str | None = None
     ) -> tuple[Sequence[Document], int]:
-        """A page of the current versions, by document id, and how many there are in all."""
+        """See the port."""
         wanted = None if origin is None else storable(origin)
-        parameters = {"origin": wanted, "limit": limit, "offset": offset}
+        behind = None if after is None else storable(after)
+        parameters = {"origin": wanted, "limit": limit, "offset": offset, "after": behind}
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_LIST, parameters)).fetchall()
             total = await (await connection.execute(_COUNT, parameters)).fetchone()

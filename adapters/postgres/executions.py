@@ -8,6 +8,7 @@ from uuid import UUID
 
 from adapters.postgres.database import Connection
 from adapters.postgres.messages import json_text
+from application.ports.counting import COUNTED_EXACTLY
 from application.ports.unit_of_work import WantedExecutions
 from domain.execution import (
     Execution,
@@ -46,7 +47,7 @@ _MATCHING = """
 """
 _ALL = {"status": None, "config_id": None, "parent_execution_id": None, "offset": 0, "before": None}
 
-_COUNT = f"SELECT count(*) {_MATCHING}"
+_COUNT = f"SELECT count(*) FROM (SELECT 1 {_MATCHING} LIMIT {COUNTED_EXACTLY + 1}) AS counted"  # noqa: S608
 # The total comes with every row, so that a page takes one question; only an empty page has to ask for it.
 _LISTED = COLUMNS.replace("config_snapshot", "NULL")
 _PAGE = f"""
@@ -63,7 +64,7 @@ _REPLAYS = """
         AND (%(status)s::text IS NULL OR status = %(status)s)
         AND (%(parent)s::uuid IS NULL OR parent_execution_id = %(parent)s)
 """
-_COUNT_REPLAYS = f"SELECT count(*) {_REPLAYS}"
+_COUNT_REPLAYS = f"SELECT count(*) FROM (SELECT 1 {_REPLAYS} LIMIT {COUNTED_EXACTLY + 1}) AS counted"  # noqa: S608
 _REPLAY_ALONE = COLUMNS.replace("config_snapshot", "json_build_object('replay', config_snapshot->'replay')")
 _LIST_REPLAYS = f"""
     SELECT {_REPLAY_ALONE}, ({_COUNT_REPLAYS})

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.lineage_rows import COLUMNS, to_entry
-from application.ports.lineage import EXACT_TOTAL, LineagePlace, LineageQuery, LinkedEntry
+from application.ports.counting import COUNTED_EXACTLY
+from application.ports.lineage import LineagePlace, LineageQuery, LinkedEntry
 from domain.lineage import LineageEntry, LineageEntryNotFound
 
 PAGE = 500
@@ -194,11 +195,11 @@ def _pattern(part: str | None) -> str | None:
 
 
 async def _total(connection: Connection, clause: str, values: Sequence[object]) -> int:
-    """Counted up to EXACT_TOTAL; above that what the planner believes, and at least one more."""
-    count = f"SELECT count(*) FROM (SELECT {clause} LIMIT {EXACT_TOTAL + 1}) t"  # noqa: S608 - every value is a parameter
+    """Counted up to COUNTED_EXACTLY; above that what the planner believes, and at least one more."""
+    count = f"SELECT count(*) FROM (SELECT {clause} LIMIT {COUNTED_EXACTLY + 1}) t"  # noqa: S608 - every value is a parameter
     counted = await _rows(connection, count, values)
     total: int = counted[0][0]
-    if total <= EXACT_TOTAL:
+    if total <= COUNTED_EXACTLY:
         return total
     plan = await _rows(connection, f"EXPLAIN (FORMAT JSON) SELECT 1 {clause}", values)
     return max(total, int(plan[0][0][0]["Plan"]["Plan Rows"]))

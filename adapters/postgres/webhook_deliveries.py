@@ -19,7 +19,8 @@ from adapters.postgres.webhook_rows import (
     meant,
     publish,
 )
-from application.ports.webhook_deliveries import COUNTED_EXACTLY, DeliveryPage, DeliveryRecord
+from application.ports.counting import COUNTED_EXACTLY
+from application.ports.webhook_deliveries import DeliveryPage, DeliveryRecord
 from domain.webhooks.delivery import DeliveryFilter, DeliveryNotFound
 from domain.webhooks.event import WebhookEvent
 

@@ -15,7 +15,7 @@ from domain.idempotency import MOST_BODY_BYTES, AnswerNotKept, KeptAnswer, is_fi
 log = logging.getLogger(__name__)
 
 TAKEN_UP_SECONDS = 600.0
-"""For how long nobody else does what a process that has died was doing."""
+"""For how long at least nobody else does what a process that has died was doing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,14 @@ class TakenUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeats:
-    """What is kept of requests with an idempotency key."""
+    """What is kept of requests with an idempotency key.
+
+    ``taken_up_seconds`` is longer than an answer may take: a repeat must not be done beside the first.
+    """
 
     records: IdempotencyRecords
     clock: Clock
+    taken_up_seconds: float = TAKEN_UP_SECONDS
 
     async def begin(self, owner: str, key: str, fingerprint: str) -> TakenUp | KeptAnswer:
         """Take a request up, or tell what it was answered.
@@ -47,7 +51,7 @@ class Repeats:
             fingerprint=fingerprint,
             token=taken.token,
             now=now,
-            until=now + timedelta(seconds=TAKEN_UP_SECONDS),
+            until=now + timedelta(seconds=self.taken_up_seconds),
         )
         if answer is None:
             return taken

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from application.archives.beats import Beats, NotWanted
 from application.archives.counting import COUNTED_AT_MOST, count
 from application.archives.packing import Packing
 from application.ports.archives import Archives
@@ -22,10 +23,6 @@ log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 2
 MOST_ATTEMPTS = 3
-
-
-class NotWanted(Exception):
-    """The archive was cancelled, or another process prepares it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +95,16 @@ class ArchiveWorker:
             await self._fail(archive, f"it was begun {MOST_ATTEMPTS} times and never came to its end")
             return
         try:
-            await self._pack(await self._counted(replace(archive, processed=0, bytes_packed=0)))
+            beats = Beats(
+                archives=self.archives,
+                clock=self.clock,
+                archive=replace(archive, processed=0, bytes_packed=0),
+                seconds=self.settings.beat_seconds,
+            )
+            await beats.during(self._packed(beats))
         except NotWanted:
             log.info("archive %s is not wanted any more", archive.id)
+            await self._clean(archive)
         except FactflowError as error:
             await self._fail(archive, error.message)
         except asyncio.CancelledError:
@@ -111,14 +115,19 @@ class ArchiveWorker:
             await self._fail(archive, f"{type(error).__name__}: {error}")
             raise
 
+    async def _packed(self, beats: Beats) -> None:
+        await beats.progress(await self._counted(beats.archive))
+        await self._pack(beats)
+
     async def _counted(self, archive: Archive) -> Archive:
         if archive.is_total_exact:
             return archive
         found = await count(self.storage, archive.selection, most=COUNTED_AT_MOST)
         return replace(archive, total=found.objects, is_total_exact=found.is_exact)
 
-    async def _pack(self, archive: Archive) -> None:
-        packing = Packing(self.storage, archive, _Beats(self).progress)
+    async def _pack(self, beats: Beats) -> None:
+        archive = beats.archive
+        packing = Packing(self.storage, archive, beats.progress)
         metadata = {"job_id": str(archive.id), "execution_id": str(archive.selection.execution_id)}
         stored = await self.storage.write(
             archive.key, packing.chunks(), content_type="application/zip", metadata=metadata
@@ -128,7 +137,6 @@ class ArchiveWorker:
             ArchiveStatus.READY, at=self.clock.now(), size=stored.size
         )
         if not await self.archives.update(ready):
-            await self._clean(archive)
             raise NotWanted
 
     async def _clean(self, archive: Archive) -> None:
@@ -150,19 +158,3 @@ class ArchiveWorker:
         for archive in await self.archives.ended(before=before):
             await self.storage.delete(archive.key)
             await self.archives.remove(archive.id)
-
-
-@dataclass(slots=True)
-class _Beats:
-    """Keeps the progress of a preparation now and then."""
-
-    worker: ArchiveWorker
-    _kept_at: float | None = None
-
-    async def progress(self, archive: Archive) -> None:
-        now = self.worker.clock.monotonic()
-        if self._kept_at is not None and now - self._kept_at < self.worker.settings.beat_seconds:
-            return
-        self._kept_at = now
-        if not await self.worker.archives.update(replace(archive, alive_at=self.worker.clock.now())):
-            raise NotWanted

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from domain.access.audit import AuditEntry, AuditFilter
 
-COUNTED_EXACTLY = 10_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPage:

@@ -11,8 +11,6 @@ from uuid import UUID
 from domain.dead_letter import DeadLetter, DeadLetterFilter
 from domain.execution import Execution, ExecutionStatus
 
-COUNTED_EXACTLY = 10_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterPosition:

@@ -21,9 +21,12 @@ class Documents(Protocol):
         ...
 
     async def list(
-        self, *, origin: str | None = None, limit: int, offset: int = 0
+        self, *, origin: str | None = None, limit: int, offset: int = 0, after: str | None = None
     ) -> tuple[Sequence[Document], int]:
-        """A page of the current versions, by document id, and how many there are in all."""
+        """A page of the current versions, by the code points of their document ids, from behind an id if one is given.
+
+        With it how many there are in all, counted up to one more than ``COUNTED_EXACTLY``.
+        """
         ...
 
     async def segments(

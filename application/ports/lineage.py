@@ -12,7 +12,6 @@ from domain.errors import Invalid
 from domain.lineage import LineageEntry, StageStatus
 
 LINEAGE_SORTS = ("started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status")
-EXACT_TOTAL = 10_000
 
 
 class InvalidLineageQuery(Invalid):
@@ -101,7 +100,7 @@ class LineageReader(Protocol):
     """Answers where a message came from and what became of it."""
 
     async def list(self, query: LineageQuery) -> tuple[Sequence[LineageEntry], int]:
-        """A page of entries and how many there are in all: exact up to ``EXACT_TOTAL``, above that an estimate."""
+        """A page of entries and how many there are in all: exact up to ``COUNTED_EXACTLY``, above that an estimate."""
         ...
 
     async def get(self, correlation_id: UUID) -> LineageEntry:

@@ -74,7 +74,7 @@ class Executions(Protocol):
         ...
 
     async def list(self, **wanted: Unpack[WantedExecutions]) -> tuple[Sequence[Execution], int]:
-        """A page of executions, the latest first, and how many there are in all.
+        """A page of executions, the latest first, and how many there are in all, up to one more than ``COUNTED_EXACTLY``.
 
         With ``before`` the page begins behind that execution, whether or not it is there; the total remains that of
         all pages. Their snapshots are left out: each is as large as all else about a hundred executions.

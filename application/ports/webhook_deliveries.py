@@ -11,8 +11,6 @@ from uuid import UUID
 from domain.webhooks.delivery import Attempt, Delivery, DeliveryFilter
 from domain.webhooks.event import WebhookEvent
 
-COUNTED_EXACTLY = 10_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPage:

@@ -128,8 +128,10 @@ def _reachable(host: str, place: str) -> str:
 
 def asks_server(
     command: Callable[Concatenate[Server, Session, P], Coroutine[Any, Any, int | None]],
+    *,
+    usual_seconds: float = REQUEST_SECONDS,
 ) -> Callable[P, int | None]:
-    """Let a command be given an open server and the session first."""
+    """Let a command be given an open server and the session first; an answer may take so long unless somebody says."""
 
     @functools.wraps(command)
     def asking(*args: P.args, **kwargs: P.kwargs) -> int | None:
@@ -139,7 +141,7 @@ def asks_server(
         session.settle(os.environ)
 
         async def ask() -> int | None:
-            async with session.server() as server:
+            async with session.server(usual_seconds) as server:
                 return await command(server, session, *args, **kwargs)
 
         return asyncio.run(ask())

@@ -8,7 +8,7 @@ from application.access.audit import Audit
 from application.access.care import AccessCare
 from application.access.doorkeeper import Doorkeeper
 from application.access.keys import Keys
-from application.access.repeats import Repeats
+from application.access.repeats import TAKEN_UP_SECONDS, Repeats
 from domain.access.single_sign_on import SingleSignOn
 from entrypoints.composition.adapters import Adapters
 from entrypoints.settings import Settings
@@ -55,6 +55,10 @@ def make_access(adapters: Adapters, settings: Settings) -> AccessParts:
         ),
         doorkeeper=doorkeeper,
         audit=Audit(log=adapters.audit_log(), clock=clock),
-        repeats=Repeats(records=adapters.idempotency_records(), clock=clock),
+        repeats=Repeats(
+            records=adapters.idempotency_records(),
+            clock=clock,
+            taken_up_seconds=max(TAKEN_UP_SECONDS, 2 * settings.answer_timeout_seconds),
+        ),
         care=AccessCare(doorkeeper=doorkeeper),
     )

@@ -116,6 +116,10 @@ async def test_documents_are_listed_by_id(indexes: Indexes) -> None:
     page, total = await indexes.documents.list(origin="attic", limit=10)
     assert ([document.document_id for document in page], total) == (["c"], 1)
     assert await indexes.documents.list(limit=10, offset=99) == ([], 5)
+    page, total = await indexes.documents.list(limit=2, after="aa")
+    assert ([document.document_id for document in page], total) == (["b", "c"], 5)
+    page, _ = await indexes.documents.list(origin="shelf", limit=2, offset=1, after="B")
+    assert [document.document_id for document in page] == ["b", "ä"]
     assert await indexes.documents.ids("shelf") == ["B", "a", "b", "ä"]
     assert await indexes.documents.ids("nowhere") == []
 

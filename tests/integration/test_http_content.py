@@ -215,6 +215,12 @@ async def test_documents_are_listed_and_read_with_text_and_segments(api: Api) ->
         2,
         True,
     )
+    given = {"origin": "shelf", "limit": 1, "cursor": page["next_cursor"]}
+    _, page = await api.ask("GET", DOCUMENTS, params=given)
+    assert [one["document_id"] for one in page["documents"]] == ["bees"]
+    assert (page["has_more"], page["next_cursor"], page["is_total_exact"]) == (False, None, True)
+    status, problem = await api.ask("GET", DOCUMENTS, params={"cursor": "nonsense"})
+    assert (status, problem["error_code"]) == (400, "invalid_cursor")
     _, document = await api.ask("GET", f"{DOCUMENTS}/bees")
     assert (document["title"], document["version"], document["segments"]) == ("Bees", 1, 2)
     async with api.session.get(f"{api.url}{DOCUMENTS}/bees/text") as response:

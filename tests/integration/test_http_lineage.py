@@ -83,6 +83,20 @@ async def test_pages_follow_each_other_by_cursor(api: Api) -> None:
         expected = whole["entries"][::-1] if "desc" in path else whole["entries"]
         assert first["entries"] + rest["entries"] == expected
         assert (first["has_more"], rest["next_cursor"], rest["total"]) == (True, None, 6)
+        assert (rest["has_more"], rest["is_total_exact"]) == (False, True)
+
+
+async def test_a_last_page_that_is_full_says_that_it_is_the_last(api: Api) -> None:
+    """Also behind a cursor, where the total counts what came before."""
+    execution_id = await run(api)
+    await run(api)
+    for path, more in ((LINEAGE, 3), (f"/api/v1/executions/{execution_id}/lineage", 1)):
+        _, page = await api.ask("GET", f"{path}?limit=1")
+        for _ in range(more):
+            assert page.get("has_more", True)
+            _, page = await api.ask("GET", f"{path}?limit=1&cursor={page['next_cursor']}")
+            assert len(page["entries"]) == 1
+        assert (page.get("has_more", False), page["next_cursor"]) == (False, None)
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "_", "1_2", f"{'f' * 40}_{'0' * 32}"])

@@ -14,6 +14,8 @@ from backports import zstd
 
 from adapters.http.compression import encoding_for
 from adapters.http.settings import HttpSettings
+from application.search_indexes import Indexes
+from domain.retrieval.vector_indexes import IndexBuildUnderway
 from tests.http_server import Api, serving
 
 HERE, THERE = "https://app.example.org", "https://evil.example.org"
@@ -226,3 +228,21 @@ async def test_an_answer_that_does_not_begin_is_given_up_and_a_stream_goes_on() 
                 problem = await answer.json(content_type=None)
                 assert (answer.status, problem["error_code"]) == (503, "answer_too_slow")
                 assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize(("path", "body"), [("indexes", {"model_name": "memory"}), ("indexes/auto-manage", {})])
+async def test_what_builds_an_index_may_take_longer_than_other_answers(
+    path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To be cut off in the middle would lose the work, and the next try would come no further."""
+
+    async def slow(*_: object, **__: object) -> Any:
+        await asyncio.sleep(0.5)
+        raise IndexBuildUnderway
+
+    monkeypatch.setattr(Indexes, "create", slow)
+    monkeypatch.setattr(Indexes, "manage", slow)
+    async with serving(HttpSettings(answer_seconds=0.1)) as api:
+        async with api.session.post(f"{api.url}/api/v1/{path}", json=body) as answer:
+            problem = await answer.json(content_type=None)
+            assert (answer.status, problem["error_code"]) == (409, IndexBuildUnderway.code)

@@ -30,7 +30,7 @@ from domain.storage import StoredObject
 
 EXECUTION = uuid4()
 BASE = f"executions/{EXECUTION}/"
-QUICK = ArchiveSettings(poll_seconds=0.02, beat_seconds=0)
+QUICK = ArchiveSettings(poll_seconds=0.02, beat_seconds=0.005)
 
 
 @dataclass
@@ -39,6 +39,7 @@ class HeldStorage(MemoryObjectStorage):
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -46,7 +47,10 @@ class HeldStorage(MemoryObjectStorage):
 
     async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         self.reached.set()
-        await self.gate.wait()
+        try:
+            await self.gate.wait()
+        finally:
+            self.left.set()
         if self.error is not None:
             raise self.error
         async for chunk in super().stream(key, start=start, end=end):
@@ -158,6 +162,31 @@ async def test_cancelling_while_it_is_packed_leaves_no_file() -> None:
         assert (await until(archives, later, is_over)).status is ArchiveStatus.READY
     assert (await archives.get(archive.id)).status is ArchiveStatus.CANCELLED
     assert await keys(storage) == [later.key]
+
+
+async def test_a_cancellation_is_heard_while_an_object_takes_long() -> None:
+    archives, storage = MemoryArchives(), HeldStorage()
+    await filled(storage)
+    archive = await asked(archives)
+    async with worker(archives, storage), asyncio.timeout(10):
+        await storage.reached.wait()
+        packing = await archives.get(archive.id)
+        await archives.update(packing.ended(ArchiveStatus.CANCELLED, at=SystemClock().now()))
+        await storage.left.wait()
+    assert await keys(storage) == []
+
+
+async def test_an_object_that_takes_long_is_no_silence() -> None:
+    """Nobody else begins the archive meanwhile, though it waits for ten times what silence may last."""
+    archives, storage = MemoryArchives(), HeldStorage()
+    await filled(storage)
+    archive = await asked(archives)
+    async with worker(archives, storage, replace(QUICK, silent_seconds=0.05)):
+        await storage.reached.wait()
+        await asyncio.sleep(0.5)
+        storage.gate.set()
+        done = await until(archives, archive, is_over)
+    assert (done.status, done.attempts) == (ArchiveStatus.READY, 1)
 
 
 async def test_a_stop_gives_it_back_and_the_next_start_makes_it() -> None:

@@ -16,12 +16,14 @@ from adapters.http.wire.documents import (
     DocumentListResponse,
     DocumentResponse,
     DocumentSegmentListResponse,
+    document_behind,
     document_list_response,
     document_response,
     segment_list_response,
 )
-from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.pages import Cursor, Limit, Offset
 from application.documents import DocumentTextNotKept, IndexedDocuments
+from application.object_listing import InvalidCursor
 from domain.document import DocumentNotFound
 
 UseCase = NamedDependency[SkipValidation[IndexedDocuments]]
@@ -36,16 +38,23 @@ class DocumentsController(Controller):
     path = "/api/v1/content/documents"
     tags = ("content",)
 
-    @get(operation_id="list_documents", summary="List the documents in the index")
+    @get(
+        operation_id="list_documents",
+        summary="List the documents in the index",
+        opt={"errors": (InvalidCursor,)},
+    )
     async def list_all(
         self,
         indexed_documents: UseCase,
         origin: Annotated[str | None, QueryParameter(description="Only of this origin.")] = None,
         limit: Limit = 100,
         offset: Offset = 0,
+        cursor: Cursor = None,
     ) -> DocumentListResponse:
-        """By id, each in its current version."""
-        page, total = await indexed_documents.list(origin=origin, limit=limit, offset=offset)
+        """By id, each in its current version. With `cursor` a page begins behind the one before, whatever comes meanwhile."""
+        page, total = await indexed_documents.list(
+            origin=origin, limit=limit + 1, offset=offset, after=document_behind(cursor)
+        )
         return document_list_response(page, total=total, limit=limit, offset=offset)
 
     @get(

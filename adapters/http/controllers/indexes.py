@@ -8,6 +8,7 @@ from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
+from adapters.http.patience import unhurried
 from adapters.http.wire.pages import Limit, Offset
 from adapters.http.wire.search_indexes import (
     AutoManageBody,
@@ -54,9 +55,13 @@ class IndexesController(Controller):
         operation_id="create_index",
         summary="Build an index for a slot",
         opt={"errors": (UnknownIndexSlot, IndexExists, InvalidIndex, IndexBuildUnderway)},
+        guards=[unhurried],
     )
     async def create(self, indexes: UseCase, data: JSONBody[CreateIndexBody]) -> IndexResponse:
-        """Answers when it is built, which may take minutes; searches and writes go on meanwhile."""
+        """Answers when it is built, however long that takes; searches and writes go on meanwhile.
+
+        Whoever stops waiting does not stop the build.
+        """
         made = await indexes.create(data.model_name, data.index_type, data.parameters or {})
         return index_response(made)
 
@@ -66,6 +71,7 @@ class IndexesController(Controller):
         operation_id="auto_manage_indexes",
         summary="Give every slot the index that its size calls for",
         opt={"errors": (IndexBuildUnderway,)},
+        guards=[unhurried],
     )
     async def auto_manage(self, indexes: UseCase, data: JSONBody[AutoManageBody]) -> AutoManageResponse:
         """Builds what is missing, builds anew what does not fit; the server does so itself after an execution."""
@@ -106,6 +112,7 @@ class IndexesController(Controller):
         operation_id="rebuild_index",
         summary="Build an index anew",
         opt={"errors": (IndexNotFound, IndexBuildUnderway)},
+        guards=[unhurried],
     )
     async def rebuild(self, indexes: UseCase, index_name: Name) -> IndexResponse:
         """The old one is used until the new one can be."""

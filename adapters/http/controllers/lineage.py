@@ -27,7 +27,7 @@ from adapters.http.wire.lineage import (
     relatives_response,
 )
 from adapters.http.wire.moments import Moment, in_utc
-from adapters.http.wire.pages import Limit, Offset
+from adapters.http.wire.pages import Cursor, Limit, Offset
 from application.lineage import Lineage
 from application.lineage_traces import LineageTraces
 from application.ports.lineage import InvalidLineageQuery, LineageQuery
@@ -44,7 +44,6 @@ SortBy = Annotated[
     Literal["started_at", "completed_at", "route_id", "adapter_name", "stage_name", "status"],
     QueryParameter(description="What to sort by."),
 ]
-Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
 SortOrder = Annotated[Literal["asc", "desc"], QueryParameter(description="In which order.")]
 
 
@@ -137,7 +136,7 @@ class LineageController(Controller):
     ) -> LineageBatchResponse:
         """The entries of messages that were replayed together; none when there is no such batch."""
         query = LineageQuery(replay_batch_id=batch_id, limit=limit, offset=offset, after=place_of(cursor))
-        return batch_response(batch_id, await lineage.list(query), limit=limit)
+        return batch_response(batch_id, await lineage.list(query))
 
     @get(
         "/path",

@@ -13,7 +13,7 @@ from litestar.params import QueryParameter, SkipValidation
 
 from adapters.http.controllers.executions import IdOrTag
 from adapters.http.controllers.executions import UseCase as ExecutionsUseCase
-from adapters.http.wire.lineage import ExecutionLineageResponse, execution_lineage_response
+from adapters.http.wire.lineage import ExecutionLineageResponse, execution_lineage_response, place_of
 from adapters.http.wire.monitoring import (
     DagResponse,
     ExecutionStatsResponse,
@@ -24,12 +24,12 @@ from adapters.http.wire.monitoring import (
     route_stats,
     stats_response,
 )
-from adapters.http.wire.pages import Offset
+from adapters.http.wire.pages import Cursor, Offset
 from application.engine.snapshot import SnapshotNotRunnable
 from application.lineage import Lineage
 from application.lineage_figures import LineageFigures
 from application.pauses import Pausing, RouteOfExecution
-from application.ports.lineage import LineageQuery
+from application.ports.lineage import InvalidLineageQuery, LineageQuery
 from domain.execution import ExecutionNotFound
 
 LineageUseCase = NamedDependency[SkipValidation[Lineage]]
@@ -101,7 +101,7 @@ class MonitoringController(Controller):
         "/lineage",
         operation_id="get_execution_lineage",
         summary="Read an execution's lineage",
-        opt={"errors": (ExecutionNotFound,)},
+        opt={"errors": (ExecutionNotFound, InvalidLineageQuery)},
     )
     async def lineage_of(
         self,
@@ -110,10 +110,12 @@ class MonitoringController(Controller):
         execution_id: IdOrTag,
         limit: LongLimit = 1000,
         offset: Offset = 0,
+        cursor: Cursor = None,
     ) -> ExecutionLineageResponse:
         """By start."""
         execution = await executions.get(execution_id)
-        page = await lineage.list(LineageQuery(execution_id=execution.id, limit=limit, offset=offset))
+        query = LineageQuery(execution_id=execution.id, limit=limit, offset=offset, after=place_of(cursor))
+        page = await lineage.list(query)
         return execution_lineage_response(execution.id, page)
 
     @get(

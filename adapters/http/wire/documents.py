@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from adapters.http.wire.pages import page_numbers
+from application.object_listing import InvalidCursor
+from application.ports.counting import COUNTED_EXACTLY
 from domain.document import Document
 from domain.match import IndexedSegment
 
@@ -34,10 +37,11 @@ class DocumentResponse(Struct, frozen=True, kw_only=True):
 
 
 class DocumentListResponse(Struct, frozen=True, kw_only=True):
-    """A page of documents."""
+    """A page of documents; `total` counts up to 10,000, and `is_total_exact` says whether that is all."""
 
     documents: list[DocumentResponse]
     total: int
+    is_total_exact: bool
     limit: int
     offset: int
     has_more: bool
@@ -95,10 +99,32 @@ def document_response(document: Document) -> DocumentResponse:
 def document_list_response(
     page: Sequence[Document], *, total: int, limit: int, offset: int
 ) -> DocumentListResponse:
-    """A page of documents as it travels."""
-    documents = [document_response(document) for document in page]
-    numbers = page_numbers(len(documents), total=total, limit=limit, offset=offset)
-    return DocumentListResponse(documents=documents, **numbers)
+    """A page of documents as it travels; ``page`` has one more than the limit when there are more."""
+    documents = [document_response(document) for document in page[:limit]]
+    has_more = len(page) > limit
+    return DocumentListResponse(
+        documents=documents,
+        total=min(total, COUNTED_EXACTLY),
+        is_total_exact=total <= COUNTED_EXACTLY,
+        limit=limit,
+        offset=offset,
+        has_more=has_more,
+        next_cursor=_cursor_behind(documents[-1].document_id) if has_more else None,
+    )
+
+
+def document_behind(cursor: str | None) -> str | None:
+    """The id of the document that a page begins behind; raises InvalidCursor."""
+    if cursor is None:
+        return None
+    try:
+        return b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise InvalidCursor from error
+
+
+def _cursor_behind(document_id: str) -> str:
+    return urlsafe_b64encode(document_id.encode()).decode()
 
 
 def segment_list_response(

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
+from application.ports.counting import COUNTED_EXACTLY
 from domain.execution import Execution, ExecutionStatus, ExecutionSummary, MessageCounts
 
 Tag = Annotated[str, Meta(min_length=1, max_length=200, description="A unique name for the execution.")]
@@ -85,10 +86,11 @@ class ExecutionDetailResponse(ExecutionResponse, frozen=True, kw_only=True):
 
 
 class ExecutionListResponse(Struct, frozen=True, kw_only=True):
-    """A page of executions, the latest first."""
+    """A page of executions, the latest first; `total` counts up to 10,000, and `is_total_exact` says whether that is all."""
 
     executions: list[ExecutionResponse]
     total: int
+    is_total_exact: bool
     limit: int
     offset: int
     has_more: bool
@@ -137,7 +139,8 @@ def execution_list_response(
     has_more = len(page) > limit
     return ExecutionListResponse(
         executions=executions,
-        total=total,
+        total=min(total, COUNTED_EXACTLY),
+        is_total_exact=total <= COUNTED_EXACTLY,
         limit=limit,
         offset=offset,
         has_more=has_more,

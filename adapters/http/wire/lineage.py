@@ -9,7 +9,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from adapters.http.wire.pages import page_numbers
 from application.lineage import LineagePage
 from application.lineage_traces import LineageChain, LineagePath
 from application.ports.lineage import InvalidLineageQuery, LineagePlace
@@ -44,10 +43,11 @@ class LineageEntryResponse(Struct, frozen=True, kw_only=True):
 
 
 class LineageListResponse(Struct, frozen=True, kw_only=True):
-    """A page of lineage entries."""
+    """A page of lineage entries; `total` is exact up to 10,000, else an estimate."""
 
     entries: list[LineageEntryResponse]
     total: int
+    is_total_exact: bool
     limit: int
     offset: int
     has_more: bool
@@ -55,11 +55,13 @@ class LineageListResponse(Struct, frozen=True, kw_only=True):
 
 
 class ExecutionLineageResponse(Struct, frozen=True, kw_only=True):
-    """The lineage of one execution, by start."""
+    """The lineage of one execution, by start; `total` is exact up to 10,000, else an estimate."""
 
     execution_id: UUID
     entries: list[LineageEntryResponse]
     total: int
+    is_total_exact: bool
+    next_cursor: str | None = None
 
 
 class LineageBatchResponse(Struct, frozen=True, kw_only=True):
@@ -138,27 +140,35 @@ def entry_list_response(
     page: LineagePage, *, limit: int, offset: int, is_by_start: bool = True
 ) -> LineageListResponse:
     """A page of lineage entries as it travels; only what is sorted by start has a cursor."""
-    cursor = _next_cursor(page.entries, limit) if is_by_start else None
-    numbers = page_numbers(
-        len(page.entries), total=page.total, limit=limit, offset=offset, next_cursor=cursor
+    return LineageListResponse(
+        entries=_entries(page.entries),
+        total=page.total,
+        is_total_exact=page.is_total_exact,
+        limit=limit,
+        offset=offset,
+        has_more=page.has_more,
+        next_cursor=_next_cursor(page) if is_by_start else None,
     )
-    return LineageListResponse(entries=_entries(page.entries), **numbers)
 
 
 def execution_lineage_response(execution_id: UUID, page: LineagePage) -> ExecutionLineageResponse:
     """An execution's lineage as it travels."""
     return ExecutionLineageResponse(
-        execution_id=execution_id, entries=_entries(page.entries), total=page.total
+        execution_id=execution_id,
+        entries=_entries(page.entries),
+        total=page.total,
+        is_total_exact=page.is_total_exact,
+        next_cursor=_next_cursor(page),
     )
 
 
-def batch_response(batch_id: UUID, page: LineagePage, *, limit: int) -> LineageBatchResponse:
+def batch_response(batch_id: UUID, page: LineagePage) -> LineageBatchResponse:
     """A replay batch's lineage as it travels."""
     return LineageBatchResponse(
         batch_id=batch_id,
         entries=_entries(page.entries),
         total=page.total,
-        next_cursor=_next_cursor(page.entries, limit),
+        next_cursor=_next_cursor(page),
     )
 
 
@@ -181,7 +191,8 @@ def children_response(
         correlation_id=str(correlation_id),
         entries=_entries(children),
         total=len(children),
-        next_cursor=_next_cursor(children, limit),
+        # A full page may be the last one.
+        next_cursor=_cursor_behind(children[-1]) if children and len(children) == limit else None,
     )
 
 
@@ -216,12 +227,12 @@ def place_of(cursor: str | None) -> LineagePlace | None:
         raise InvalidLineageQuery("the cursor is not one that a page of lineage ended with") from error
 
 
-def _next_cursor(entries: Sequence[LineageEntry], limit: int) -> str | None:
-    """None when the page is not full: nothing follows it."""
-    if not entries or len(entries) < limit:
-        return None
-    last = entries[-1]
-    return f"{(last.started_at - _EPOCH) // timedelta(microseconds=1):x}_{last.id.hex}"
+def _next_cursor(page: LineagePage) -> str | None:
+    return _cursor_behind(page.entries[-1]) if page.has_more and page.entries else None
+
+
+def _cursor_behind(entry: LineageEntry) -> str:
+    return f"{(entry.started_at - _EPOCH) // timedelta(microseconds=1):x}_{entry.id.hex}"
 
 
 def _entries(entries: Sequence[LineageEntry]) -> list[LineageEntryResponse]:

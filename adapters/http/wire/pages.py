@@ -11,6 +11,7 @@ MAX_OFFSET = 1_000_000_000
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many to return at most.")]
 Offset = Annotated[int, QueryParameter(ge=0, le=MAX_OFFSET, description="How many to pass over.")]
+Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
 ExecutionCursor = Annotated[
     UUID | None, QueryParameter(description="The `next_cursor` of the page before; `offset` counts from it.")
 ]

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from adapters.http.wire.executions import MessageCountsResponse, Tag, counts_response
+from application.ports.counting import COUNTED_EXACTLY
 from application.replay_plan import ReplayPlan
 from application.replays import ReplayBatch
 from domain.execution import Execution
@@ -132,10 +133,11 @@ class ReplayBatchResponse(Struct, frozen=True, kw_only=True):
 
 
 class ReplayBatchListResponse(Struct, frozen=True, kw_only=True):
-    """A page of replays, the latest first."""
+    """A page of replays, the latest first; `total` counts up to 10,000, and `is_total_exact` says whether that is all."""
 
     batches: list[ReplayBatchResponse]
     total: int
+    is_total_exact: bool
     limit: int
     offset: int
     has_more: bool
@@ -170,7 +172,8 @@ def batch_list_response(page: Sequence[ReplayBatch], *, total: int, limit: int) 
     has_more = len(page) > limit
     return ReplayBatchListResponse(
         batches=batches,
-        total=total,
+        total=min(total, COUNTED_EXACTLY),
+        is_total_exact=total <= COUNTED_EXACTLY,
         limit=limit,
         offset=0,
         has_more=has_more,

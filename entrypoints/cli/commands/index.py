@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from entrypoints.cli.client import Server
@@ -25,6 +27,9 @@ ADVICE = (
     Column("done", "applied"),
     Column("why", "reason"),
 )
+BUILD_SECONDS = 86_400.0
+"""An index over many millions of vectors takes hours."""
+waits_for_build = partial(asks_server, usual_seconds=BUILD_SECONDS)
 name_argument = click.argument("name", metavar="INDEX")
 
 
@@ -56,7 +61,7 @@ async def get(server: Server, session: Session, name: str) -> None:
 @click.argument("slot")
 @click.option("--kind", type=click.Choice(["hnsw", "ivfflat"]), default="hnsw", show_default=True)
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=NUMBER", help="Such as m=16.")
-@asks_server
+@waits_for_build
 async def create(server: Server, session: Session, slot: str, kind: str, parameters: tuple[str, ...]) -> None:
     """Build an index for SLOT, and wait until it is built."""
     body = {"model_name": slot, "index_type": kind, "parameters": _numbers(parameters) or None}
@@ -66,7 +71,7 @@ async def create(server: Server, session: Session, slot: str, kind: str, paramet
 
 @index.command()
 @name_argument
-@asks_server
+@waits_for_build
 async def rebuild(server: Server, session: Session, name: str) -> None:
     """Build an index anew, and wait until it is built; the old one is used until then."""
     reply = await server.post("indexes", name, "rebuild")
@@ -104,7 +109,7 @@ async def recommend(server: Server, session: Session) -> None:
 
 @index.command("auto-manage")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@asks_server
+@waits_for_build
 async def auto_manage(server: Server, session: Session, *, dry_run: bool) -> None:
     """Give every slot the index that its size calls for."""
     reply = await server.post("indexes", "auto-manage", body={"dry_run": dry_run})
