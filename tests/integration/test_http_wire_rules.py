@@ -230,7 +230,9 @@ async def test_an_answer_that_does_not_begin_is_given_up_and_a_stream_goes_on() 
                 assert answer.headers["retry-after"]
 
 
-@pytest.mark.parametrize(("path", "body"), [("indexes", {"model_name": "memory"}), ("indexes/auto-manage", {})])
+@pytest.mark.parametrize(
+    ("path", "body"), [("indexes", {"model_name": "memory"}), ("indexes/auto-manage", {})]
+)
 async def test_what_builds_an_index_may_take_longer_than_other_answers(
     path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +245,5 @@ async def test_what_builds_an_index_may_take_longer_than_other_answers(
     monkeypatch.setattr(Indexes, "create", slow)
     monkeypatch.setattr(Indexes, "manage", slow)
     async with serving(HttpSettings(answer_seconds=0.1)) as api:
-        async with api.session.post(f"{api.url}/api/v1/{path}", json=body) as answer:
-            problem = await answer.json(content_type=None)
-            assert (answer.status, problem["error_code"]) == (409, IndexBuildUnderway.code)
+        status, problem = await api.ask("POST", f"/api/v1/{path}", json=body)
+        assert (status, problem["error_code"]) == (409, IndexBuildUnderway.code)
