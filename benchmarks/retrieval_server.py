@@ -1,4 +1,7 @@
-"""A server over a folder of synthetic segments, in a process of its own: `retrieval_server DATA_FOLDER PORT`."""
+"""A server over a folder of synthetic segments, in a process of its own: `retrieval_server DATA_FOLDER PORT`.
+
+On the event loop that `serve` runs on.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from dependency_injector import providers
 
 from application.contents import Application
@@ -42,4 +46,5 @@ async def main(data: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(Path(sys.argv[1]), int(sys.argv[2])))
