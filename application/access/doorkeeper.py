@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil
+from math import ceil, inf
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from domain.access.single_sign_on import SingleSignOn
 KNOWN_SECONDS = 5.0
 """How long a key is taken for what it was when it was looked up: what another process changes counts after this."""
 
+STALE = -inf
 MOST_KNOWN = 10_000
 GUESSES_PER_MINUTE = 60
 
@@ -60,6 +61,7 @@ class Doorkeeper:
         """Whoever holds the key of this text.
 
         Raises ApiKeyNotValid, ApiKeyExpired, ApiKeyRevoked, and TooManyRequests for an address that keeps guessing.
+        A key that was found here before opens there too: others cannot shut out its holder.
         """
         try:
             require_key(text)
@@ -84,8 +86,8 @@ class Doorkeeper:
 
     def forget(self, key: ApiKey) -> None:
         """Look a key up again before the next request with it."""
-        for digest in (key.digest, key.old_digest):
-            self._known.pop(digest or "", None)
+        for digest in {key.digest, key.old_digest or ""} & self._known.keys():
+            self._known[digest] = (key, STALE)
 
     def take_used(self) -> Mapping[UUID, datetime]:
         """When keys were last used, of those that were used since this was asked last."""
@@ -93,14 +95,16 @@ class Doorkeeper:
         return used
 
     def _fresh(self, digest: str) -> ApiKey | None:
-        key, until = self._known.get(digest, (None, 0.0))
+        key, until = self._known.get(digest, (None, STALE))
         return key if self.clock.monotonic() < until else None
 
     async def _looked_up(self, digest: str, address: str) -> ApiKey:
         guesses = f"guesses from {address}"
-        self._look(guesses, GUESSES_PER_MINUTE)
+        if digest not in self._known:
+            self._look(guesses, GUESSES_PER_MINUTE)
         key = await self.keys.find(digest)
         if key is None:
+            self._known.pop(digest, None)
             self._take(guesses, GUESSES_PER_MINUTE, "wrong API keys from this address")
             raise ApiKeyNotValid
         self._known.put(digest, (key, self.clock.monotonic() + KNOWN_SECONDS))

@@ -15,6 +15,7 @@ from adapters.memory.clock import ManualClock
 from adapters.system.id_source import SystemIdSource
 from application.access.doorkeeper import GUESSES_PER_MINUTE, KNOWN_SECONDS, Doorkeeper
 from application.access.keys import Keys
+from domain.access.api_key import ApiKey
 from domain.access.errors import (
     ApiKeyExpired,
     ApiKeyNotValid,
@@ -68,12 +69,22 @@ def test_the_checksum_is_crc_32_in_base_62() -> None:
     assert number == zlib.crc32(body.encode())
 
 
+class Counting(MemoryApiKeys):
+    """Keys that count how often somebody looked for one."""
+
+    looked = 0
+
+    async def find(self, digest: str) -> ApiKey | None:
+        self.looked += 1
+        return await super().find(digest)
+
+
 class Desk:
     """Keys over a store, and a doorkeeper before it, at a time that the test sets."""
 
     def __init__(self, limit: int | None = None) -> None:
         self.clock = ManualClock()
-        self.store = MemoryApiKeys()
+        self.store = Counting()
         self.doorkeeper = Doorkeeper(keys=self.store, clock=self.clock, requests_per_minute=limit)
         self.keys = Keys(
             keys=self.store,
@@ -213,19 +224,63 @@ async def test_a_key_has_its_own_limit_or_that_of_all() -> None:
         desk.doorkeeper.admit(holder)
 
 
+async def guessed(desk: Desk, address: str) -> int:
+    """Guess until the address has to wait; returns how many guesses were answered."""
+    for number in range(GUESSES_PER_MINUTE + 1):
+        with pytest.raises((ApiKeyNotValid, TooManyRequests)) as refused:
+            await desk.doorkeeper.holder(key_text("x", number.to_bytes(32, "big")), address=address)
+        if isinstance(refused.value, TooManyRequests):
+            return number
+    raise AssertionError("nobody had to wait")
+
+
 async def test_whoever_guesses_keys_has_to_wait() -> None:
-    """Those who hold a key that is known do not, wherever they are."""
+    """At that address, and without the store being asked."""
     desk = Desk()
-    _, text = await desk.keys.create(LOCAL, name="x", scopes=[READ])
-    await desk.doorkeeper.holder(text, address="a")
-    for number in range(GUESSES_PER_MINUTE):
-        with pytest.raises(ApiKeyNotValid):
-            await desk.doorkeeper.holder(key_text("x", number.to_bytes(32, "big")), address="a")
-    with pytest.raises(TooManyRequests):
-        await desk.doorkeeper.holder(key_text("x", b"\xff" * 32), address="a")
-    await desk.doorkeeper.holder(text, address="a")
+    assert await guessed(desk, "a") == GUESSES_PER_MINUTE
+    assert desk.store.looked == GUESSES_PER_MINUTE
     with pytest.raises(ApiKeyNotValid):
-        await desk.doorkeeper.holder(key_text("x", b"\xff" * 32), address="b")
+        await desk.doorkeeper.holder(key_text("x", bytes(32)), address="b")
+
+
+async def test_whoever_guesses_keys_does_not_shut_out_who_holds_one() -> None:
+    """However long it goes on: a key that was found here before is looked up all the same."""
+    desk = Desk()
+    key, text = await desk.keys.create(LOCAL, name="x", scopes=[READ])
+    await desk.doorkeeper.holder(text, address="a")
+    for _ in range(3):
+        await desk.passes(KNOWN_SECONDS)
+        await guessed(desk, "a")
+        assert (await desk.doorkeeper.holder(text, address="a")).owner == key.owner
+    await Keys(keys=desk.store, clock=desk.clock, ids=SystemIdSource()).revoke(LOCAL, key.id)
+    await desk.passes(KNOWN_SECONDS)
+    await guessed(desk, "a")
+    with pytest.raises(ApiKeyRevoked):
+        await desk.doorkeeper.holder(text, address="a")
+
+
+async def test_whoever_guesses_keys_does_not_cut_a_rotation_short() -> None:
+    """The text before goes on opening, though the key is looked up again at once."""
+    desk = Desk()
+    key, text = await desk.keys.create(LOCAL, name="x", scopes=[READ])
+    await desk.doorkeeper.holder(text, address="a")
+    await guessed(desk, "a")
+    await desk.keys.rotate(LOCAL, key.id)
+    assert (await desk.doorkeeper.holder(text, address="a")).owner == key.owner
+
+
+async def test_a_key_that_is_gone_is_a_guess_like_any_other() -> None:
+    desk = Desk()
+    key, text = await desk.keys.create(LOCAL, name="x", scopes=[READ])
+    await desk.doorkeeper.holder(text, address="a")
+    await desk.keys.rotate(LOCAL, key.id, keep_seconds=0)
+    with pytest.raises(ApiKeyNotValid):
+        await desk.doorkeeper.holder(text, address="a")
+    assert await guessed(desk, "a") == GUESSES_PER_MINUTE - 1
+    before = desk.store.looked
+    with pytest.raises(TooManyRequests):
+        await desk.doorkeeper.holder(text, address="a")
+    assert desk.store.looked == before
 
 
 @given(st.integers(1, 1000), st.lists(st.floats(0, 10), max_size=60))
