@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -65,10 +65,17 @@ class Conversations:
         return Asked(question, answer, self._begin(thread, store, answer, replace(request, history=history)))
 
     async def regenerate(
-        self, thread_id: UUID, message_id: UUID, *, owner: str, request: ChatRequest | None = None
+        self,
+        thread_id: UUID,
+        message_id: UUID,
+        *,
+        owner: str,
+        permit: Callable[[ChatRequest], object],
+        request: ChatRequest | None = None,
     ) -> Asked:
         """Answer a question anew, as it was asked or as the request says; the answer there was stays beside it.
 
+        ``permit`` raises when whoever asks may not ask so any more, and nothing is changed then.
         Raises ThreadNotFound, MessageNotFound, MessageNotAnAnswer, ThreadBusy, ThreadFull.
         """
         thread, store = await self.threads.get(thread_id, owner=owner)
@@ -80,6 +87,7 @@ class Conversations:
         question = await store.messages.get(thread_id, former.parent_id)
         before = await store.messages.get(thread_id, question.parent_id) if question.parent_id else None
         asked = request or question.request or ChatRequest(query=question.content)
+        permit(asked)
         history = await self._history(store, thread, before)
         answer = self._message(thread, Role.ASSISTANT, question, status=MessageStatus.WRITING)
         await store.messages.append((answer,), at=answer.created_at, goes_on=False)

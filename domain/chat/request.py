@@ -130,6 +130,11 @@ class ChatRequest:
     temperature: float | None = None
     max_tokens: int | None = None
 
+    @property
+    def names_objects(self) -> bool:
+        """Whether it names stored objects."""
+        return bool(self.document or self.attachments)
+
     def __post_init__(self) -> None:
         objection = self._objection()
         if objection:

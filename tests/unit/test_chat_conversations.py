@@ -28,6 +28,7 @@ from application.chat_titles import Titles
 from application.embedding_models import EmbeddingModels
 from application.ports.language_model import LanguageModel
 from application.search import Search
+from domain.access.errors import ScopeMissing
 from domain.chat.answer import AnswerDone, ChatEvent, SourcesFound, TextWritten
 from domain.chat.errors import (
     AnswerFailed,
@@ -56,6 +57,15 @@ from tests.unit.chat_texts import AlwaysWriting
 
 def request(query: str) -> ChatRequest:
     return ChatRequest(query=query, context_mode=ContextMode.NONE)
+
+
+def anybody(_: ChatRequest) -> None:
+    """Lets everybody ask."""
+
+
+def nobody(_: ChatRequest) -> None:
+    """Lets nobody ask."""
+    raise ScopeMissing
 
 
 @dataclass
@@ -273,7 +283,7 @@ async def test_a_failure_is_kept_with_the_question_and_told_to_every_reader() ->
         place.conversations.runs._runs.clear()
         with pytest.raises(AnswerFailed, match="it is away"):
             await place.read(asked)
-        again = await place.conversations.regenerate(thread.id, asked.answer.id, owner="ada")
+        again = await place.conversations.regenerate(thread.id, asked.answer.id, owner="ada", permit=anybody)
         assert (await again.run.ended()).text == "Now."
         assert await place.path(thread) == ["What?", "Now."]
 
@@ -294,19 +304,33 @@ async def test_a_question_is_answered_anew_beside_the_old_answer() -> None:
         thread = await place.opened()
         first = await place.said(thread, "One?")
         second = await place.said(thread, "Two?")
-        again = await place.conversations.regenerate(thread.id, second.answer.id, owner="ada")
+        again = await place.conversations.regenerate(thread.id, second.answer.id, owner="ada", permit=anybody)
         await again.run.ended()
         assert await place.path(thread) == ["One?", "A.", "Two?", "C."]
         assert await place.path(thread, leaf=second.answer.id) == ["One?", "A.", "Two?", "B."]
         assert [message.content for message in model.asked[-1][0]][1:] == ["One?", "A.", "Two?"]
         hotter = replace(request("ignored"), temperature=1.5)
-        other = await place.conversations.regenerate(thread.id, first.answer.id, owner="ada", request=hotter)
+        other = await place.conversations.regenerate(
+            thread.id, first.answer.id, owner="ada", permit=anybody, request=hotter
+        )
         await other.run.ended()
         messages, options = model.asked[-1]
         assert (messages[-1].content, options.temperature) == ("One?", 1.5)
         assert await place.path(thread) == ["One?", "D."]
         with pytest.raises(MessageNotAnAnswer):
-            await place.conversations.regenerate(thread.id, first.question.id, owner="ada")
+            await place.conversations.regenerate(thread.id, first.question.id, owner="ada", permit=anybody)
+
+
+async def test_a_question_that_may_not_be_asked_any_more_is_not_answered_anew() -> None:
+    """Nothing is begun, and the thread can be spoken in as before."""
+    async with speaking(MemoryLanguageModel("A.", "B.")) as place:
+        thread = await place.opened()
+        first = await place.said(thread, "One?")
+        with pytest.raises(ScopeMissing):
+            await place.conversations.regenerate(thread.id, first.answer.id, owner="ada", permit=nobody)
+        await place.said(thread, "Two?")
+        assert await place.path(thread) == ["One?", "A.", "Two?", "B."]
+        assert len(await place.conversations.all_messages(thread.id, owner="ada", limit=9)) == 4
 
 
 async def test_a_question_may_follow_an_earlier_answer() -> None:
@@ -358,7 +382,7 @@ async def test_somebody_elses_thread_is_not_there() -> None:
             threads.rename(thread.id, owner="bob", title="x"),
             threads.branch(thread.id, asked.answer.id, owner="bob"),
             conversations.ask(thread.id, request("x"), owner="bob"),
-            conversations.regenerate(thread.id, asked.answer.id, owner="bob"),
+            conversations.regenerate(thread.id, asked.answer.id, owner="bob", permit=anybody),
             conversations.messages(thread.id, owner="bob", limit=9),
             conversations.all_messages(thread.id, owner="bob", limit=9),
             conversations.message(thread.id, asked.answer.id, owner="bob"),

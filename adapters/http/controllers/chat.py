@@ -9,6 +9,7 @@ from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
+from adapters.http.access.named_objects import permitted
 from adapters.http.access.principal import RequestPrincipal
 from adapters.http.chat_streams import STREAM, LastEventId, begun, place_in, told
 from adapters.http.settings import HttpSettings
@@ -69,12 +70,15 @@ class ChatController(Controller):
         summary="Answer a question",
         opt={"errors": ERRORS, "example": _EXAMPLE},
     )
-    async def complete(self, chat: UseCase, data: JSONBody[ChatCompletionRequest]) -> ChatCompletionResponse:
+    async def complete(
+        self, chat: UseCase, principal: RequestPrincipal, data: JSONBody[ChatCompletionRequest]
+    ) -> ChatCompletionResponse:
         """From the indexed segments, from stored objects, or both; every statement carries its source's number.
 
         Without a language model the answer is made of the sources' own sentences, and says so.
+        Naming stored objects needs the scope `storage:read` besides.
         """
-        return completion_response(await chat.answer(chat_request(data)))
+        return completion_response(await chat.answer(permitted(chat_request(data), principal)))
 
     @post(
         "/stream",
@@ -94,14 +98,14 @@ class ChatController(Controller):
         """What goes wrong before the sources are found is a problem document; afterwards it is the event `error`.
 
         The same with `Last-Event-ID` takes up a stream that broke off, for a minute after its end at most; while
-        nobody reads it, it goes on for fifteen seconds.
+        nobody reads it, it goes on for fifteen seconds. Naming stored objects needs the scope `storage:read` besides.
         """
         resumed = resumed_from(last_event_id)
         if resumed is not None:
             run_id, place = resumed
             events = chat_runs.get(run_id, owner=principal.owner).read(place)
             return EventStream(told(run_id, events), heartbeat_seconds=settings.heartbeat_seconds)
-        run = chat_runs.start(chat_request(data), owner=principal.owner)
+        run = chat_runs.start(permitted(chat_request(data), principal), owner=principal.owner)
         return await begun(run.id, run.read(), settings)
 
     @get(

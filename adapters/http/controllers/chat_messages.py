@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
+from adapters.http.access.named_objects import permitted
 from adapters.http.access.principal import RequestPrincipal
 from adapters.http.chat_streams import STREAM, LastEventId, begun, place_in, told
 from adapters.http.controllers.chat import ERRORS
@@ -81,10 +83,13 @@ class MessagesController(Controller):
         thread_id: ThreadId,
         data: JSONBody[MessageRequest],
     ) -> Response[TurnResponse]:
-        """Answers when the answer is complete. Whoever goes away before finds it in the thread."""
+        """Answers when the answer is complete. Whoever goes away before finds it in the thread.
+
+        Naming stored objects needs the scope `storage:read` besides.
+        """
         asked = await conversations.ask(
             thread_id,
-            question_request(data.content, data),
+            permitted(question_request(data.content, data), principal),
             owner=principal.owner,
             parent_id=data.parent_id,
         )
@@ -108,10 +113,11 @@ class MessagesController(Controller):
         """First `turn` with the ids of question and answer, then as `POST /api/v1/chat/stream`.
 
         The answer is written to its end and kept, whoever goes away.
+        Naming stored objects needs the scope `storage:read` besides.
         """
         asked = await conversations.ask(
             thread_id,
-            question_request(data.content, data),
+            permitted(question_request(data.content, data), principal),
             owner=principal.owner,
             parent_id=data.parent_id,
         )
@@ -200,9 +206,17 @@ class MessagesController(Controller):
         message_id: MessageId,
         data: JSONBody[AnswerSettings | None] = None,
     ) -> Response[TurnResponse]:
-        """Beside the one there is, and what is said next follows it; as the question was asked unless said otherwise."""
-        request = _settings(data)
-        asked = await conversations.regenerate(thread_id, message_id, owner=principal.owner, request=request)
+        """Beside the one there is, and what is said next follows it; as the question was asked unless said otherwise.
+
+        A question about stored objects needs the scope `storage:read` besides.
+        """
+        asked = await conversations.regenerate(
+            thread_id,
+            message_id,
+            owner=principal.owner,
+            permit=partial(permitted, principal=principal),
+            request=_settings(data),
+        )
         return await _answered(conversations, asked, principal.owner)
 
     @post(
@@ -222,8 +236,13 @@ class MessagesController(Controller):
         data: JSONBody[AnswerSettings | None] = None,
     ) -> EventStream:
         """As `…/regenerate`, with the events of `…/messages/stream`."""
-        request = _settings(data)
-        asked = await conversations.regenerate(thread_id, message_id, owner=principal.owner, request=request)
+        asked = await conversations.regenerate(
+            thread_id,
+            message_id,
+            owner=principal.owner,
+            permit=partial(permitted, principal=principal),
+            request=_settings(data),
+        )
         return await _streamed(asked, settings)
 
 
