@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -176,8 +177,9 @@ async def _exchange(line: _Line, target: BrokerTarget, name: UUID) -> None:
     try:
         await line.send("SUBSCRIBE", {"id": "0", "destination": queue, "ack": "auto"})
         for number in range(target.messages):
-            if number and target.pause_seconds:
-                await asyncio.sleep(target.pause_seconds)
+            if number and target.pause_seconds + target.jitter_seconds:
+                jitter = random.uniform(0, target.jitter_seconds)  # noqa: S311  # spreads messages, keeps no secret
+                await asyncio.sleep(target.pause_seconds + jitter)
             await line.send("SEND", {"destination": queue, "content-type": "text/plain"}, b"%d" % number)
             came = await line.expect("MESSAGE")
             if came.body != b"%d" % number:

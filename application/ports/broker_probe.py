@@ -24,8 +24,9 @@ class Attempts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerTarget:
-    """Where a broker is and who asks. ``messages`` are sent there and awaited back, ``pause_seconds`` apart; 0 sends none.
+    """Where a broker is and who asks. ``messages`` are sent there and awaited back; 0 sends none.
 
+    Between two of them ``pause_seconds`` pass, and up to ``jitter_seconds`` besides, by chance.
     Heartbeats are offered in milliseconds, 0 for none.
     """
 
@@ -39,6 +40,7 @@ class BrokerTarget:
     heartbeat_receive_ms: int = 30_000
     messages: int = 0
     pause_seconds: float = 0.0
+    jitter_seconds: float = 0.0
 
 
 class BrokerProbe(Protocol):

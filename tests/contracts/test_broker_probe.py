@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -98,6 +99,28 @@ async def test_a_broker_that_is_not_there(given: Given) -> None:
     """Fails to connect."""
     steps, error = await given.tried(host="127.0.0.2", port=1)
     assert (steps, "no connection" in str(error)) == (STEPS[:2], True)
+
+
+@pytest.mark.parametrize(
+    ("apart", "seconds"),
+    [({"pause_seconds": 0.03}, 0.06), ({"jitter_seconds": 0.02, "messages": 21}, 0.05)],
+)
+async def test_messages_are_sent_as_far_apart_as_is_said(apart: dict[str, float], seconds: float) -> None:
+    """By chance twenty waits of up to 20 ms never make less than 50 together."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    target = BrokerTarget(
+        host="127.0.0.1",
+        port=server.sockets[0].getsockname()[1],
+        username="me",
+        password="right",
+        is_encrypted=False,
+        messages=3,
+    )
+    async with server:
+        began = monotonic()
+        given = Given(StompBrokerProbe(POLICY, SystemIdSource(), looked_up), target)
+        assert await given.tried(**apart) == (STEPS, None)
+        assert monotonic() - began >= seconds
 
 
 async def test_nothing_inside_is_tried(given: Given) -> None:

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client import CONTENT_TYPE_LATEST
 from toon_format import decode
 
 from adapters.http.settings import HttpSettings
+from adapters.http.wire.diagnostics import MQDiagnosticRequest
 from adapters.memory.storage import MemoryObjectStorage
 from adapters.postgres.translation import DatabaseUnavailable
 from application.contents import Application
@@ -67,6 +69,51 @@ async def test_another_broker_is_tried_where_a_body_names_one(api: Api) -> None:
     assert (code, "who are you?" in out, "TLS" in out) == (7, True, False)
     for wrong in ({}, {**body, "password": "right", "port": 0}, {**body, "password": "right", "hosts": 1}):
         assert (await api.ask("POST", path, json=wrong))[0] == 422
+
+
+DOCUMENTED = {
+    "host": "broker.example.org",
+    "port": 61_614,
+    "username": "me",
+    "password": "right",
+    "ssl_enabled": True,
+    "ssl_verify": True,
+    "heartbeat_send_ms": 30_000,
+    "heartbeat_receive_ms": 30_000,
+    "connect_timeout": 10,
+    "broker_arn": None,
+    "test_pubsub": False,
+    "pubsub_timeout": 10,
+    "message_count": 1,
+    "report_modulo": 0,
+    "message_delay_ms": 0,
+    "jitter_ms": 0,
+    "throttle_rps": None,
+    "test_retry": False,
+}
+
+
+async def test_a_body_with_every_documented_field_is_taken(api: Api) -> None:
+    """With its defaults, as a client writes them that leaves nothing out."""
+    status, told = await api.ask("POST", "/api/v1/system/mq-diagnostic", json=DOCUMENTED)
+    assert (status, told["component"], told["ok"]) == (200, "broker", True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pause", "jitter"),
+    [
+        ({}, 0.0, 0.0),
+        ({"message_delay_ms": 20, "jitter_ms": 30}, 0.02, 0.03),
+        ({"throttle_rps": 10}, 0.1, 0.0),
+        ({"throttle_rps": 10, "message_delay_ms": 500}, 0.5, 0.0),
+    ],
+)
+def test_messages_are_as_far_apart_as_the_body_says(
+    fields: dict[str, object], pause: float, jitter: float
+) -> None:
+    """The longer of what it waits and what it throttles to."""
+    target = msgspec.convert(DOCUMENTED | fields, MQDiagnosticRequest).target()
+    assert (target.pause_seconds, target.jitter_seconds) == (pause, jitter)
 
 
 class Forgetful(MemoryObjectStorage):

@@ -19,8 +19,9 @@ Seconds = Annotated[float, Meta(gt=0, le=60)]
 class MQDiagnosticRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A broker that speaks STOMP, to be tried in place of the server's own queue.
 
-    With `test_pubsub` so many messages are sent to a queue of their own and awaited back. `broker_arn` and
-    `report_modulo` are taken and change nothing.
+    With `test_pubsub` so many messages are sent to a queue of their own and awaited back. Between two of them
+    `message_delay_ms` pass and up to `jitter_ms` besides, by chance, and never are there more than `throttle_rps` in a
+    second. `broker_arn`, `report_modulo` and `test_retry` are taken and change nothing.
     """
 
     host: Annotated[str, Meta(min_length=1, max_length=253, examples=["broker.example.org"])]
@@ -36,6 +37,9 @@ class MQDiagnosticRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pubsub_timeout: Seconds = 10.0
     message_count: Annotated[int, Meta(ge=1, le=1000)] = 1
     message_delay_ms: Milliseconds = 0
+    jitter_ms: Milliseconds = 0
+    throttle_rps: Annotated[float, Meta(ge=0.001, le=1_000_000, examples=[10.0])] | None = None
+    test_retry: bool = False
     broker_arn: Annotated[str, Meta(max_length=2000)] | None = None
     report_modulo: Annotated[int, Meta(ge=0)] = 0
 
@@ -51,8 +55,13 @@ class MQDiagnosticRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             heartbeat_send_ms=self.heartbeat_send_ms,
             heartbeat_receive_ms=self.heartbeat_receive_ms,
             messages=self.message_count if self.test_pubsub else 0,
-            pause_seconds=self.message_delay_ms / 1000,
+            pause_seconds=max(self.message_delay_ms / 1000, self._seconds_between),
+            jitter_seconds=self.jitter_ms / 1000,
         )
+
+    @property
+    def _seconds_between(self) -> float:
+        return 1 / self.throttle_rps if self.throttle_rps else 0.0
 
     @property
     def step_seconds(self) -> float:
