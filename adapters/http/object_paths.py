@@ -7,11 +7,10 @@ before `metadata` asks for the metadata; `%2Fmetadata` is part of the key.
 from __future__ import annotations
 
 from typing import Any, cast
-from urllib.parse import unquote_to_bytes
 
 from litestar.types import HTTPScope
 
-from adapters.http.errors import MalformedRequest, PathNotFound
+from adapters.http.url_names import name_after, raw_path
 
 OBJECTS = b"/api/v1/storage/objects/"
 METADATA_ROUTE = "/api/v1/storage/metadata-of"
@@ -20,8 +19,7 @@ _SUFFIX = b"/metadata"
 
 def routed(scope: HTTPScope) -> HTTPScope:
     """The scope with the path of the metadata operation, when it is that which is asked for."""
-    raw = _raw_path(scope)
-    rest = raw.partition(OBJECTS)[2]
+    rest = raw_path(scope).partition(OBJECTS)[2]
     if not rest.endswith(_SUFFIX) or len(rest) == len(_SUFFIX):
         return scope
     path = f"{METADATA_ROUTE}/{scope['path'].partition(OBJECTS.decode())[2]}"
@@ -30,16 +28,4 @@ def routed(scope: HTTPScope) -> HTTPScope:
 
 def key_of(scope: Any, *, with_suffix: bool = False) -> str:
     """The key that the URL names, exactly as it was encoded; raises MalformedRequest unless it is UTF-8."""
-    rest = _raw_path(scope).partition(OBJECTS)[2]
-    if not rest:
-        raise PathNotFound
-    rest = rest.removesuffix(_SUFFIX) if with_suffix else rest
-    try:
-        return unquote_to_bytes(rest).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedRequest("the storage key in the URL is not UTF-8") from error
-
-
-def _raw_path(scope: Any) -> bytes:
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw.partition(b"?")[0]
+    return name_after(OBJECTS, scope, suffix=_SUFFIX if with_suffix else b"")

@@ -7,8 +7,10 @@ import math
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
 from adapters.memory.embedding_slots import MemoryEmbeddingSlots
 from adapters.memory.models import MemoryEmbeddingModel
@@ -285,6 +287,36 @@ async def test_the_command_line_fills_a_slot_and_empties_it(api: Api) -> None:
     assert (await factflow(api, "embedding", "delete"))[0] == 2
     assert (await factflow(api, "embedding", "drop-slot", "narrow"))[1] == "2 vectors taken out\n"
     assert (await factflow(api, "embedding", "reembed", "wide"))[0] == 4
+
+
+@pytest.mark.parametrize("name", ["BAAI/bge-m3", "a:b//c/", "x/metadata"])
+async def test_a_slot_may_have_slashes_in_its_name(name: str) -> None:
+    """As the models of hubs do; they may be escaped and need not, and a client of OpenAI's finds it too."""
+    world = World(other_models=[MemoryEmbeddingModel(model_name=name, dimension=32)])
+    await world.index("bees", "Bees gather nectar.")
+    async with serving(world=world) as api:
+        for written in (quote(name), quote(name, safe="")):
+            for there in (f"{EMBEDDINGS}/slots/{written}", f"/v1/models/{written}"):
+                async with api.session.get(URL(api.url + there, encoded=True)) as response:
+                    told = await response.json()
+                    assert (response.status, told.get("model_name", told.get("id"))) == (200, name), there
+            _, problem = await api.ask("GET", f"{EMBEDDINGS}/slots/none/{written}")
+            assert problem["error_code"] == "embedding_slot_not_found"
+        slot = f"{api.url}{EMBEDDINGS}/slots/{quote(name, safe='')}"
+        async with api.session.delete(URL(slot, encoded=True)) as response:
+            assert await response.json() == {"removed": 1, "model_name": name}
+
+
+async def test_the_command_line_finds_a_slot_with_slashes_in_its_name() -> None:
+    world = World(other_models=[MemoryEmbeddingModel(model_name="BAAI/bge-m3", dimension=32)])
+    await world.index("bees", "Bees gather nectar.")
+    async with serving(world=world) as api:
+        code, out, _ = await factflow(api, "embedding", "get", "BAAI/bge-m3")
+        assert (code, "BAAI/bge-m3" in out) == (0, True)
+        code, out, _ = await factflow(api, "embedding", "drop-slot", "BAAI/bge-m3")
+        assert (code, out) == (0, "1 vectors taken out\n")
+        _, slots = await api.ask("GET", f"{EMBEDDINGS}/slots")
+        assert [slot["segments"] for slot in slots["slots"]] == [1, 0]
 
 
 async def test_the_command_line_looks_after_indexes(api: Api) -> None:

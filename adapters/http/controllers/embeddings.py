@@ -9,6 +9,8 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidation
 
+from adapters.http.bodies import JsonRequest
+from adapters.http.url_names import name_after
 from adapters.http.wire.embeddings import (
     EmbedBody,
     EmbeddingSlotListResponse,
@@ -45,7 +47,8 @@ from domain.pipeline_config import ConfigInactive, ConfigNotFound
 UseCase = NamedDependency[SkipValidation[Embeddings]]
 HoldingsUseCase = NamedDependency[SkipValidation[EmbeddingHoldings]]
 ReembeddingsUseCase = NamedDependency[SkipValidation[Reembeddings]]
-ModelName = Annotated[str, PathParameter(description="The slot's name.")]
+_SLOTS = b"/api/v1/embeddings/slots/"
+_NAME = "The slot's name; its slashes need no escaping."
 JobId = Annotated[UUID, PathParameter(description="The run's id, which is its execution's.")]
 DocumentId = Annotated[str, PathParameter(description="The document's id.")]
 ExecutionId = Annotated[str, PathParameter(description="The execution's id or tag.")]
@@ -76,26 +79,27 @@ class EmbeddingsController(Controller):
         return embedding_slot_list_response(await embedding_holdings.list(), limit=limit, offset=offset)
 
     @get(
-        "/slots/{model_name:str}",
+        "/slots/{model_name:path}",
         operation_id="get_embedding_slot",
         summary="Describe an embedding slot",
-        opt={"errors": (EmbeddingSlotNotFound,)},
+        opt={"errors": (EmbeddingSlotNotFound,), "key": _NAME},
     )
-    async def slot(self, embedding_holdings: HoldingsUseCase, model_name: ModelName) -> EmbeddingSlotResponse:
+    async def slot(self, embedding_holdings: HoldingsUseCase, request: JsonRequest) -> EmbeddingSlotResponse:
         """Its model, and what it holds and lacks."""
-        return embedding_slot_response(await embedding_holdings.get(model_name))
+        return embedding_slot_response(await embedding_holdings.get(name_after(_SLOTS, request.scope)))
 
     @delete(
-        "/slots/{model_name:str}",
+        "/slots/{model_name:path}",
         status_code=200,
         operation_id="drop_embedding_slot",
         summary="Drop an embedding slot with its vectors",
-        opt={"errors": (EmbeddingSlotNotFound,)},
+        opt={"errors": (EmbeddingSlotNotFound,), "key": _NAME},
     )
     async def drop(
-        self, embedding_holdings: HoldingsUseCase, model_name: ModelName
+        self, embedding_holdings: HoldingsUseCase, request: JsonRequest
     ) -> RemovedEmbeddingsResponse:
         """All of them at once; then the name is free for another model."""
+        model_name = name_after(_SLOTS, request.scope)
         removed = await embedding_holdings.drop(model_name)
         return RemovedEmbeddingsResponse(removed=removed, model_name=model_name)
 

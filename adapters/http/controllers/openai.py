@@ -5,19 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, PathParameter, SkipValidation
+from litestar.params import JSONBody, SkipValidation
 
+from adapters.http.access.named_objects import permitted
+from adapters.http.access.principal import RequestPrincipal
+from adapters.http.bodies import JsonRequest
 from adapters.http.controllers.chat import ERRORS
 from adapters.http.examples import example_of
 from adapters.http.openai_errors import failure_chunk
 from adapters.http.settings import HttpSettings
 from adapters.http.streaming import EVENT_STREAM, AsgiAnswer, EventStream, closing, json_answer
+from adapters.http.url_names import name_after
 from adapters.http.wire.chat_answers import TokenUsageResponse, usage_response
 from adapters.http.wire.openai_answers import (
     Delta,
@@ -47,6 +51,7 @@ from application.embeddings import Embeddings, InvalidTexts
 from domain.chat.answer import AnswerDone, ChatAnswer, ChatEvent, TextWritten
 
 UseCase = NamedDependency[SkipValidation[Chat]]
+_MODELS = b"/v1/models/"
 _CHUNK = '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"factflow","choices":[{"index":0,"delta":{"content":"Every"},"finish_reason":null}]}'
 _COMPLETING: dict[str, Any] = {
     "errors": (*ERRORS, ContentNotSupported, OptionNotSupported, ModelNotFound),
@@ -86,15 +91,14 @@ class OpenAiController(Controller):
         return OpenAiModelList(data=[OpenAiModel(id=name) for name in (MODEL, *chat.search.model_names)])
 
     @get(
-        "/models/{model:str}",
+        "/models/{model:path}",
         operation_id="openai_get_model",
         summary="Read a model, as OpenAI does",
-        opt={"errors": (ModelNotFound,)},
+        opt={"errors": (ModelNotFound,), "key": "The model's name; its slashes need no escaping."},
     )
-    async def model(
-        self, chat: UseCase, model: Annotated[str, PathParameter(description="The model's name.")]
-    ) -> OpenAiModel:
+    async def model(self, chat: UseCase, request: JsonRequest) -> OpenAiModel:
         """Tells that it is there."""
+        model = name_after(_MODELS, request.scope)
         if model not in {MODEL, *chat.search.model_names}:
             raise ModelNotFound(f"there is no model {model[:200]!r}")
         return OpenAiModel(id=model)
@@ -109,14 +113,16 @@ class OpenAiController(Controller):
     async def complete(
         self,
         chat: UseCase,
+        principal: RequestPrincipal,
         settings: NamedDependency[SkipValidation[HttpSettings]],
         data: JSONBody[OpenAiChatRequest],
     ) -> AsgiAnswer:
         """The last message is answered from the documents; sources are annotations, and lines below the text.
 
         `factflow` in the body sets what the answer may rest on, and with `sources_in_text` whether those lines come.
+        Naming stored objects there needs the scope `storage:read` besides.
         """
-        request = openai_chat_request(data)
+        request = permitted(openai_chat_request(data), principal)
         facade = data.factflow or FacadeSettings()
         labels = Labels(id=f"chatcmpl-{uuid4().hex}", created=int(time.time()), model=data.model)
         if data.stream:
