@@ -23,6 +23,7 @@ from adapters.http.access.operations import (
 )
 from adapters.http.app import create_app
 from adapters.http.settings import HttpSettings
+from adapters.yaml.parser import YamlConfigParser
 from domain.access.errors import (
     ApiKeyExpired,
     ApiKeyNotValid,
@@ -31,6 +32,7 @@ from domain.access.errors import (
     ScopeMissing,
 )
 from domain.access.scope import TAGS, Action, Scope
+from entrypoints.composition.shipped_templates import shipped_templates
 from tests.access import bearing, issued
 from tests.http_server import Api, World, serving
 
@@ -187,6 +189,23 @@ async def test_whoever_may_write_may_read(api: Api) -> None:
         if one.operation.scope is not None and not one.operation.changes:
             _, text = issued(api.world, Scope(one.operation.scope.tag, Action.WRITE))
             assert (await refusal(api, one, bearing(text)))[1] not in REFUSALS, one
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "scope"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "How many bees?"}]}, "chat:read"),
+        ("/v1/embeddings", {"model": "factflow", "input": "bees"}, "chat:read"),
+        ("/api/v1/templates/summary/render", {"parameters": {"text": "Bees."}}, "templates:read"),
+    ],
+)
+async def test_what_changes_nothing_is_reading(path: str, body: Any, scope: str) -> None:
+    """Asking by OpenAI's protocol and rendering a template: no scope to change things, and no audit entry."""
+    world = World(shipped_templates=shipped_templates(YamlConfigParser()))
+    async with serving(KEYED, world) as api:
+        headers = bearing(issued(world, scope)[1])
+        status, answer = await api.ask("POST", path, json=body, headers=headers)
+        assert (status, world.audit_log.entries) == (200, []), answer
 
 
 def test_every_operation_has_a_scope_of_its_tag() -> None:

@@ -24,6 +24,7 @@ The errors are those that an operation can answer beside these:
 `internal_error`, `unavailable` and `malformed_request` may come from every operation, `host_not_allowed` from every operation of a server without authentication, and `origin_not_allowed` from one that changes something.
 An operation that is a `POST` and changes something takes an `Idempotency-Key`, and may answer 400 `invalid_idempotency_key`, 409 `idempotency_in_flight` or `answer_not_kept`, and 422 `idempotency_key_reused`.
 On a server with authentication an operation needs a key with the scope that is named here: without one it answers 401 `not_authenticated`, `api_key_not_valid`, `api_key_expired` or `api_key_revoked`, 403 `scope_missing`, and 429 `too_many_requests`.
+A question that names stored objects needs `storage:read` besides.
 Shapes and examples of requests and answers are in the server's own `/openapi.json`; [openapi.json](openapi.json) is the same without the shapes and examples of problems.
 """
 
