@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from application.chat_prompt_templates import PromptTemplates
 from application.ports.language_model import ChatMessage, CompletionOptions
 from application.ports.tokenizer import Tokenizer
-from domain.chat import prompt
+from domain.chat import budget, prompt
 from domain.chat.answer import Source
 from domain.chat.prompt_template import prompt_from
 from domain.chat.request import ChatRequest, ContextMode, Turn
@@ -29,9 +29,9 @@ class Prompt:
 class Prompting:
     """Fits a request and its sources into ``context_tokens``, as the embedding model's tokenizer counts them.
 
-    No tokenizer of a language model is at hand; that one cuts words smaller than theirs do, so the count errs on the
-    safe side. ``instructions`` are the system message when there are sources; a template takes the place of it and of
-    the message with the sources.
+    No tokenizer of a language model is at hand; that one cuts words smaller than theirs do, and what it does not know
+    counts by its length, so the count errs on the safe side. ``instructions`` are the system message when there are
+    sources; a template takes the place of it and of the message with the sources.
     """
 
     tokenizer: Tokenizer
@@ -62,12 +62,16 @@ class Prompting:
 
     def _prompt(self, request: ChatRequest, sources: Sequence[Source], template: Template | None) -> Prompt:
         room = self._room(request)
-        turns = prompt.recent(request.history, room // prompt.HISTORY_SHARE, self.tokenizer.offsets)
-        room -= sum(len(self.tokenizer.offsets(turn.content)) for turn in turns)
+        turns = budget.recent(request.history, room // budget.HISTORY_SHARE, self.tokenizer.offsets)
+        room -= sum(self.tokens_of(turn.content) for turn in turns)
         shown = self._shown(request, sources, room)
         messages = self._messages(request, turns, shown, template)
-        tokens = sum(len(self.tokenizer.offsets(message.content)) for message in messages)
+        tokens = sum(self.tokens_of(message.content) for message in messages)
         return Prompt(sources=shown, messages=messages, tokens=tokens)
+
+    def tokens_of(self, text: str) -> int:
+        """How many tokens a text is taken to have."""
+        return budget.tokens_of(text, self.tokenizer.offsets)
 
     def _room(self, request: ChatRequest) -> int:
         return min(request.context_tokens or self.context_tokens, self.context_tokens)
@@ -78,9 +82,11 @@ class Prompting:
         segments = [source for source in sources if source.segment_id is not None]
         offsets = self.tokenizer.offsets
         own = room // 2 if request.context_mode is ContextMode.HYBRID and segments else room
-        shown = prompt.shared_budget(objects, own, offsets)
-        left = room - sum(len(offsets(source.text)) for source in shown) if objects else room
-        return (*shown, *prompt.within_budget(segments, left, offsets))
+        shown = budget.shared_budget(objects, own, offsets)
+        left = room - sum(budget.cost_of(source, offsets) for source in shown)
+        fitting = (*shown, *budget.within_budget(segments, left, offsets))
+        # A model without any source would answer from nothing.
+        return fitting or tuple(budget.beginning(source, offsets) for source in sources[:1])
 
     def _messages(
         self,

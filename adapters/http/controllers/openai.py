@@ -197,5 +197,5 @@ def _usage(chat: Chat, answer: ChatAnswer) -> TokenUsageResponse:
         return told
     read = answer.observed.get("prompt_tokens_estimated", 0)
     read = read if isinstance(read, int) else 0
-    written = len(chat.prompting.tokenizer.offsets(answer.text))
+    written = chat.prompting.tokens_of(answer.text)
     return TokenUsageResponse(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
