@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from application.chat_prompt_templates import PromptTemplates
@@ -11,6 +11,7 @@ from application.ports.language_model import ChatMessage, CompletionOptions
 from application.ports.tokenizer import Tokenizer
 from domain.chat import budget, prompt
 from domain.chat.answer import Source
+from domain.chat.passages import Places, holds, quoted_passages
 from domain.chat.prompt_template import prompt_from
 from domain.chat.request import ChatRequest, ContextMode, Turn
 from domain.templates.template import Template, TemplateNotFound
@@ -56,18 +57,39 @@ class Prompting:
         """Earlier turns take a quarter of the room at most, sources what is left."""
         return await asyncio.to_thread(self._prompt, request, sources, template)
 
-    async def fitting(self, request: ChatRequest, sources: Sequence[Source]) -> Sequence[Source]:
-        """The sources alone."""
-        return await asyncio.to_thread(self._shown, request, sources, self._room(request))
+    async def fitting(
+        self, request: ChatRequest, sources: Sequence[Source], places: Mapping[int, Places]
+    ) -> Sequence[Source]:
+        """The sources alone, in their order: first those that have ``places`` by number, so that these are shown.
+
+        A source may be there several times, with different passages.
+        """
+        return await asyncio.to_thread(self._fitting, request, sources, places)
 
     def _prompt(self, request: ChatRequest, sources: Sequence[Source], template: Template | None) -> Prompt:
         room = self._room(request)
         turns = budget.recent(request.history, room // budget.HISTORY_SHARE, self.tokenizer.offsets)
         room -= sum(self.tokens_of(turn.content) for turn in turns)
-        shown = self._shown(request, sources, room)
+        shown = self._shown(request, sources, room) or self._least(sources)
         messages = self._messages(request, turns, shown, template)
         tokens = sum(self.tokens_of(message.content) for message in messages)
         return Prompt(sources=shown, messages=messages, tokens=tokens)
+
+    def _fitting(
+        self, request: ChatRequest, sources: Sequence[Source], places: Mapping[int, Places]
+    ) -> Sequence[Source]:
+        room = self._room(request)
+        quoted = [source for source in sources if source.number in places]
+        others = [source for source in sources if source.number not in places]
+        passages: Sequence[Source] = []
+        # Others are shown beside the quoted ones where these do not need all the room.
+        for share in (room // 2, room) if others else (room,):
+            passages = quoted_passages(quoted, places, share, self.tokenizer.offsets)
+            if _is_all_held(passages, quoted, places):
+                break
+        room -= sum(budget.cost_of(passage, self.tokenizer.offsets) for passage in passages)
+        shown = [*passages, *self._shown(request, others, room)]
+        return sorted(shown or self._least(sources), key=lambda source: source.number)
 
     def tokens_of(self, text: str) -> int:
         """How many tokens a text is taken to have."""
@@ -84,9 +106,11 @@ class Prompting:
         own = room // 2 if request.context_mode is ContextMode.HYBRID and segments else room
         shown = budget.shared_budget(objects, own, offsets)
         left = room - sum(budget.cost_of(source, offsets) for source in shown)
-        fitting = (*shown, *budget.within_budget(segments, left, offsets))
-        # A model without any source would answer from nothing.
-        return fitting or tuple(budget.beginning(source, offsets) for source in sources[:1])
+        return (*shown, *budget.within_budget(segments, left, offsets))
+
+    def _least(self, sources: Sequence[Source]) -> Sequence[Source]:
+        """A little of the first source where none fits: without any there is nothing to answer from."""
+        return tuple(budget.beginning(source, self.tokenizer.offsets) for source in sources[:1])
 
     def _messages(
         self,
@@ -105,6 +129,18 @@ class Prompting:
             *said,
             ChatMessage(role="user", content=question),
         )
+
+
+def _is_all_held(passages: Sequence[Source], sources: Sequence[Source], places: Mapping[int, Places]) -> bool:
+    """Whether every place of every source is in one of its passages."""
+    return all(
+        any(
+            passage.number == source.number and holds(passage, source.start + start, source.start + end)
+            for passage in passages
+        )
+        for source in sources
+        for start, end in places[source.number]
+    )
 
 
 def completion_options(request: ChatRequest) -> CompletionOptions:

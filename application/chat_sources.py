@@ -133,6 +133,7 @@ class ChatSources:
             url=_metadata_text(described, "url"),
             end=len(read.markdown),
             storage_key=key,
+            page_starts=read.page_starts,
         )
         return cut_to(source, MAX_OBJECT_CHARACTERS), read
 

@@ -30,13 +30,15 @@ MESSAGE_COLUMNS = (
 
 
 class KeptCitation(Struct, frozen=True, kw_only=True):
-    """A citation, with its source by number."""
+    """A citation, with its source by number; without headings it stands where its source does."""
 
     number: int
     answer_start: int
     answer_end: int
     start: int
     end: int
+    heading_path: list[str] | None = None
+    page: int | None = None
 
 
 class KeptAnswer(Struct, frozen=True, kw_only=True):
@@ -125,7 +127,7 @@ def _kept(answer: ChatAnswer | None) -> KeptAnswer | None:
         return None
     return KeptAnswer(
         mode=answer.mode,
-        sources=[msgspec.to_builtins(source) for source in answer.sources],
+        sources=[msgspec.to_builtins(replace(source, page_starts=())) for source in answer.sources],
         citations=[
             KeptCitation(
                 number=citation.number,
@@ -133,6 +135,8 @@ def _kept(answer: ChatAnswer | None) -> KeptAnswer | None:
                 answer_end=citation.answer_end,
                 start=citation.start,
                 end=citation.end,
+                heading_path=list(citation.heading_path),
+                page=citation.page,
             )
             for citation in answer.citations
         ],
@@ -150,10 +154,7 @@ def _answer(kept: KeptAnswer, text: str) -> ChatAnswer:
         text=text,
         mode=kept.mode,
         sources=tuple(sources.values()),
-        citations=tuple(
-            Citation(**msgspec.structs.asdict(citation), source=sources[citation.number])
-            for citation in kept.citations
-        ),
+        citations=tuple(_citation(citation, sources[citation.number]) for citation in kept.citations),
         unknown_markers=tuple(kept.unknown_markers),
         is_answered=kept.is_answered,
         model=kept.model,
@@ -162,6 +163,13 @@ def _answer(kept: KeptAnswer, text: str) -> ChatAnswer:
     )
 
 
+def _citation(kept: KeptCitation, source: Source) -> Citation:
+    values = msgspec.structs.asdict(kept)
+    if kept.heading_path is None:
+        values |= {"heading_path": source.heading_path, "page": source.page}
+    return Citation(**values | {"heading_path": tuple(values["heading_path"])}, source=source)
+
+
 def _source(kept: dict[str, Any]) -> Source:
     source = msgspec.convert(kept, Source)
-    return replace(source, heading_path=tuple(source.heading_path))
+    return replace(source, heading_path=tuple(source.heading_path), page_starts=())

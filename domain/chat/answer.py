@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +28,7 @@ class Source:
 
     ``start`` and ``end`` are its characters in the document's Markdown. A found segment has ``segment_id`` and
     ``score``; a stored object has ``storage_key``. ``is_cut`` tells that the object is longer than what fits.
+    ``page_starts``, of an object with pages, are the characters at which they begin; they are not kept with an answer.
     """
 
     number: int
@@ -45,6 +47,11 @@ class Source:
     execution_id: UUID | None = None
     origin: str | None = None
     is_cut: bool = False
+    page_starts: Sequence[int] = field(default=(), repr=False, compare=False)
+
+    def page_at(self, at: int) -> int | None:
+        """The page on which a character of the document's Markdown stands, as far as that is known."""
+        return max(bisect_right(self.page_starts, at), 1) if self.page_starts else self.page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,7 @@ class Citation:
     """One marker in the answer: ``answer[answer_start:answer_end]`` is the statement it closes, marker included.
 
     ``start`` and ``end`` are the cited characters in the document's Markdown: of the very sentence in an extractive
-    answer, of the whole source otherwise.
+    answer, of the whole source otherwise. ``heading_path`` and ``page`` are where these characters begin.
     """
 
     number: int
@@ -61,6 +68,8 @@ class Citation:
     source: Source
     start: int
     end: int
+    heading_path: Sequence[str] = ()
+    page: int | None = None
 
     @property
     def marker(self) -> str:

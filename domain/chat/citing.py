@@ -64,6 +64,8 @@ class AnswerWriter:
                 source=source,
                 start=source.start,
                 end=source.end,
+                heading_path=source.heading_path,
+                page=source.page,
             )
             self.citations.append(citation)
             yield SourceCited(citation=citation)

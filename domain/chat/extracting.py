@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.chat.answer import Source
 from domain.chat.sentences import Sentence, sentences
@@ -63,6 +63,16 @@ class Candidate:
     place: int
     words: frozenset[str]
     overlap: float
+
+    @property
+    def start(self) -> int:
+        """Where the sentence begins in the document's Markdown."""
+        return self.source.start + self.sentence.start
+
+    @property
+    def end(self) -> int:
+        """Where it ends there."""
+        return self.source.start + self.sentence.end
 
     @property
     def meaning(self) -> str:
@@ -136,6 +146,13 @@ def _belongs(one: Candidate, share: float, picked: Sequence[Candidate]) -> bool:
     return share >= least and not any(_is_repetition(one, other) for other in picked)
 
 
+def moved(one: Candidate, passage: Source) -> Candidate:
+    """The candidate as a sentence of a passage of its source, which holds it."""
+    by = passage.start - one.source.start
+    sentence = replace(one.sentence, start=one.sentence.start - by, end=one.sentence.end - by)
+    return replace(one, source=passage, sentence=sentence)
+
+
 def kept_sources(sources: Sequence[Source], picked: Sequence[Candidate], most: int) -> Sequence[Source]:
     """The sources to show: every object, and ``most`` segments, those that are quoted before those that are not.
 
@@ -184,7 +201,7 @@ def _in_reading_order(picked: Sequence[Candidate]) -> Sequence[Candidate]:
         picked,
         key=lambda one: (
             documents.index(_document(one)),
-            one.source.start + one.sentence.start,
+            one.start,
             one.source.number,
         ),
     )

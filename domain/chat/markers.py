@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _LONGEST = 60
 _FENCE = 3
 _MARKER = rf" ?\[(?=[\d ,;]{{1,{_LONGEST}}}\]) ?\d{{1,3}}(?: ?[,;] ?\d{{1,3}})* ?\]"
 _TOKEN = re.compile(rf"(?P<marker>{_MARKER})|(?P<ticks>`+)|(?P<newline>\n)")
+# References to another list of sources than ours, ranges among them.
+_FOREIGN = re.compile(
+    r"(?P<marker> ?\[ ?\d{1,3}(?: ?[,;–-] ?\d{1,3})* ?\])|(?P<ticks>`+)|(?P<newline>\n)"  # noqa: RUF001 - a dash
+)
 # What may yet become a token, or part of a longer one, when more arrives.
 _UNDECIDED = re.compile(rf"(?: ?\[[\d ,;]{{0,{_LONGEST}}}| |`+)\Z")
 
@@ -40,9 +44,15 @@ class MarkerReader:
     Code is left alone: ``array[1]`` between backticks cites nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, token: re.Pattern[str] = _TOKEN) -> None:
+        self._token = token
         self._held = ""
         self._opened = 0
+
+    @property
+    def code_fence(self) -> str:
+        """What closes the code that the text has opened so far; empty outside code."""
+        return "`" * self._opened
 
     def feed(self, piece: str) -> Iterator[Written | Marked]:
         """What the piece makes certain."""
@@ -59,7 +69,7 @@ class MarkerReader:
 
     def _split(self, text: str) -> Iterator[Written | Marked]:
         written = 0
-        for token in _TOKEN.finditer(text):
+        for token in self._token.finditer(text):
             if token.lastgroup == "marker" and not self._opened:
                 if written < token.start():
                     yield Written(text[written : token.start()])
@@ -80,6 +90,32 @@ class MarkerReader:
             self._opened = run
         elif token.lastgroup == "ticks" and (run == self._opened or run > self._opened >= _FENCE):
             self._opened = 0
+
+
+def without_markers(text: str) -> str:
+    """A whole text without what reads like a marker or a range of them, code apart."""
+    while True:
+        reader = MarkerReader(_FOREIGN)
+        parts = [*reader.feed(text), *reader.end()]
+        if all(isinstance(part, Written) for part in parts):
+            return text
+        # What is left may close up to another one.
+        text = "".join(part.text for part in parts if isinstance(part, Written))
+
+
+def open_fence(text: str) -> str:
+    """What would close the code that a whole text leaves open; empty when it leaves none."""
+    reader = MarkerReader()
+    for _ in (*reader.feed(text), *reader.end()):
+        pass
+    return reader.code_fence
+
+
+def numbers_in(text: str) -> Sequence[int]:
+    """The numbers of all markers in a whole text, in order."""
+    reader = MarkerReader()
+    marked = [part for part in (*reader.feed(text), *reader.end()) if isinstance(part, Marked)]
+    return [number for part in marked for number in part.numbers]
 
 
 def _marked(text: str) -> Marked:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from domain.chat.answer import Citation, Source
 from domain.chat.extracting import Candidate, content_stems
+from domain.chat.markers import open_fence, without_markers
 from domain.chat.prompt import cut_to
 
 EXCERPT_CHARACTERS = 600
@@ -36,7 +37,10 @@ def quoted(candidates: Sequence[Candidate]) -> tuple[str, Sequence[Citation]]:
 def excerpt(source: Source) -> tuple[str, Sequence[Citation]]:
     """The beginning of a source that has no sentence to quote, such as a table or a piece of code, as it stands."""
     shown = cut_to(source, EXCERPT_CHARACTERS)
-    text = f"{shown.text.strip()}\n\n[{source.number}]"
+    told = without_markers(shown.text.strip())
+    # A marker within code would be none.
+    closing = f"\n{fence}" if (fence := open_fence(told)) else ""
+    text = f"{told}{closing}\n\n[{source.number}]"
     citation = Citation(
         number=source.number,
         answer_start=0,
@@ -44,6 +48,8 @@ def excerpt(source: Source) -> tuple[str, Sequence[Citation]]:
         source=source,
         start=source.start,
         end=source.start + len(shown.text),
+        heading_path=source.heading_path,
+        page=source.page_at(source.start),
     )
     return text, [citation]
 
@@ -54,6 +60,8 @@ def _quote(page: _Page, one: Candidate, *, named: str) -> None:
     term = one.sentence.term
     if term not in {"", named} and not content_stems(term) & one.words:
         text = f"{term}: {text}"
+    # A document's own references, such as "[3]", are not the answer's.
+    text = without_markers(text)
     stop = _STOP.search(text)
     at = stop.start() if stop else len(text)
     page.text += f"{text[:at]} [{one.source.number}]{text[at:]}"
@@ -63,8 +71,10 @@ def _quote(page: _Page, one: Candidate, *, named: str) -> None:
             answer_start=start,
             answer_end=len(page.text),
             source=one.source,
-            start=one.source.start + one.sentence.start,
-            end=one.source.start + one.sentence.end,
+            start=one.start,
+            end=one.end,
+            heading_path=one.source.heading_path or one.sentence.heading_path,
+            page=one.source.page_at(one.start),
         )
     )
     if one.sentence.code:

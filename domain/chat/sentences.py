@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
-from domain.segmentation.blocks import Block, Kind, blocks, heading_title
+from domain.chat.markers import numbers_in, open_fence
+from domain.segmentation.blocks import Block, Kind, blocks
+from domain.segmentation.sections import sections
 
 MIN_CHARACTERS = 20
 MAX_CHARACTERS = 500
@@ -36,42 +38,50 @@ class Sentence:
     """A sentence as it reads without Markdown, with its place ``[start, end)`` in the text it was taken from.
 
     ``code`` is the block that the sentence introduces ("… like this:"), with its fences.
-    ``heading`` is the nearest one above it in the text, ``term`` what it is said of in a list of terms.
+    ``heading_path`` holds the headings of the text that it stands under, outermost first; ``term`` is what it is said
+    of in a list of terms.
     """
 
     text: str
     start: int
     end: int
     code: str = ""
-    heading: str = ""
+    heading_path: tuple[str, ...] = ()
     term: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The nearest heading above it in the text."""
+        return self.heading_path[-1] if self.heading_path else ""
 
 
 def sentences(text: str) -> Sequence[Sentence]:
     """Every quotable sentence in order: of paragraphs and list items, not of headings, tables, code, navigation."""
     found: list[Sentence] = []
-    listed = list(blocks(text))
-    heading = term = ""
-    for block, after in zip_longest(listed, listed[1:]):
-        if block.kind is Kind.HEADING:
-            heading, term = heading_title(text, block), ""
-        elif block.kind in {Kind.TEXT, Kind.ITEM}:
-            label = _label(text, block)
-            term = label or ("" if _is_at_margin(text, block) else term)
-            if not label:
-                found += _of_block(text, block, _Place(heading, term), after)
+    for section in sections(text, blocks(text)):
+        term = ""
+        for block, after in zip_longest(section.body, section.body[1:]):
+            if block.kind in {Kind.TEXT, Kind.ITEM}:
+                label = _label(text, block)
+                term = label or ("" if _is_at_margin(text, block) else term)
+                if not label:
+                    found += _of_block(text, block, _Place(section.path, term), after)
     return found
 
 
 class _Place(NamedTuple):
-    heading: str
+    heading_path: tuple[str, ...]
     term: str
 
 
 def _label(text: str, block: Block) -> str:
     """The term of a list item that is nothing but a term: what is indented below it speaks of it."""
     body = plain(text[_body_start(text, block) : block.end])
-    is_term = block.kind is Kind.ITEM and len(body) <= MAX_TERM_CHARACTERS and not _END.search(body)
+    is_term = (
+        block.kind is Kind.ITEM
+        and len(body) <= MAX_TERM_CHARACTERS
+        and not (_END.search(body) or open_fence(body))
+    )
     return body if is_term else ""
 
 
@@ -103,9 +113,7 @@ def _of_block(text: str, block: Block, place: _Place, after: Block | None) -> It
         introduces = readable.endswith(":")
         code = _code_after(text, end, block, after) if introduces else ""
         if bool(code) == introduces and _is_quotable(readable, introduces=introduces):
-            yield Sentence(
-                text=readable, start=start, end=end, code=code, heading=place.heading, term=place.term
-            )
+            yield Sentence(text=readable, start=start, end=end, code=code, **place._asdict())
 
 
 def _unwrapped(readable: str) -> str:
@@ -146,13 +154,16 @@ def _code_after(text: str, end: int, block: Block, after: Block | None) -> str:
     code = text[after.start : after.end]
     if len(code) > MAX_CODE_CHARACTERS:
         return ""
-    return code if code.lstrip().startswith(("```", "~~~")) else f"```\n{code}\n```"
+    fenced = code if code.lstrip().startswith(("```", "~~~")) else f"```\n{code}\n```"
+    return "" if numbers_in(fenced) or open_fence(fenced) else fenced
 
 
 def _is_quotable(readable: str, *, introduces: bool) -> bool:
     unspaced = bool(_SCRIPT_WITHOUT_SPACES.search(readable))
     least = MIN_CHARACTERS if not (unspaced or introduces) else MIN_CHARACTERS // 3
     if not least <= len(readable) <= MAX_CHARACTERS:
+        return False
+    if open_fence(readable):
         return False
     if readable.count("|") > 1 or sum(map(readable.count, "»→·")) > 1:
         return False

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from domain.chat.answer import Source
 from domain.chat.extracting import MAX_SENTENCES, candidates, chosen, kept_sources
+from domain.chat.markers import numbers_in
 from domain.chat.quoting import excerpt, quoted
 from domain.chat.sentences import MAX_CHARACTERS, plain, sentences
 
@@ -169,3 +170,43 @@ def test_quoted_segments_are_shown_before_those_that_are_not() -> None:
     ]
     picked = [one for one in candidates("wings", sources) if one.source.number in {7, 9}]
     assert [kept.number for kept in kept_sources(sources, picked, 4)] == [1, 2, 7, 9]
+
+
+def test_a_documents_own_references_are_not_the_answers() -> None:
+    """What is cited stays as it stands in the document."""
+    said = "Queens are reared from young larvae by the workers in the hive [3]. The drones of the hive all die in autumn [2, 7][9–11]."
+    text, citations = quoted(candidates("queens drones", [source(said)]))
+    assert text == (
+        "Queens are reared from young larvae by the workers in the hive [1]. The drones of the hive all die in autumn [1]."
+    )
+    assert citations[0].passage == "Queens are reared from young larvae by the workers in the hive [3]."
+
+
+def test_numbers_in_brackets_within_code_stay() -> None:
+    text, _ = quoted(
+        candidates("array", [source("The first element of it is `array[1]` in this language [4].")])
+    )
+    assert text == "The first element of it is `array[1]` in this language [1]."
+
+
+def test_a_table_is_shown_without_its_references() -> None:
+    text, (citation,) = excerpt(source("| wing | lift [12] |\n| - | - |\n| 1 | `a[2]` |"))
+    assert text == "| wing | lift |\n| - | - |\n| 1 | `a[2]` |\n\n[1]"
+    assert "[12]" in citation.passage
+
+
+pieces = st.sampled_from([
+    "The wing has a lift of nine [3]", ". ", " ", "Bees gather honey here [1, 2]", "`a[1]`", "`", "``", "\n\n", "\n",
+    "```\nx[1]\n```", "~~~\nx[2]\n~~~", "```\n", "- ", "- term [4]\n\n  ", "[[1]2]", "[", "]", "9", "this way:\n\n",
+    "    code ``` [5]\n", "The drag of a wing is like this here:\n\n", "| a [7] | b |\n| - | - |\n",
+])  # fmt: skip
+
+
+@given(st.lists(pieces, max_size=25).map("".join), st.lists(pieces, max_size=9).map("".join))
+def test_the_markers_of_a_quotation_are_its_citations(one: str, other: str) -> None:
+    sources = [source(one, 1, "one"), source(other, 2, "two")]
+    text, citations = quoted(candidates("wing", sources))
+    assert numbers_in(text) == [citation.number for citation in citations]
+    for shown in sources:
+        text, citations = excerpt(shown)
+        assert numbers_in(text) == [shown.number]
