@@ -173,14 +173,18 @@ class Database:
                 await connection.close()
                 raise
 
-    async def connect(self, application_name: str) -> Connection:
+    async def connect(self, application_name: str, *, within: float = inf) -> Connection:
         """A connection outside the pool, in autocommit mode, for what needs a session of its own.
 
-        No statement of it is too long. The caller closes it.
+        No statement of it is too long that is answered ``within`` the seconds. The caller closes it.
         """
+        # The server ends it too: it would go on with what nobody waits for, once for each time that it is tried again.
+        options = "" if within == inf else f"-c statement_timeout={within * 1000:.0f}"
         with translating():
-            stated = address(self.url, application_name=application_name)
-            return await AnsweredConnection.connect(stated, autocommit=True)
+            stated = address(self.url, application_name=application_name, options=options)
+            connection = await AnsweredConnection.connect(stated, autocommit=True)
+        connection.answer_seconds = within
+        return connection
 
     async def check(self) -> ComponentHealth:
         """Whether a statement gets its answer within two seconds."""

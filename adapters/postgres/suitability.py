@@ -10,8 +10,9 @@ from domain.errors import Conflict, Invalid
 log = logging.getLogger(__name__)
 
 OLDEST_POSTGRES = 15
-BESIDE_THE_POOL = 3
-"""Connections of one process outside its pool: lineage, events, and the lock of a server that is alone."""
+BESIDE_THE_POOL = 6
+"""Connections of one process outside its pool: lineage, events, its lock, its lease; for a while one that builds an index
+and one that takes out embeddings."""
 
 
 class DatabaseTooOld(Conflict):

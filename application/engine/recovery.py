@@ -37,7 +37,8 @@ class Recovery:
     ``is_alone``: nobody else can be using the ledger (its folder is locked by us), so whoever holds a lease is dead.
     Otherwise owners are gone when their lease has run out, but nobody judges that who could not renew its own lease
     until a moment ago: then the database was away, and the others have had no chance to renew theirs either.
-    After every renewal the ``chores`` are done and suspects run; what fails is logged and done again with the next.
+    With every renewal the ledger is looked at, then the ``chores`` are done and suspects run, and no renewal waits for
+    any of it; what fails is logged and done again with the next.
     What other processes signal is looked at when it is heard: ``read`` gives an execution as it stands,
     and without it all of them are looked at.
     """
@@ -50,6 +51,7 @@ class Recovery:
     worker: WorkerFacts = UNKNOWN
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)
     _suspects: Suspects = field(init=False)
     _resuming: Resuming = field(init=False)
     _stated: frozenset[UUID] = frozenset()
@@ -64,7 +66,8 @@ class Recovery:
         await until_available(self._take_over, self.engine.ports.clock.sleep)
         self._tasks = [
             asyncio.create_task(self._keep(), name="lease"),
-            asyncio.create_task(self._attend(), name="recovery"),
+            asyncio.create_task(self._look(), name="recovery"),
+            asyncio.create_task(self._attend(), name="what is done with every renewal"),
             asyncio.create_task(self._hear(), name="what others signal"),
         ]
         return self
@@ -86,7 +89,7 @@ class Recovery:
             await self._forget_the_dead()
         await self._sweep(grace_seconds=0.0)
         await self._resume_all()
-        self._renewed.set()
+        self._looked.set()
 
     async def _resume_all(self) -> None:
         await self._resuming.all()
@@ -103,19 +106,31 @@ class Recovery:
             await ports.clock.sleep(ports.settings.lease / RENEWALS_PER_LEASE)
             try:
                 await self._renew()
-                await self._sweep(grace_seconds=ports.settings.lease)
-                await self._resume_all()
             except Unavailable as error:
                 log.warning("the lease could not be renewed: %s", error)
             except Exception:
-                log.exception("recovery failed and will be tried again")
+                log.exception("the lease could not be renewed, which will be tried again")
             self._renewed.set()
 
-    async def _attend(self) -> None:
-        # Apart from the keeper: a suspect may take its time, and the lease must be renewed meanwhile.
+    async def _look(self) -> None:
+        # Apart from the keeper: it may have to wait for the ledger, and the lease must be renewed meanwhile.
         while True:
             await self._renewed.wait()
             self._renewed.clear()
+            try:
+                await self._sweep(grace_seconds=self.engine.ports.settings.lease)
+                await self._resume_all()
+            except Unavailable as error:
+                log.warning("what others have left has to wait: %s", error)
+            except Exception:
+                log.exception("recovery failed and will be tried again")
+            self._looked.set()
+
+    async def _attend(self) -> None:
+        # Apart from both: a suspect may take its time, and what the dead had claimed need not wait for it.
+        while True:
+            await self._looked.wait()
+            self._looked.clear()
             await self._do_chores()
 
     async def _hear(self) -> None:
@@ -169,7 +184,9 @@ class Recovery:
 
     def _may_judge(self, now: datetime) -> bool:
         lease = timedelta(seconds=self.engine.ports.settings.lease)
-        return self.is_alone or (self._held_since is not None and now - self._held_since >= lease)
+        if self._held_since is None or self._held_until is None:
+            return self.is_alone
+        return self.is_alone or (self._held_until > now and now - self._held_since >= lease)
 
     async def _sweep(self, *, grace_seconds: float) -> None:
         """Take from the dead what they had; executions younger than the grace may not be in a lease yet."""

@@ -105,6 +105,7 @@ OPENED = (
     "database",
     "sole_use",
     "schema",
+    "leases",
     "events",
     "queue",
     "storage",

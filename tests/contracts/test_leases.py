@@ -22,8 +22,9 @@ async def leases(request: pytest.FixtureRequest) -> AsyncIterator[Leases]:
     if request.param == "memory":
         yield MemoryLeases()
         return
-    async with fresh_database(request.getfixturevalue("postgres_url")) as database:
-        yield PostgresLeases(database)
+    url = request.getfixturevalue("postgres_url")
+    async with fresh_database(url) as database, PostgresLeases(database) as opened:
+        yield opened
 
 
 async def test_a_lease_lasts_until_its_moment(leases: Leases) -> None:

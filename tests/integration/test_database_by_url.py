@@ -190,7 +190,7 @@ async def test_a_pool_larger_than_the_server_allows_is_refused(postgres_url: str
     """With both numbers, and what limits it."""
     error, _ = await refused(postgres_url, max_size=10_000)
     assert isinstance(error, TooManyConnections)
-    assert "10003 connections" in error.message
+    assert "10006 connections" in error.message
     assert "max_connections" in error.message
 
 

@@ -144,8 +144,8 @@ def memory_store() -> Store:
     )
 
 
-def postgres_store(database: Database) -> Store:
-    """A store in a migrated database."""
+def postgres_store(database: Database, leases: PostgresLeases | None = None) -> Store:
+    """A store in a migrated database; who holds leases gives those that are open."""
 
     async def read() -> list[Row]:
         async with database.connection() as connection:
@@ -159,7 +159,7 @@ def postgres_store(database: Database) -> Store:
         letters=PostgresDeadLetters(database),
         pauses=PostgresPauses(database),
         history=PostgresMessageHistory(database),
-        leases=PostgresLeases(database),
+        leases=leases or PostgresLeases(database),
         work=PostgresUnitOfWork(database),
         storage=MemoryObjectStorage(),
         read=read,
@@ -172,8 +172,8 @@ async def opened_store(kind: str, postgres_url: Callable[[], str]) -> AsyncItera
     if kind == "memory":
         yield memory_store()
         return
-    async with fresh_database(postgres_url()) as database:
-        yield postgres_store(database)
+    async with fresh_database(postgres_url()) as database, PostgresLeases(database) as leases:
+        yield postgres_store(database, leases)
 
 
 _COLUMNS = ("id", "execution_id", "route_id", "state", "payload", "attempt")

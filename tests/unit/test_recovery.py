@@ -14,6 +14,7 @@ from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from application.engine.engine import Engine
 from application.engine.recovery import Recovery
+from application.ports.execution_ledger import Recovered
 from application.ports.leases import UNKNOWN, Lease, WorkerFacts
 from application.ports.ledger import ClaimRequest
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
@@ -67,6 +68,36 @@ class FailingLeases:
     def _ask(self) -> None:
         if self.is_away:
             raise Unavailable
+
+
+@dataclass
+class Unrenewable(FailingLeases):
+    """Leases that tell of others while one's own cannot be renewed."""
+
+    async def holders(self, *, now: datetime) -> Sequence[Lease]:
+        return await self.inner.holders(now=now)
+
+
+class BusyLedger(MemoryLedger):
+    """A ledger that lets a sweep wait until it is free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_free = asyncio.Event()
+        self.is_free.set()
+        self.looks = 0
+
+    async def sweep(
+        self,
+        *,
+        live_owners: Sequence[UUID],
+        now: datetime,
+        kept: Collection[UUID] | None = None,
+        begun_by: datetime | None = None,
+    ) -> Sequence[Recovered]:
+        await self.is_free.wait()
+        self.looks += 1
+        return await super().sweep(live_owners=live_owners, kept=kept, begun_by=begun_by, now=now)
 
 
 @dataclass
@@ -297,6 +328,42 @@ async def test_chores_are_done_at_the_start_and_with_every_renewal() -> None:
             await clock.passes(10.5)
             assert len(done) == 3
             assert len(await leases.holders(now=clock.at)) == 1
+
+
+async def test_a_lease_is_renewed_whatever_else_has_to_wait() -> None:
+    """A look at the ledger that does not come to an end keeps the process from nothing but the next look."""
+    clock, leases, ledger = Clockwork(), MemoryLeases(), BusyLedger()
+    async with (
+        bench({}, ledger=ledger, executions=ledger) as on,
+        Recovery(engine=with_clock(on.engine, clock), leases=leases, is_alone=False),
+    ):
+        await clock.passes(20)
+        ledger.is_free.clear()
+        await clock.passes(60)
+        assert [lease.owner for lease in await leases.holders(now=clock.at)] == [on.engine.ports.owner]
+        looks = ledger.looks
+        ledger.is_free.set()
+        await clock.passes(6)
+        assert ledger.looks > looks
+
+
+async def test_who_does_not_hold_its_own_lease_takes_nothing_from_others() -> None:
+    """The ledger may be reached when leases are not."""
+    ledger, other, clock, leases = MemoryLedger(), uuid4(), Clockwork(), Unrenewable()
+    left = await left_behind(ledger, claimed_by=other)
+    await leases.inner.hold(other, until=clock.at + timedelta(seconds=35), executions=[left.id])
+    async with (
+        bench({"act": passing}, ledger=ledger, executions=ledger) as on,
+        Recovery(engine=with_clock(on.engine, clock), leases=leases, is_alone=False),
+    ):
+        await clock.passes(20)
+        leases.is_away = True
+        await clock.passes(60)
+        seen = await on.seen(left.id)
+        assert (seen.status, seen.counts.outstanding) == (ExecutionStatus.RUNNING, 1)
+        leases.is_away = False
+        await clock.passes(30)
+        assert (await on.ended(left.id)).status is ExecutionStatus.COMPLETED
 
 
 async def test_who_stands_down_renews_nothing_and_takes_nothing() -> None:
