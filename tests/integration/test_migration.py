@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -21,6 +22,9 @@ from adapters.postgres.migration import (
     shipped_migrations,
 )
 from adapters.postgres.translation import StatementRefused
+from entrypoints.composition.migrating import migrated
+from entrypoints.data_folder import DataFolder, DataFolderInUse
+from entrypoints.settings import Settings
 from tests.databases import empty_database
 
 pytestmark = pytest.mark.slow
@@ -123,6 +127,23 @@ async def test_what_is_there_is_kept(postgres_url: str) -> None:
                 (message,),
             )
             assert await cursor.fetchall() == [("kept", 7, {"a": 1}, "dead", {"b": 2})]
+
+
+async def test_a_database_by_its_address_is_migrated_beside_whoever_uses_the_data_folder(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Servers and workers that share the folder, and others that migrate: they take turns at the database."""
+    async with empty_database(postgres_url) as database, DataFolder(tmp_path, is_shared=True):
+        settings = Settings(database_url=database.url, data_dir=tmp_path, queue_url="amqp://there")
+        applied = await asyncio.gather(migrated(settings), migrated(settings))
+        assert sorted(map(len, applied)) == [0, len(shipped_migrations())]
+
+
+async def test_an_embedded_database_that_a_server_uses_is_not_migrated(tmp_path: Path) -> None:
+    """It is in the folder, and begins with the server."""
+    async with DataFolder(tmp_path):
+        with pytest.raises(DataFolderInUse):
+            await migrated(Settings(data_dir=tmp_path))
 
 
 def test_no_migration_takes_data_away() -> None:
