@@ -28,7 +28,8 @@ async def _work(settings: Settings) -> None:
     stop = StopSignal()
     stop.listen()
     print("Starting …", file=sys.stderr, flush=True)
-    async with running(settings, ServerAdapters(settings=settings), hurried=stop.hurried):
+    adapters = ServerAdapters(settings=settings)
+    async with running(settings, adapters, hurried=stop.hurried, is_server=False):
         stop.has_started()
         print("Working; a signal ends it when what is at work is done.", file=sys.stderr, flush=True)
         await stop.requested.wait()

@@ -13,15 +13,20 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.02
 
 
+def take_no_more(engine: Engine) -> None:
+    """Close every gate, for good: what waits goes back to the queue, and what is at work goes on."""
+    engine.is_draining = True
+    for gate in engine.gates:
+        gate.pause(DRAINING)
+
+
 async def drain(engine: Engine, seconds: float, hurried: asyncio.Event | None = None) -> None:
-    """Take nothing more, let what is at work come to its end for so long at most, and hand the rest to the others.
+    """Take no more, let what is at work come to its end for so long at most, and hand the rest to the others.
 
     ``hurried`` cuts it short.
     Called once, before the lease is given up; without it the others would count a crash for each message.
     """
-    engine.is_draining = True
-    for gate in engine.gates:
-        gate.pause(DRAINING)
+    take_no_more(engine)
     try:
         async with asyncio.timeout(seconds):
             await _until_done(engine, hurried or asyncio.Event())

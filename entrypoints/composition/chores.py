@@ -15,23 +15,26 @@ HOUR = 3600.0
 MINUTE = 60.0
 
 
-def make_chores(adapters: Adapters, settings: Settings, uploading: Uploading) -> Chores:
-    """Forgetting what is old, erasing what is purged, and telling of uploads that a process has left behind."""
-    forgetting = make_forgetting(adapters, settings)
+def make_chores(
+    adapters: Adapters, settings: Settings, uploading: Uploading, *, is_server: bool = True
+) -> Chores:
+    """Erasing what is purged, telling of uploads that a process has left behind, forgetting what is old.
+
+    Only a server forgets: workers have settings of their own, and would delete what servers are told to keep.
+    """
     purged = PurgedPayloads(letters=adapters.dead_letters(), storage=adapters.storage())
-    return Chores(
-        chores=[
-            Chore(name="retention", seconds=HOUR, do=forgetting.forget),
-            Chore(name="purged payloads", seconds=HOUR, do=purged.erase),
-            Chore(
-                name="webhook backlog",
-                seconds=MINUTE,
-                do=Backlog(deliveries=adapters.webhook_deliveries()).clear,
-            ),
-            Chore(name="left uploads", seconds=MINUTE, do=uploading.tell_of_left),
-        ],
-        clock=adapters.clock(),
-    )
+    chores = [
+        Chore(name="purged payloads", seconds=HOUR, do=purged.erase),
+        Chore(
+            name="webhook backlog",
+            seconds=MINUTE,
+            do=Backlog(deliveries=adapters.webhook_deliveries()).clear,
+        ),
+        Chore(name="left uploads", seconds=MINUTE, do=uploading.tell_of_left),
+    ]
+    if is_server:
+        chores.append(Chore(name="retention", seconds=HOUR, do=make_forgetting(adapters, settings).forget))
+    return Chores(chores=chores, clock=adapters.clock())
 
 
 def make_forgetting(adapters: Adapters, settings: Settings) -> Forgetting:

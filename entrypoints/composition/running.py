@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
-from uuid import UUID
 
 from adapters.pipeline.stored_inputs import NEEDING_CONTENT
 from application.configs import Configs
@@ -16,11 +12,10 @@ from application.contents import Application
 from application.dead_letters import DeadLetters
 from application.diagnostics import Diagnostics
 from application.embeddings import Embeddings
-from application.engine.draining import drain
+from application.engine.draining import drain, take_no_more
 from application.engine.engine import Engine
 from application.engine.loop_watch import LoopWatch
 from application.engine.ports import EnginePorts, EngineSettings
-from application.engine.recovery import Recovery
 from application.engine.replay_registry import SeedingRegistry
 from application.engine.replay_sources import ReplaySources
 from application.engine.route_gates import RouteGates
@@ -33,9 +28,7 @@ from application.lineage_figures import LineageFigures
 from application.lineage_repair import LineageRepair
 from application.lineage_traces import LineageTraces
 from application.pipeline_adapters import Catalogue, CatalogueReadiness
-from application.ports.leases import WorkerFacts
 from application.ports.readiness import Readiness
-from application.ports.unit_of_work import UnitOfWork
 from application.redrives import Redrives
 from application.reembedding import Reembeddings
 from application.replays import Replays
@@ -46,7 +39,6 @@ from application.stored_objects import StoredObjects
 from application.upkeep import Upkeep
 from application.workers import Workers
 from domain.circuit_breaker import BreakerRules
-from domain.execution import Execution
 from entrypoints.composition.access import AccessParts, make_access
 from entrypoints.composition.adapters import HEALTHY, OPENED, Adapters, EmbeddedAdapters
 from entrypoints.composition.cataloguing import make_catalogued
@@ -55,6 +47,7 @@ from entrypoints.composition.chores import make_chores, make_uploading
 from entrypoints.composition.content import make_kept
 from entrypoints.composition.embedding_holdings import make_holdings
 from entrypoints.composition.pausing import make_routed
+from entrypoints.composition.recovering import make_recovery
 from entrypoints.composition.shipping import import_shipped
 from entrypoints.composition.webhooks import Webhooks, make_webhooks
 from entrypoints.garbage import rarely_collected
@@ -63,12 +56,16 @@ from entrypoints.settings import Settings
 
 @asynccontextmanager
 async def running(
-    settings: Settings, adapters: Adapters | None = None, *, hurried: asyncio.Event | None = None
+    settings: Settings,
+    adapters: Adapters | None = None,
+    *,
+    hurried: asyncio.Event | None = None,
+    is_server: bool = True,
 ) -> AsyncIterator[Application]:
     """The use-cases over opened adapters, with unfinished executions resumed; embedded unless adapters are given.
 
-    On a shared queue, leaving it lets what is at work come to its end, for as long as the settings say or until
-    ``hurried`` is set.
+    On a shared queue, leaving it takes no more messages from the first moment on, and lets what is at work come to
+    its end, for as long as the settings say or until ``hurried`` is set. Who is no server forgets nothing that is old.
     Raises what the adapters raise on opening, each an error of ours.
     """
     adapters = adapters or EmbeddedAdapters(settings=settings)
@@ -81,14 +78,7 @@ async def running(
         await stack.enter_async_context(
             Upkeep(events=adapters.events(), indexes=Indexes(administration=adapters.index_administration()))
         )
-        recovery = Recovery(
-            engine=engine,
-            leases=adapters.leases(),
-            is_alone=not engine.shares,
-            chores=[lambda: route_pauses.apply(engine.running)],
-            read=partial(_execution, adapters.work()),
-            worker=_worker(adapters, settings),
-        )
+        recovery = make_recovery(adapters, settings, engine, route_pauses)
         await stack.enter_async_context(recovery)
         if engine.shares:
             stack.push_async_callback(drain, engine, settings.drain_seconds, hurried)
@@ -104,9 +94,13 @@ async def running(
         await stack.enter_async_context(application.archiving.worker)
         await stack.enter_async_context(webhooks.worker)
         await stack.enter_async_context(webhooks.redeliveries)
-        await stack.enter_async_context(make_chores(adapters, settings, application.stored_objects.uploading))
+        uploading = application.stored_objects.uploading
+        await stack.enter_async_context(make_chores(adapters, settings, uploading, is_server=is_server))
         await stack.enter_async_context(access.care)
         stack.enter_context(rarely_collected())
+        if engine.shares:
+            # The first thing to happen at the end: what is beside the engine may take its time to stop.
+            stack.callback(take_no_more, engine)
         yield application
 
 
@@ -116,22 +110,6 @@ async def open_slots(stack: AsyncExitStack, adapters: Adapters, slots: Sequence[
         adapter = getattr(adapters, slot)()
         if isinstance(adapter, AbstractAsyncContextManager):
             await stack.enter_async_context(adapter)
-
-
-async def _execution(work: UnitOfWork, execution_id: UUID) -> Execution:
-    async with work.begin() as repositories:
-        return await repositories.executions.get(execution_id)
-
-
-def _worker(adapters: Adapters, settings: Settings) -> WorkerFacts:
-    host, pid = socket.gethostname(), os.getpid()
-    return WorkerFacts(
-        name=settings.name or f"{host}:{pid}",
-        host=host,
-        pid=pid,
-        since=adapters.clock().now(),
-        takes_messages=settings.routes,
-    )
 
 
 def _engine(adapters: Adapters, settings: Settings, route_pauses: RoutePauses) -> Engine:

@@ -22,6 +22,12 @@ __all__ = ["s3_service"]
 pytestmark = pytest.mark.slow
 
 DOCUMENTS = 24
+OLD = """
+    INSERT INTO pipeline_execution (id, config_id, status, config_snapshot, started_at, completed_at, tag)
+    SELECT gen_random_uuid(), gen_random_uuid(), 'completed', '{}', long_ago, long_ago, 'old'
+    FROM (SELECT now() - interval '10 days' AS long_ago) AS a
+"""
+KEPT = "SELECT count(*) FROM pipeline_execution WHERE tag = 'old'"
 SETTLED = "SELECT state, count(*), max(attempt) FROM message GROUP BY state"
 
 
@@ -94,6 +100,25 @@ def test_workers_take_in_documents_though_one_is_killed_and_another_joins(
     assert second.stop() == 0
     assert [one["takes_messages"] for one in server.workers()] == [False]
     assert server.stop() == 0
+
+
+def test_a_worker_deletes_nothing_whatever_it_is_told_to_keep(
+    processes: Crowd, documents: Path, database: str
+) -> None:
+    """Servers forget, as soon as they are told to keep less."""
+    server = processes.server("server", "--no-routes")
+    with psycopg.connect(database, autocommit=True) as connection:
+
+        def kept() -> int:
+            ((count,),) = connection.execute(KEPT).fetchall()
+            return int(count)
+
+        connection.execute(OLD)
+        worker = processes.worker("worker", FACTFLOW_EXECUTION_RETENTION_DAYS="1")
+        assert server.ended(server.take_in(documents))["status"] == "completed"
+        assert kept() == 1, worker.said()
+        processes.server("next", "--no-routes", FACTFLOW_EXECUTION_RETENTION_DAYS="1")
+        until(kept, lambda count: count == 0, 20)
 
 
 def test_a_server_tells_what_its_workers_do(processes: Crowd, documents: Path) -> None:

@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+import pytest
+
 from adapters.memory.clock import ManualClock
 from application.chores import Chore, Chores
 from application.forgetting import AT_ONCE, Forgetting, Kept
 from domain.errors import Unavailable
+from entrypoints.composition.adapters import ServerAdapters
+from entrypoints.composition.chores import make_chores, make_uploading
+from entrypoints.settings import Settings
 
 
 async def test_a_chore_is_done_at_once_and_then_regularly_whatever_becomes_of_others() -> None:
@@ -69,3 +74,17 @@ async def test_each_kind_is_forgotten_by_its_own_days_until_nothing_old_is_left(
     assert await task == {"messages": AT_ONCE + 1, "deliveries": 3}
     assert begun - asked["messages"] == timedelta(days=30)
     assert begun - asked["deliveries"] <= timedelta(days=7)
+
+
+@pytest.mark.parametrize("is_server", [True, False])
+def test_a_server_alone_forgets(*, is_server: bool) -> None:
+    """Everything else is done by workers as well."""
+    settings = Settings(database_url="postgresql://db/factflow")
+    adapters = ServerAdapters(settings=settings)
+    chores = make_chores(adapters, settings, make_uploading(adapters), is_server=is_server).chores
+    assert {chore.name for chore in chores} - {"retention"} == {
+        "purged payloads",
+        "webhook backlog",
+        "left uploads",
+    }
+    assert ("retention" in {chore.name for chore in chores}) is is_server
