@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from entrypoints.chat_settings import ChatSettings
-from entrypoints.setting_values import NAME, SECRET, Kind, about, address, number, one_of
+from entrypoints.setting_values import NAME, SECRET, Kind, about, address, number, one_of, shared
 
 if TYPE_CHECKING:
     from entrypoints.embedding_slot import EmbeddingSlot
@@ -41,18 +41,18 @@ class EmbeddingSettings(ChatSettings):
 
     embedding_slots: Sequence[EmbeddingSlot] = field(
         default=(),
-        metadata=about(
+        metadata=shared(
             _SLOTS,
-            "Further embedding slots, their models at OpenAI-compatible endpoints; the same for all processes.",
+            "Further embedding slots, their models at OpenAI-compatible endpoints.",
             shown="none",
             is_secret=True,
         ),
     )
     embedding_model: str = field(
         default=BUILT_IN,
-        metadata=about(
+        metadata=shared(
             NAME,
-            "The embedding slot that searches and pipelines mean which name none; the same for all processes.",
+            "The embedding slot that searches and pipelines mean which name none.",
         ),
     )
     rerank_url: str | None = field(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from domain.outbound import Network
 from entrypoints.retention_settings import RetentionSettings
-from entrypoints.setting_values import NETWORKS, about
+from entrypoints.setting_values import NETWORKS, about, shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -16,7 +16,7 @@ class OutboundSettings(RetentionSettings):
 
     crawl_allowed_networks: Sequence[Network] = field(
         default=(),
-        metadata=about(
+        metadata=shared(
             NETWORKS, "Networks whose websites pipelines may fetch besides public ones.", shown="none"
         ),
     )

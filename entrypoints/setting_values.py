@@ -21,6 +21,9 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
 
+PROCESSES, SERVERS = "processes", "servers"
+"""Who must have the same of a setting; servers are the processes that answer requests."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
@@ -32,7 +35,13 @@ class Kind:
 
 def about(kind: Kind, meaning: str, *, shown: str | None = None, is_secret: bool = False) -> dict[str, Any]:
     """What is known of a setting; ``shown`` is how the reference page writes a default that depends on the machine."""
-    return {"kind": kind, "meaning": meaning, "shown": shown, "is_secret": is_secret}
+    return {"kind": kind, "meaning": meaning, "shown": shown, "is_secret": is_secret, "shared_by": None}
+
+
+def shared(kind: Kind, meaning: str, *, by: str = PROCESSES, **more: Any) -> dict[str, Any]:
+    """As ``about``, of a setting that must be the same for all of those; its meaning says so."""
+    stated = f"{meaning.removesuffix('.')}; the same for all {by}."
+    return about(kind, stated, **more) | {"shared_by": by}
 
 
 def whole_number(least: int, most: int) -> Kind:

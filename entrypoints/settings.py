@@ -28,6 +28,7 @@ from entrypoints.setting_values import (
     whole_number,
 )
 from entrypoints.setting_values import about as _about
+from entrypoints.setting_values import shared as _shared
 
 PREFIX = "FACTFLOW_"
 _PASSWORD = re.compile(r"//[^/]*@")
@@ -78,7 +79,7 @@ class Settings(EmbeddingSettings):
     )
     database_url: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=_shared(
             DATABASE, "The PostgreSQL to use; unset, an embedded server starts its own.", is_secret=True
         ),
     )
@@ -90,7 +91,7 @@ class Settings(EmbeddingSettings):
     )
     queue_url: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=_shared(
             BROKERS,
             "The RabbitMQ that many processes share, several hosts of one cluster by commas; unset, the queue is in the process.",
             is_secret=True,
@@ -98,17 +99,15 @@ class Settings(EmbeddingSettings):
     )
     queue_type: str = field(
         default="classic",
-        metadata=_about(
-            one_of("classic", "quorum"), "The type of RabbitMQ's queues; the same for all processes."
-        ),
+        metadata=_shared(one_of("classic", "quorum"), "The type of RabbitMQ's queues."),
     )
     storage_url: str | None = field(
         default=None,
-        metadata=_about(STORAGE, "Where stored objects lie; unset, in `storage` in the data folder."),
+        metadata=_shared(STORAGE, "Where stored objects lie; unset, in `storage` in the data folder."),
     )
     storage_endpoint: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=_shared(
             address("http", "https"), "The S3 server to ask; unset, Amazon's, or what AWS_ENDPOINT_URL says."
         ),
     )
@@ -197,7 +196,7 @@ class Settings(EmbeddingSettings):
     )
     model_compute_type: str = field(
         default="auto",
-        metadata=_about(
+        metadata=_shared(
             one_of("auto", "int8", "float32"),
             "How the embedding model computes; auto takes int8 where the processor can.",
         ),
@@ -210,7 +209,7 @@ class Settings(EmbeddingSettings):
     )
     lease_seconds: float = field(
         default=15.0,
-        metadata=_about(number(1, 3600), "After how many silent seconds a server or worker counts as dead."),
+        metadata=_shared(number(1, 3600), "After how many silent seconds a server or worker counts as dead."),
     )
     breaker_open_seconds: float = field(
         default=30.0,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from domain.outbound import Network
 from entrypoints.outbound_settings import OutboundSettings
-from entrypoints.setting_values import NETWORKS, SWITCH, Kind, about, number
+from entrypoints.setting_values import NETWORKS, SWITCH, Kind, number, shared
 
 LEAST_KEY_CHARACTERS = 32
 MOST_RETRIES = 20
@@ -38,7 +38,7 @@ class WebhookSettings(OutboundSettings):
 
     webhook_key: Sequence[str] | None = field(
         default=None,
-        metadata=about(
+        metadata=shared(
             _KEYS,
             "Seals webhooks' secrets in the database: the first key seals, all of them unseal; unset, an embedded server keeps one in its data folder.",
             is_secret=True,
@@ -46,17 +46,17 @@ class WebhookSettings(OutboundSettings):
     )
     webhook_allow_http: bool = field(
         default=False,
-        metadata=about(SWITCH, "Whether webhooks may be sent to addresses that begin with http://."),
+        metadata=shared(SWITCH, "Whether webhooks may be sent to addresses that begin with http://."),
     )
     webhook_allowed_networks: Sequence[Network] = field(
         default=(),
-        metadata=about(
+        metadata=shared(
             NETWORKS, "Networks that webhooks may be sent to besides public addresses.", shown="none"
         ),
     )
     webhook_retry_seconds: Sequence[float] = field(
         default=(60.0, 300.0, 1800.0, 7200.0, 43_200.0),
-        metadata=about(
+        metadata=shared(
             _DELAYS,
             "How long to wait after each failed attempt at a webhook; after one more it is dead.",
             shown="60, 300, 1800, 7200, 43200",
@@ -64,7 +64,7 @@ class WebhookSettings(OutboundSettings):
     )
     webhook_disable_after_hours: float = field(
         default=120.0,
-        metadata=about(
+        metadata=shared(
             number(1, 8760),
             "After how many hours of nothing but failures a webhook's endpoint is disabled; it is warned of after half of them.",
         ),

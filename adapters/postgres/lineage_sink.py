@@ -25,6 +25,7 @@ ENOUGH = 250
 a message takes: a fifth more with 2,000, a tenth with 250."""
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
 
 
 class PostgresLineageSink:
@@ -42,7 +43,7 @@ class PostgresLineageSink:
         *,
         capacity: int = 50_000,
         flush_seconds: float = 0.2,
-        close_seconds: float = 5.0,
+        close_seconds: float = CLOSE_SECONDS,
         told: Callable[[LineageEntry], None] | None = None,
     ) -> None:
         self._told = told

@@ -18,7 +18,12 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from adapters.postgres import event_outbox, lineage_sink
+from adapters.postgres.suitability import BESIDE_THE_POOL
+from application.engine.engine import LONGEST_CLOSING_SECONDS
+from application.webhooks.delivery_worker import WorkerSettings
 from domain.access.key_text import key_text
+from entrypoints import serve
 from entrypoints.cli.main import factflow
 from entrypoints.cli.server import server
 from entrypoints.modes import require_for_serving, require_for_working
@@ -32,6 +37,14 @@ PAGE = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
 
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "factflow-server"]
 KEY = key_text("test", bytes(32))
+BESIDE_DRAINING = (
+    serve.GRACE_SECONDS
+    + WorkerSettings().grace_seconds
+    + LONGEST_CLOSING_SECONDS
+    + lineage_sink.CLOSE_SECONDS
+    + event_outbox.CLOSE_SECONDS
+)
+"""Seconds that requests, webhooks, handing back, lineage and events may take at the end, one after the other."""
 SUBSTITUTION = re.compile(r"\$\{(\w+)(?::[?-]([^}]*))?\}")
 IMAGE = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:[\w.-]+")
 INSTRUCTION = re.compile(r"^([A-Z]+) ((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -108,7 +121,37 @@ def test_a_worker_has_time_to_drain() -> None:
     """Nobody kills it before."""
     for name in OURS:
         grace = float(SERVICES[name]["stop_grace_period"].removesuffix("s"))
-        assert grace > settings_of(name).drain_seconds
+        assert grace > settings_of(name).drain_seconds + BESIDE_DRAINING
+    (said,) = re.findall(r"`FACTFLOW_DRAIN_SECONDS` for that, and (\d+) seconds beside it", PAGE)
+    assert float(said) == BESIDE_DRAINING
+
+
+def test_the_page_names_the_settings_that_must_be_the_same() -> None:
+    """Those of all processes, and those of servers, as the settings have it."""
+    for who, begin in (("processes", "must be the same in every process:"), ("servers", "in every server:")):
+        (names,) = re.findall(rf"{begin}\n+((?:[^\n]*FACTFLOW[^\n]*\n)+)", PAGE)
+        shared = {variable(item.name) for item in fields(Settings) if item.metadata["shared_by"] == who}
+        assert set(re.findall(r"FACTFLOW_[A-Z_]+", names)) == shared
+
+
+def test_the_page_counts_the_connections() -> None:
+    """Of the pool, and beside it."""
+    (beside,) = re.findall(r"at most `FACTFLOW_DATABASE_POOL_SIZE` and (\d+) more to PostgreSQL", PAGE)
+    (least,) = re.findall(r"`max_connections` of at least (\d+) for each process", PAGE)
+    assert int(beside) == BESIDE_THE_POOL
+    assert int(least) == Settings().database_pool_size + BESIDE_THE_POOL
+
+
+def test_documents_are_a_folder_however_they_are_named() -> None:
+    """In the short form a name without a slash would be a volume."""
+    for name in OURS:
+        (mount,) = [one for one in SERVICES[name]["volumes"] if isinstance(one, dict)]
+        assert mount == {
+            "type": "bind",
+            "source": "${DOCUMENTS:-./docs}",
+            "target": "/documents",
+            "read_only": True,
+        }
 
 
 def test_two_workers_and_one_server() -> None:
@@ -163,7 +206,7 @@ def test_volumes_are_declared() -> None:
         volume.split(":")[0]
         for service in SERVICES.values()
         for volume in service.get("volumes", ())
-        if not volume.startswith(("/", ".", "$"))
+        if isinstance(volume, str) and not volume.startswith(("/", ".", "$"))
     }
     assert used == COMPOSE["volumes"].keys()
 
