@@ -12,6 +12,7 @@ from pamqp.common import FieldTable
 
 from adapters.rabbitmq.closing import close_channel
 from adapters.rabbitmq.control import Control
+from adapters.rabbitmq.room import LEFT_BY_CONSUMERS, channel_if_room
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class QueueState:
         if not self.is_declared:
             return
         # To ask for a queue that is not there costs the channel.
-        channel = await connection.channel(publisher_confirms=False)
+        channel = await channel_if_room(connection, leaving=LEFT_BY_CONSUMERS)
         try:
             await channel.queue_declare(self.amqp_name, passive=True)
         except ChannelNotFoundEntity:

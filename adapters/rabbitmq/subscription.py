@@ -12,6 +12,7 @@ from adapters.rabbitmq.consumer import Consumer, RabbitDelivery
 from adapters.rabbitmq.control import Control
 from adapters.rabbitmq.line import Line
 from adapters.rabbitmq.queue_state import QueueState
+from adapters.rabbitmq.room import LEFT_BY_CONSUMERS, channel_if_room
 from adapters.rabbitmq.tending import Tending
 from adapters.rabbitmq.timing import Timing
 from application.ports.message_queue import SubscriptionClosed
@@ -86,7 +87,7 @@ class RabbitSubscription:
         await self.queue.declare(self._control)
         # What was delivered over a lost channel and is still waiting here comes again.
         self._ready.clear()
-        consumer = Consumer(await connection.channel(publisher_confirms=False), self._arrived)
+        consumer = Consumer(await channel_if_room(connection, leaving=LEFT_BY_CONSUMERS), self._arrived)
         try:
             await consumer.consume(self.queue.amqp_name, self._prefetch)
         except BaseException:

@@ -76,7 +76,7 @@ class Tending(Generic[H]):
             self._task.cancel()
 
     async def _tend(self) -> None:
-        failures = 0
+        failures, trouble = 0, ""
         while True:
             connection = await self._line.connection()
             try:
@@ -84,7 +84,10 @@ class Tending(Generic[H]):
                     async with asyncio.timeout(self._timing.answer):
                         holding = await self._set_up(connection)
             except Unavailable as error:
-                log.warning("%s could not be set up: %s", self.what, error)
+                # What stays as it is for long, as a full connection does, is said once.
+                level = logging.DEBUG if error.message == trouble else logging.WARNING
+                log.log(level, "%s could not be set up: %s", self.what, error)
+                trouble = error.message
             except FactflowError as error:
                 self._refused(error)
                 self._tried.set()
@@ -93,6 +96,7 @@ class Tending(Generic[H]):
                 # A defect; but a consumer that is not put back would hold up its run for ever.
                 log.exception("%s could not be set up", self.what)
             else:
+                trouble = ""
                 began = asyncio.get_running_loop().time()
                 await self._hold(holding)
                 if asyncio.get_running_loop().time() - began > self._timing.settled_after:

@@ -15,6 +15,7 @@ from adapters.rabbitmq.closing import close_channel
 from adapters.rabbitmq.control import Control
 from adapters.rabbitmq.line import Line
 from adapters.rabbitmq.queue_arguments import listener_arguments
+from adapters.rabbitmq.room import LEFT_BY_LISTENERS, channel_if_room
 from adapters.rabbitmq.tending import Tending, lost_with
 from adapters.rabbitmq.timing import Timing
 from domain.errors import FactflowError
@@ -97,7 +98,7 @@ class Listener:
         log.warning("nothing is heard on %s any more: %s", self._topic, error)
 
     async def _listen(self, connection: aiormq.abc.AbstractConnection) -> _Ear:
-        channel = await connection.channel(publisher_confirms=False)
+        channel = await channel_if_room(connection, leaving=LEFT_BY_LISTENERS)
         ear = _Ear(channel)
         try:
             await channel.exchange_declare(self._exchange, exchange_type="fanout", durable=True)
