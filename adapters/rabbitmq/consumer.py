@@ -47,6 +47,9 @@ class Consumer:
     ) -> None:
         self.lost = lost_with(channel)
         self.has_received = False
+        self.is_passed_over = False
+        """When it was last looked at, it could have taken what was waiting in its queue."""
+        self._prefetch = 0
         self._channel = channel
         self._arrived = arrived
         self._out: dict[int, None] = {}
@@ -57,8 +60,14 @@ class Consumer:
 
     async def consume(self, queue: str, prefetch: int) -> None:
         """Begin."""
+        self._prefetch = prefetch
         await self._channel.basic_qos(prefetch_count=prefetch)
         await self._channel.basic_consume(queue, self._take)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the broker may give it more before something is acknowledged."""
+        return len(self._out) < self._prefetch
 
     def give_up(self, reason: str) -> None:
         """Take it for lost."""

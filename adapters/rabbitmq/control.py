@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiormq
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pamqp.common import FieldTable
 
 from adapters.rabbitmq.line import Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFacts:
+    """How many messages wait in a queue and are in no consumer's hands, and how many consumers of all processes it has."""
+
+    waiting: int
+    consumers: int
 
 
 class Control:
@@ -39,13 +48,14 @@ class Control:
         async with self._open() as channel:
             await channel.queue_delete(queue)
 
-    async def consumers(self, queue: str) -> int | None:
-        """How many consumers the broker sees at a queue; None when there is no such queue."""
+    async def queue_facts(self, queue: str) -> QueueFacts | None:
+        """What the broker says of a queue; None when there is no such queue."""
         try:
             async with self._open() as channel:
-                return (await channel.queue_declare(queue, passive=True)).consumer_count
+                told = await channel.queue_declare(queue, passive=True)
         except ChannelNotFoundEntity:
             return None
+        return QueueFacts(waiting=told.message_count or 0, consumers=told.consumer_count or 0)
 
     async def ping(self) -> None:
         """Ask something that every broker can answer."""

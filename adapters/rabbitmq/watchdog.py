@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from adapters.rabbitmq.control import Control
+from adapters.rabbitmq.consumer import Consumer
+from adapters.rabbitmq.control import Control, QueueFacts
 from adapters.rabbitmq.line import Line
 from adapters.rabbitmq.subscription import RabbitSubscription
 from adapters.rabbitmq.timing import Timing
@@ -27,7 +28,8 @@ class Watchdog:
     """Runs until cancelled.
 
     A line over which no answer comes is given up, which a heartbeat would notice too, but several times later.
-    A consumer of which the broker knows nothing is put back.
+    A consumer of which the broker knows nothing is put back: its queue has none at all, or it could take what waits
+    there and is given nothing between two looks.
     """
 
     def __init__(
@@ -73,14 +75,27 @@ class Watchdog:
         control = self._lines[0][1]
         for subscription in tuple(self._subscriptions()):
             consumer = subscription.consumer
-            if consumer is None or consumer.has_received:
-                if consumer is not None:
-                    consumer.has_received = False
+            if consumer is None:
+                continue
+            if consumer.has_received:
+                consumer.has_received = consumer.is_passed_over = False
                 continue
             with translating():
                 async with asyncio.timeout(self._timing.answer):
-                    count = await control.consumers(subscription.queue.amqp_name)
-            if count is None:
-                consumer.give_up("its queue is gone")
-            elif not count:
-                consumer.give_up("the broker does not know it")
+                    facts = await control.queue_facts(subscription.queue.amqp_name)
+            _judge(consumer, facts)
+
+
+def _judge(consumer: Consumer, facts: QueueFacts | None) -> None:
+    """Give up a consumer that the broker serves no more; what it was given while we asked shows that it does."""
+    if facts is None:
+        consumer.give_up("its queue is gone")
+    elif not facts.consumers:
+        consumer.give_up("the broker does not know it")
+    elif consumer.has_received or not facts.waiting:
+        consumer.is_passed_over = False
+    elif consumer.is_passed_over:
+        # The count of consumers is of all processes: those of others may be what the broker sees.
+        consumer.give_up("the broker gives it nothing of what waits in its queue")
+    else:
+        consumer.is_passed_over = consumer.has_room

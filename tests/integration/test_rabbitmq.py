@@ -24,8 +24,10 @@ from pamqp.header import ContentHeader
 from yarl import URL
 
 from adapters.rabbitmq.confirmed_channel import IN_FLIGHT, content
+from adapters.rabbitmq.consumer import Consumer
 from adapters.rabbitmq.message_queue import RabbitMessageQueue
 from adapters.rabbitmq.names import amqp_name
+from adapters.rabbitmq.subscription import RabbitSubscription
 from adapters.rabbitmq.translation import (
     QueueDeclaredOtherwise,
     RabbitAddressInvalid,
@@ -326,14 +328,51 @@ async def test_a_consumer_that_the_broker_does_not_know_is_put_back(
 ) -> None:
     """Nothing is said and nothing is closed; it is found by asking how many consumers the queue has."""
     async with queue.subscribe(name, prefetch=5) as subscription:
-        before = subscription.consumer
-        assert before is not None
-        channel = before._channel
-        (tag,) = cast("aiormq.Channel", channel).consumers
-        await channel.basic_cancel(tag)
+        before = await forgotten(subscription)
         await queue.publish(name, sent := envelopes(2))
         assert await received(subscription, 2) == sent
         assert subscription.consumer is not before
+
+
+async def forgotten(subscription: RabbitSubscription) -> Consumer:
+    """Have the broker forget its consumer, of which that is not told."""
+    consumer = subscription.consumer
+    assert consumer is not None
+    (tag,) = cast("aiormq.Channel", consumer._channel).consumers
+    await consumer._channel.basic_cancel(tag)
+    return consumer
+
+
+async def test_a_consumer_that_the_broker_does_not_know_is_put_back_though_others_consume(
+    rabbitmq_url: str, queue: RabbitMessageQueue, name: str
+) -> None:
+    """The count of consumers is of all processes; it is found by what waits, and is not given to it."""
+    async with (
+        RabbitMessageQueue([rabbitmq_url], timing=QUICK) as other,
+        other.subscribe(name, prefetch=1) as busy,
+        queue.subscribe(name, prefetch=5) as subscription,
+    ):
+        before = await forgotten(subscription)
+        await queue.publish(name, sent := envelopes(3))
+        held = await busy.receive()
+        assert [held.envelope, *await received(subscription, 2)] == sent
+        assert subscription.consumer is not before
+
+
+async def test_a_consumer_that_has_its_hands_full_is_left_alone(
+    queue: RabbitMessageQueue, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So is one with nothing to do: what was given would come again for nothing."""
+    async with (
+        queue.subscribe(name, prefetch=2) as full,
+        queue.subscribe(idle := name + "2", prefetch=2),
+    ):
+        await queue.publish(name, envelopes(5))
+        for _ in range(2):
+            await full.receive()
+        await asyncio.sleep(10 * QUICK.watch)
+    await queue.delete(idle)
+    assert "is set up again" not in caplog.text
 
 
 @pytest.mark.parametrize(
