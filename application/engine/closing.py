@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from application.engine.availability import until_available
@@ -11,7 +13,10 @@ from application.engine.execution_run import ExecutionRun, scoped_queue
 from application.engine.ports import EnginePorts
 from application.engine.quarantine import Quarantine
 from application.engine.route_gates import RouteGates
+from application.engine.snapshot import SnapshotNotRunnable, readable_pipeline_of
 from application.ports.ledger import ClaimRequest
+from domain.execution import Execution
+from domain.pipeline import Route
 
 DISCARD_BATCH = 1000
 LEAVING_SECONDS = 0.25
@@ -40,8 +45,8 @@ async def close_run(
     await commits.settlements.drained()
 
 
-async def delete_queues(ports: EnginePorts, run: ExecutionRun) -> None:
-    """Delete the queues of a run that is closed.
+async def delete_queues(ports: EnginePorts, execution_id: UUID, routes: Sequence[Route]) -> None:
+    """Delete the queues of an execution that has ended, and runs here no more.
 
     On a shared queue whoever learns that an execution has ended does so, also when another process has done it: what
     was published last may have brought a queue back. And it waits a moment, for a consumer that loses its queue sets
@@ -49,8 +54,20 @@ async def delete_queues(ports: EnginePorts, run: ExecutionRun) -> None:
     """
     if not ports.queue.is_private:
         await ports.clock.sleep(LEAVING_SECONDS)
-    for processor in run.processors.values():
-        await ports.queue.delete(scoped_queue(run.execution_id, processor.route))
+    for route in routes:
+        await ports.queue.delete(scoped_queue(execution_id, route))
+
+
+async def delete_left_queues(ports: EnginePorts, execution: Execution) -> None:
+    """Delete the queues of an execution that has ended and did not run here: nobody may be alive who would.
+
+    They stay when its config cannot be read any more, until the broker has had enough of them.
+    """
+    if ports.queue.is_private:
+        return
+    with suppress(SnapshotNotRunnable):
+        pipeline = readable_pipeline_of(execution, ports.registry)
+        await delete_queues(ports, execution.id, list(pipeline.routes.values()))
 
 
 async def discard_left(ports: EnginePorts, execution_id: UUID) -> None:

@@ -258,12 +258,12 @@ class Engine:
         if run is not None:
             await self._workshop.close(run)
             if not self.shares:
-                await delete_queues(self.ports, run)
+                await delete_queues(self.ports, execution_id, run.routes)
         return run
 
     async def _clear_up(self, run: ExecutionRun | None) -> None:
         if run is not None and self.shares:
-            await delete_queues(self.ports, run)
+            await delete_queues(self.ports, run.execution_id, run.routes)
 
     async def _end(
         self, execution_id: UUID, status: ExecutionStatus, *, error: BaseException | None = None

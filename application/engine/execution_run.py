@@ -36,6 +36,11 @@ class ExecutionRun:
     _is_closed: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
+    @property
+    def routes(self) -> Sequence[Route]:
+        """The routes that run."""
+        return [processor.route for processor in self.processors.values()]
+
     async def open(self, *, is_new: bool = False) -> None:
         """Start every processor, return when all of them are subscribed, then look in the ledger for work.
 

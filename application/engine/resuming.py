@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.engine.closing import delete_left_queues
 from application.engine.engine import Engine
 from application.engine.failures import described
 from application.engine.snapshot import pipeline_of
@@ -111,6 +112,7 @@ class Resuming:
     async def _see_off(self, execution: Execution) -> None:
         if execution.id not in self.engine.running:
             await self.engine.discard(execution.id)
+            await delete_left_queues(self.engine.ports, execution)
         elif self.engine.generation_here(execution.id) <= execution.generation:
             # Ended by somebody who never learnt that it was, or elsewhere: nobody has told the run that is here.
             self.engine.retire(execution.id, execution.status)
@@ -145,3 +147,4 @@ class Resuming:
         except StatusChangeNotAllowed:
             return
         await self.engine.stop(execution.id, ExecutionStatus.FAILED, generation=execution.generation)
+        await delete_left_queues(ports, execution)

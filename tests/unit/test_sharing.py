@@ -17,11 +17,15 @@ from adapters.memory.event_bus import InProcessEventBus
 from adapters.memory.leases import MemoryLeases
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.message_queue import InProcessMessageQueue
+from adapters.memory.unit_of_work import MemoryUnitOfWork
+from adapters.yaml.parser import YamlConfigParser
+from application.configs import Configs
 from application.engine import follow_up, long_work
 from application.engine.draining import drain
 from application.engine.recovery import Recovery
 from application.engine.redriving import take_up
 from application.engine.signals import SignalKind
+from application.executions import Executions
 from application.ports.leases import WorkerFacts
 from application.ports.ledger import ClaimRequest
 from application.ports.message_queue import Delivery, Envelope, Subscription
@@ -269,6 +273,53 @@ async def test_a_cancellation_elsewhere_stops_what_runs_here_within_a_second() -
     assert (ended.counts.done, ended.counts.cancelled) == (1, FAN)
     assert [event.type for event in told] == ["execution.started", "execution.cancelled"]
     assert len(service.queue.deleted) == 2
+
+
+def queues_of(execution: Execution) -> set[str]:
+    """The queues that an execution has had."""
+    return {f"exec:{execution.id}:fan", f"exec:{execution.id}:work"}
+
+
+async def test_a_run_that_is_cancelled_while_no_worker_lives_leaves_no_queue() -> None:
+    """Nobody else would ever delete them."""
+    service = Service({"fan": fan, "work": done})
+    async with service.process(takes_messages=False) as server:
+        started = await service.start(server)
+        work, ports = MemoryUnitOfWork(service.ledger), server.engine.ports
+        configs = Configs(
+            work=work, parser=YamlConfigParser(), registry=ports.registry, clock=ports.clock, ids=ports.ids
+        )
+        executions = Executions(configs=configs, work=work, engine=server.engine, limit=10)
+        await executions.change_status(str(started.id), ExecutionStatus.CANCELLED)
+        assert set(service.queue.deleted) == queues_of(started)
+
+
+async def test_what_whoever_cancelled_a_run_did_not_clear_up_the_next_worker_does() -> None:
+    """Messages and queues alike."""
+    service = Service({"fan": fan, "work": done})
+    async with service.process(takes_messages=False) as server:
+        started = await service.start(server)
+        ports = server.engine.ports
+        await ports.executions.conclude(started.id, ExecutionStatus.CANCELLED, now=ports.clock.now())
+    async with service.process() as worker:
+        ended = await worker.ended(started.id)
+        await service.until(lambda: set(service.queue.deleted) == queues_of(started))
+    assert ended.counts.cancelled == 1
+
+
+async def test_an_interrupted_run_that_cannot_go_on_leaves_no_queue() -> None:
+    """Its pipeline adapters are others now, and its routes can still be told."""
+    service = Service({"fan": fan, "work": done})
+    async with service.process(takes_messages=False) as server:
+        started = await service.start(server)
+        ports = server.engine.ports
+        await ports.executions.conclude(started.id, ExecutionStatus.INTERRUPTED, now=ports.clock.now())
+    snapshot = {**SNAPSHOT, "pipeline_adapters": {"fan": "fan 0"}}
+    service.ledger.executions[started.id] = replace(await service.read(started.id), config_snapshot=snapshot)
+    async with service.process() as worker:
+        ended = await worker.ended(started.id)
+        await service.until(lambda: set(service.queue.deleted) == queues_of(started))
+    assert ended.status is ExecutionStatus.FAILED
 
 
 async def test_a_worker_that_drains_lets_its_work_end_and_leaves_the_rest_to_others() -> None:
