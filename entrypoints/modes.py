@@ -24,6 +24,14 @@ _WHY = {
     "storage_url": "where all processes find the stored objects, s3://bucket/prefix or a folder that they share",
 }
 
+_OF_BUCKETS = (
+    "storage_endpoint",
+    "storage_region",
+    "storage_access_key",
+    "storage_secret_key",
+    "storage_create_bucket",
+)
+
 
 def require_for_serving(settings: Settings, *, embedded: bool) -> None:
     """Raise MissingSetting or ContradictorySettings when a server cannot run so."""
@@ -62,11 +70,7 @@ def _require(settings: Settings, who: str, *names: str) -> None:
 
 
 def _require_consistent_storage(settings: Settings) -> None:
-    names = [
-        name
-        for name in ("storage_endpoint", "storage_region", "storage_access_key", "storage_secret_key")
-        if getattr(settings, name) is not None
-    ]
+    names = [name for name in _OF_BUCKETS if getattr(settings, name)]
     if names and not (settings.storage_url or "").startswith("s3://"):
         raise ContradictorySettings(
             f"{variable(names[0])} is set, and {variable('storage_url')} is no s3:// address"

@@ -10,7 +10,6 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from entrypoints.embedding_settings import EmbeddingSettings
 from entrypoints.setting_problems import InvalidSettings, SettingProblem
 from entrypoints.setting_values import (
     BROKERS,
@@ -19,7 +18,6 @@ from entrypoints.setting_values import (
     NAME,
     PATH,
     SECRET,
-    STORAGE,
     SWITCH,
     Kind,
     address,
@@ -29,6 +27,7 @@ from entrypoints.setting_values import (
 )
 from entrypoints.setting_values import about as _about
 from entrypoints.setting_values import shared as _shared
+from entrypoints.storage_settings import StorageSettings
 
 PREFIX = "FACTFLOW_"
 _PASSWORD = re.compile(r"//[^/]*@")
@@ -50,7 +49,7 @@ def usable_cores() -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Settings(EmbeddingSettings):
+class Settings(StorageSettings):
     """Everything that can be set for a server; the environment variable of ``port`` is ``FACTFLOW_PORT``."""
 
     host: str = field(default="127.0.0.1", metadata=_about(HOST, "The address the API listens on."))
@@ -100,34 +99,6 @@ class Settings(EmbeddingSettings):
     queue_type: str = field(
         default="classic",
         metadata=_shared(one_of("classic", "quorum"), "The type of RabbitMQ's queues."),
-    )
-    storage_url: str | None = field(
-        default=None,
-        metadata=_shared(STORAGE, "Where stored objects lie; unset, in `storage` in the data folder."),
-    )
-    storage_endpoint: str | None = field(
-        default=None,
-        metadata=_shared(
-            address("http", "https"), "The S3 server to ask; unset, Amazon's, or what AWS_ENDPOINT_URL says."
-        ),
-    )
-    storage_region: str | None = field(
-        default=None, metadata=_about(NAME, "The region of the bucket; unset, what AWS's own settings say.")
-    )
-    storage_access_key: str | None = field(
-        default=None,
-        metadata=_about(
-            SECRET, "The access key for S3; unset, what AWS's own settings and roles give.", is_secret=True
-        ),
-    )
-    storage_secret_key: str | None = field(
-        default=None, metadata=_about(SECRET, "The secret key that belongs to it.", is_secret=True)
-    )
-    storage_path_style: bool | None = field(
-        default=None,
-        metadata=_about(
-            SWITCH, "Whether the bucket's name goes into the path and not into the host; unset, as it suits."
-        ),
     )
     routes: bool = field(
         default=True,
@@ -179,7 +150,11 @@ class Settings(EmbeddingSettings):
         ),
     )
     max_concurrent_executions: int = field(
-        default=10, metadata=_about(whole_number(1, 10_000), "How many executions may run at once.")
+        default=10,
+        metadata=_about(
+            whole_number(1, 10_000),
+            "How many executions may run at once; over RabbitMQ a process consumes the queues of about 2,000 routes at most.",
+        ),
     )
     max_dead_letters: int | None = field(
         default=None,

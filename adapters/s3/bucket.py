@@ -38,8 +38,12 @@ class Bucket:
         place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
             self._client.create_bucket(Bucket=self._name, **place)
-        except self._client.exceptions.BucketAlreadyOwnedByYou:
-            return
+        except (
+            self._client.exceptions.BucketAlreadyOwnedByYou,
+            self._client.exceptions.BucketAlreadyExists,
+        ):
+            # Another process was quicker; some servers do not say that it is ours.
+            self.require()
 
     def require(self) -> None:
         """Raise NoSuchBucket when the bucket is not there."""

@@ -112,6 +112,8 @@ def bucket(settings: Settings, *, attempts: int = 4, read_timeout: float = 30) -
         access_key=settings.storage_access_key,
         secret_key=settings.storage_secret_key,
         path_style=settings.storage_path_style,
+        create_bucket=settings.storage_create_bucket,
+        checksum_headers=settings.storage_checksum_headers,
         attempts=attempts,
         read_timeout=read_timeout,
     )

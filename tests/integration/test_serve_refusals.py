@@ -131,11 +131,12 @@ def test_a_server_without_routes_on_a_queue_of_its_own() -> None:
     assert "FACTFLOW_QUEUE_URL (contradictory_settings)" in said
 
 
-def test_keys_for_a_storage_that_is_no_bucket(tmp_path: Path) -> None:
-    """They would be for nothing."""
-    code, said = refused(
-        "--embedded", FACTFLOW_STORAGE_URL=str(tmp_path), FACTFLOW_STORAGE_ENDPOINT="http://s3:9000"
-    )
+@pytest.mark.parametrize(
+    ("name", "value"), [("STORAGE_ENDPOINT", "http://s3:9000"), ("STORAGE_CREATE_BUCKET", "1")]
+)
+def test_what_is_for_buckets_with_a_storage_that_is_none(tmp_path: Path, name: str, value: str) -> None:
+    """It would be for nothing."""
+    code, said = refused("--embedded", **{"FACTFLOW_STORAGE_URL": str(tmp_path), f"FACTFLOW_{name}": value})
     assert code == 2
     assert "FACTFLOW_STORAGE_URL is no s3:// address" in said
 
