@@ -81,11 +81,21 @@ class S3Objects:
             if put():
                 self._remove_sidecar(stored.key, former.token if former is not None else None)
                 return stored
+            if self._is_ours(stored.key, token):
+                return stored
             existing = self.find(stored.key)
             if existing is not None:
                 self._remove_sidecar(stored.key, token)
                 return existing
         raise S3Unavailable(f"the object {stored.key!r} comes and goes")
+
+    def _is_ours(self, key: str, token: str | None) -> bool:
+        """Whether the object that is there is the one that names this sidecar.
+
+        The answer to a write may be lost; boto3 then repeats it, and is told that there is an object.
+        """
+        facts = self.bucket.head(self.keys.full(key)) if token is not None else None
+        return facts is not None and facts.token == token
 
     def pending(self, description: Description) -> Pending:
         """Where to send a content that comes in pieces; to be completed or aborted."""
@@ -113,8 +123,7 @@ class S3Objects:
                 # The answer to a completion may be lost; trying again then finds no such upload.
                 if getattr(error, "response", None) is None or code_of(error) != "NoSuchUpload":
                     raise
-                facts = self.bucket.head(self.keys.full(stored.key))
-                if facts is None or facts.token != pending.token:
+                if not self._is_ours(stored.key, pending.token):
                     raise
                 return True
 

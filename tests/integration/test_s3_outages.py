@@ -9,18 +9,24 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from adapters.s3.bucket import Bucket
 from adapters.s3.connection import Connection
 from adapters.s3.storage import S3ObjectStorage
-from adapters.s3.translation import S3BucketMissing, S3Refused, S3Unavailable
+from adapters.s3.translation import S3BucketMissing, S3Refused, S3Unavailable, translating
+from application.ports.object_storage import ObjectStorage
 from application.ports.readiness import Health
 from domain.errors import FactflowError
 from domain.json import JsonObject
-from tests.s3_service import S3Service, fresh_s3_storage, new_bucket, s3_service
+from entrypoints.composition import choosing
+from entrypoints.data_folder import DataFolder
+from entrypoints.settings import Settings
+from tests.s3_service import S3Service, fresh_s3_storage, new_bucket, remove_bucket, s3_service
 
 __all__ = ["s3_service"]
 
@@ -357,24 +363,98 @@ async def test_without_checksum_headers_the_signature_covers_the_content(
         assert await kept.read("a.txt") == b"all is right"
 
 
-@pytest.mark.parametrize("size", [10, 6 * MIB])
+@pytest.mark.parametrize("metadata", [{"by": 1}, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("size", [10, 6 * MIB], ids=["whole", "in parts"])
+@pytest.mark.parametrize("repeated", ["as it is", "412"])
 async def test_a_write_whose_answer_is_lost_is_known_by_its_next_attempt(
-    kept: S3ObjectStorage, s3_service: S3Service, size: int
+    kept: S3ObjectStorage, s3_service: S3Service, size: int, metadata: JsonObject, repeated: str
 ) -> None:
-    """Whether it came whole or in parts: the object is its own."""
+    """Whether it came whole or in parts, and wherever it is described: the object is its own.
+
+    To a repeated completion some servers say what they said before or that there is no such upload, others that there
+    is an object.
+    """
+    repetitions = list[bytes]()
 
     async def pieces() -> AsyncIterator[bytes]:
-        yield b"x" * size
+        yield b"y" * size
+
+    def answered(piece: bytes) -> bytes:
+        if line.lost_answer is None and not repetitions:
+            if repeated == "412":
+                piece = re.sub(rb"HTTP/1\.1 [2-5][^\r]*", b"HTTP/1.1 412 Precondition Failed", piece)
+            repetitions.extend(re.findall(rb"HTTP/1\.1 ([2-5][0-9]+)", piece))
+        return piece
 
     settings = {"attempts": 2, "multipart_threshold": 5 * MIB, "part_size": 5 * MIB}
     async with line_to(s3_service) as (line, service), service.storage(kept.bucket, **settings) as storage:
         line.seen.clear()
-        line.lost_answer = b"x" * 10 if size == 10 else b"</CompleteMultipartUpload>"
-        written = await storage.write("a.bin", pieces(), metadata={"by": 1}, if_absent=True)
+        line.lost_answer = b"y" * 10 if size == 10 else b"</CompleteMultipartUpload>"
+        line.change_answer = answered
+        written = await storage.write("a.bin", pieces(), metadata=metadata, if_absent=True)
         assert not line.lost_answer
+        assert repetitions == [b"412"] or (size > 10 and repeated != "412")
         assert await kept.head("a.bin") == written
-        assert (written.size, written.metadata) == (size, {"by": 1})
+        assert (written.size, written.metadata) == (size, metadata)
         assert "Uploads" not in s3_service.client.list_multipart_uploads(Bucket=kept.bucket)
+
+
+async def test_what_the_settings_say_of_a_bucket_reaches_its_server(
+    s3_service: S3Service, tmp_path: Path
+) -> None:
+    """It is made if it is to be, and gets no header that it would refuse."""
+    bucket = new_bucket()
+    try:
+        async with line_to(s3_service) as (line, service):
+            said = {
+                "FACTFLOW_STORAGE_URL": f"s3://{bucket}/objects",
+                "FACTFLOW_STORAGE_ENDPOINT": service.url,
+                "FACTFLOW_STORAGE_REGION": "us-east-1",
+                "FACTFLOW_STORAGE_ACCESS_KEY": service.access_key,
+                "FACTFLOW_STORAGE_SECRET_KEY": service.secret_key,
+            }
+            folder = DataFolder(tmp_path)
+            with pytest.raises(S3BucketMissing):
+                async with opened(choosing.storage(Settings.read(said), folder)):
+                    pass
+            line.seen.clear()
+            said |= {"FACTFLOW_STORAGE_CREATE_BUCKET": "1", "FACTFLOW_STORAGE_CHECKSUM_HEADERS": "0"}
+            async with opened(choosing.storage(Settings.read(said), folder)) as storage:
+                await storage.write("a.txt", b"x")
+            assert b"x-amz-checksum" not in line.seen.lower()
+            line.seen.clear()
+            del said["FACTFLOW_STORAGE_CHECKSUM_HEADERS"]
+            async with opened(choosing.storage(Settings.read(said), folder)) as storage:
+                assert await storage.read("a.txt") == b"x"
+            assert b"x-amz-checksum-sha256" in line.seen.lower()
+    finally:
+        remove_bucket(s3_service, bucket)
+
+
+def opened(storage: ObjectStorage) -> S3ObjectStorage:
+    """The storage, which is that of a bucket."""
+    assert isinstance(storage, S3ObjectStorage)
+    return storage
+
+
+@pytest.mark.parametrize("code", ["BucketAlreadyOwnedByYou", "BucketAlreadyExists"])
+def test_a_bucket_that_another_process_has_made_meanwhile_is_taken(s3_service: S3Service, code: str) -> None:
+    """Unless it is somebody else's."""
+    import boto3.session
+    from botocore.stub import Stubber
+
+    session = boto3.session.Session(aws_access_key_id="a", aws_secret_access_key="b")
+    client = session.client("s3", endpoint_url=s3_service.url, region_name="us-east-1")
+    bucket = Bucket(client, "bucket", checksum_headers=True)
+    with Stubber(client) as stubber:
+        stubber.add_client_error("create_bucket", code, http_status_code=409)
+        stubber.add_response("head_bucket", {})
+        bucket.create()
+        stubber.add_client_error("create_bucket", code, http_status_code=409)
+        stubber.add_client_error("head_bucket", "403", http_status_code=403)
+        with pytest.raises(S3Refused), translating():
+            bucket.create()
+    bucket.close()
 
 
 @pytest.mark.parametrize("answer", ["501", "ignored"])
