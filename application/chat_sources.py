@@ -12,7 +12,7 @@ from application.ports.document_reader import DocumentReader
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.object_storage import ObjectStorage
 from application.ports.tokenizer import Tokenizer
-from application.search import Search, SearchRequest
+from application.search import MAX_LIMIT, Search, SearchRequest
 from domain.chat.answer import Source, source_of_match
 from domain.chat.errors import InvalidChatRequest
 from domain.chat.prompt import cut_to
@@ -25,6 +25,10 @@ from domain.storage import StoredObject
 MAX_OBJECT_BYTES = 20 * 1024 * 1024
 MAX_OBJECT_CHARACTERS = 400_000
 """More of one object is not read: an answer rests on passages, not on libraries."""
+
+
+RANKED_FOR_ONE = 4
+"""So many times the wanted segments are looked at: what words alone have found may not be similar enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +74,13 @@ class ChatSources:
     async def _of_source(
         self, query: str, source: DataSource, strategy: RetrievalStrategy, widened: int
     ) -> Sequence[Match]:
+        """The source's matches that are similar enough, as many as it may have."""
         mode = SearchMode.SEMANTIC if strategy is RetrievalStrategy.MERGE else SearchMode.HYBRID
+        most = source.limit * widened
         asked = SearchRequest(
             query=query,
             mode=mode,
-            limit=source.limit * widened,
+            limit=min(most * RANKED_FOR_ONE, MAX_LIMIT) if mode is SearchMode.HYBRID else most,
             where=await self._where(source),
             model_name=source.model_name,
         )
@@ -84,7 +90,7 @@ class ChatSources:
         if threshold is None:
             threshold = model.default_threshold
         similarities = await self._similarities(query, matches, model)
-        return [match for match in matches if similarities[match.found.id] >= threshold]
+        return [match for match in matches if similarities.get(match.found.id, -1.0) >= threshold][:most]
 
     async def _where(self, source: DataSource) -> SearchFilter:
         """A source that is named for an origin searches that origin alone."""
@@ -96,18 +102,18 @@ class ChatSources:
     async def _similarities(
         self, query: str, matches: Sequence[Match], model: EmbeddingModel
     ) -> Mapping[UUID, float]:
-        """Cosines of query and matches; computed here for those that only the keyword side found."""
+        """Cosines of query and matches, as far as the slot holds their vectors."""
         known = {
             match.found.id: match.components["semantic"]
             for match in matches
             if "semantic" in match.components
         }
-        unknown = [match for match in matches if match.found.id not in known]
-        if unknown:
-            asked, *vectors = await model.embed([query, *(match.found.segment.text for match in unknown)])
-            for match, vector in zip(unknown, vectors, strict=True):
-                known[match.found.id] = cosine(asked, vector)
-        return known
+        unknown = [match.found.id for match in matches if match.found.id not in known]
+        if not unknown:
+            return known
+        (asked,) = await model.embed([query])
+        vectors = await self.search.index.vectors(unknown, model_name=model.model_name)
+        return known | {found: cosine(asked, vector) for found, vector in vectors.items()}
 
     async def _objects(self, request: ChatRequest, keys: Sequence[str]) -> Sequence[Source]:
         read = [await self._object(key) for key in keys]

@@ -8,23 +8,28 @@ from uuid import UUID
 
 from domain.chat.errors import InvalidChatRequest
 from domain.chat.extracting import content_stems
-from domain.chat.request import RagConfig, RetrievalStrategy, Turn
+from domain.chat.request import MAX_QUERY_CHARACTERS, RagConfig, RetrievalStrategy, Turn
 from domain.json import JsonObject
 from domain.match import Match, SearchFilter
 from domain.retrieval.filter_parsing import InvalidFilter
 from domain.retrieval.search_filters import search_filter
 
 FEW_WORDS = 2
+EARLIER_CHARACTERS = 1_000
 RRF_K = 60.0
 """Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion", SIGIR 2009."""
 
 
 def retrieval_query(query: str, history: Sequence[Turn]) -> str:
-    """The question to search for: one of few words ("and how do I drop it?") goes with the one before it."""
-    if len(content_stems(query)) > FEW_WORDS:
+    """The question to search for: one of few words ("and how do I drop it?") goes with the one before it.
+
+    Both together are no longer than a question may be.
+    """
+    room = min(EARLIER_CHARACTERS, MAX_QUERY_CHARACTERS - len(query) - 1)
+    if room <= 0 or len(content_stems(query)) > FEW_WORDS:
         return query
     earlier = next((turn.content for turn in reversed(history) if turn.role == "user"), "")
-    return f"{earlier[:1_000]}\n{query}" if earlier else query
+    return f"{earlier[:room]}\n{query}" if earlier else query
 
 
 def metadata_filter(filters: JsonObject) -> SearchFilter:
