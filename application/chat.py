@@ -10,7 +10,7 @@ from application.chat_extracts import Extracts
 from application.chat_prompts import Prompt, Prompting, completion_options
 from application.chat_sources import ChatSources
 from application.ports.document_reader import DocumentReader
-from application.ports.language_model import LanguageModel
+from application.ports.language_model import LanguageModel, Piece
 from application.ports.object_storage import ObjectStorage
 from application.search import Search
 from domain.chat import prompt
@@ -25,6 +25,7 @@ from domain.chat.answer import (
 from domain.chat.citing import AnswerWriter
 from domain.chat.errors import NoLanguageModel
 from domain.chat.extracting import MAX_SENTENCES
+from domain.chat.finish import FinishReason
 from domain.chat.places import retold
 from domain.chat.request import ChatRequest, ContextMode
 from domain.chat.usage import TokenUsage
@@ -60,7 +61,8 @@ class Chat:
         writer = AnswerWriter(asked.sources)
         for _ in (*writer.feed(completion.text), *writer.end()):
             pass
-        return self._finished(request, asked, writer, completion.usage)
+        answer = self._finished(request, asked, writer, completion.usage)
+        return replace(answer, finish_reason=completion.finish_reason)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
         """The answer as it is written: sources, then text and citations, then the answer as a whole.
@@ -118,22 +120,24 @@ class Chat:
     ) -> AsyncGenerator[ChatEvent, None]:
         writer = AnswerWriter(asked.sources)
         usage: TokenUsage | None = None
-        pieces: AsyncIterator[str | TokenUsage] = language_model.stream(
-            asked.messages, completion_options(request)
-        )
+        reason = FinishReason.STOP
+        pieces: AsyncIterator[Piece] = language_model.stream(asked.messages, completion_options(request))
         try:
             async for piece in pieces:
                 if isinstance(piece, TokenUsage):
                     usage = piece
-                    continue
-                for event in writer.feed(piece):
-                    yield event
+                elif isinstance(piece, FinishReason):
+                    reason = piece
+                else:
+                    for event in writer.feed(piece):
+                        yield event
         finally:
             if isinstance(pieces, AsyncGenerator):
                 await pieces.aclose()
         for event in writer.end():
             yield event
-        yield AnswerDone(answer=self._finished(request, asked, writer, usage))
+        answer = self._finished(request, asked, writer, usage)
+        yield AnswerDone(answer=replace(answer, finish_reason=reason))
 
     def _finished(
         self, request: ChatRequest, asked: Prompt, writer: AnswerWriter, usage: TokenUsage | None

@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import AsyncIterator, Sequence
 
-from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from application.ports.language_model import ChatMessage, Completion, CompletionOptions, Piece
+from domain.chat.finish import FinishReason
 from domain.chat.usage import TokenUsage
 from domain.errors import FactflowError, Unavailable
 
@@ -77,13 +78,20 @@ class MemoryEmbeddingModel:
 class MemoryLanguageModel:
     """Gives the answers it was told, one a call and the last one again; an error among them is raised.
 
-    ``asked`` keeps what it was given. A stream gives pieces of ``piece`` characters.
+    ``asked`` keeps what it was given. A stream gives pieces of ``piece`` characters. Each ends for ``reason``.
     """
 
-    def __init__(self, *answers: str | FactflowError, name: str = "scripted", piece: int = 5) -> None:
+    def __init__(
+        self,
+        *answers: str | FactflowError,
+        name: str = "scripted",
+        piece: int = 5,
+        reason: FinishReason = FinishReason.STOP,
+    ) -> None:
         self._answers = list(answers)
         self._name = name
         self._piece = piece
+        self._reason = reason
         self.asked: list[tuple[Sequence[ChatMessage], CompletionOptions]] = []
 
     @property
@@ -94,15 +102,16 @@ class MemoryLanguageModel:
     async def complete(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> Completion:
         """The next answer."""
         text = self._next(messages, options)
-        return Completion(text=text, usage=_usage(messages, text))
+        return Completion(text=text, usage=_usage(messages, text), finish_reason=self._reason)
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncIterator[str | TokenUsage]:
+    ) -> AsyncIterator[Piece]:
         """The next answer, in pieces."""
         answer = self._next(messages, options)
         for start in range(0, len(answer), self._piece):
             yield answer[start : start + self._piece]
+        yield self._reason
         yield _usage(messages, answer)
 
     def _next(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> str:

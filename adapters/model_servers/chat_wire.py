@@ -10,6 +10,7 @@ import msgspec
 from adapters.model_servers.failure_wire import said
 from application.ports.language_model import ChatMessage, CompletionOptions
 from domain.chat.errors import LanguageModelUnavailable
+from domain.chat.finish import FinishReason, finish_reason
 from domain.chat.usage import TokenUsage
 
 DONE = "[DONE]"
@@ -69,9 +70,9 @@ class Reply(msgspec.Struct, frozen=True):
         return part.text if part else ""
 
     @property
-    def is_finished(self) -> bool:
-        """Whether the server says that nothing more comes."""
-        return bool(self.choices) and self.choices[0].finish_reason is not None
+    def finish_reason(self) -> FinishReason | None:
+        """Why nothing more comes; None when the server does not say that it does not."""
+        return finish_reason(self.choices[0].finish_reason) if self.choices else None
 
 
 def request_body(

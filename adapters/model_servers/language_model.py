@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
 import aiohttp
 
-from adapters.model_servers.chat_wire import DONE, read_reply, request_body
+from adapters.model_servers.chat_wire import DONE, Reply, read_reply, request_body
 from adapters.model_servers.events import EventStream
 from adapters.model_servers.model_server import ModelServer, TryAgain, Words, server_url
 from application.call_limiter import CallLimiter
-from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from application.ports.language_model import ChatMessage, Completion, CompletionOptions, Piece
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
-from domain.chat.usage import TokenUsage
+from domain.chat.finish import FinishReason
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 _WORDS = Words(name="the language model", unavailable=LanguageModelUnavailable, refused=LanguageModelRefused)
@@ -77,11 +77,13 @@ class OpenAiLanguageModel:
             raise LanguageModelUnavailable(
                 f"the language model at {self._server.address} answered without a choice"
             )
-        return Completion(text=reply.text, usage=reply.cost)
+        return Completion(
+            text=reply.text, usage=reply.cost, finish_reason=reply.finish_reason or FinishReason.STOP
+        )
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncGenerator[str | TokenUsage, None]:
+    ) -> AsyncGenerator[Piece, None]:
         """The answer piece by piece."""
         with self._server.final():
             async with aclosing(self._tried(messages, options)) as pieces:
@@ -90,7 +92,7 @@ class OpenAiLanguageModel:
 
     async def _tried(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncGenerator[str | TokenUsage, None]:
+    ) -> AsyncGenerator[Piece, None]:
         model = options.model or self._model
         retries = 0
         begun = False
@@ -114,31 +116,28 @@ class OpenAiLanguageModel:
                     raise
                 self._asks_usage = False
 
-    async def _stream(self, body: bytes, model: str) -> AsyncGenerator[str | TokenUsage, None]:
+    async def _stream(self, body: bytes, model: str) -> AsyncGenerator[Piece, None]:
         async with self._server.posted(body, model) as response:
             if response.content_type == "application/json":
                 # A server that does not stream answers all the same.
                 reply = read_reply(await self._server.content(response), self._server.hide)
-                yield reply.text
-                if reply.cost:
-                    yield reply.cost
+                for part in _parts(reply):
+                    yield part
                 return
             async with aclosing(self._pieces(response)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str | TokenUsage, None]:
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Piece, None]:
         finished = False
         async with aclosing(self._events(response)) as events:
             async for data in events:
                 if data.strip() == DONE:
                     return
                 reply = read_reply(data, self._server.hide)
-                finished = finished or reply.is_finished
-                if reply.text:
-                    yield reply.text
-                if reply.cost:
-                    yield reply.cost
+                finished = finished or reply.finish_reason is not None
+                for part in _parts(reply):
+                    yield part
         if not finished:
             raise LanguageModelUnavailable(
                 f"the answer of the language model at {self._server.address} broke off"
@@ -154,3 +153,13 @@ class OpenAiLanguageModel:
                 yield data
         for data in events.end():
             yield data
+
+
+def _parts(reply: Reply) -> Iterator[Piece]:
+    """What a chunk or a whole answer adds to a stream."""
+    if reply.text:
+        yield reply.text
+    if reply.finish_reason is not None:
+        yield reply.finish_reason
+    if reply.cost is not None:
+        yield reply.cost

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.chat.answer import AnswerMode, ChatAnswer, Citation, Source
+from domain.chat.finish import FinishReason
 from domain.chat.request import (
     ChatRequest,
     ContextMode,
@@ -49,6 +50,7 @@ class KeptAnswer(Struct, frozen=True, kw_only=True):
     citations: list[KeptCitation] = []
     unknown_markers: list[int] = []
     is_answered: bool = True
+    finish_reason: FinishReason = FinishReason.STOP
     model: str | None = None
     usage: TokenUsage | None = None
     observed: dict[str, Any] = {}
@@ -142,6 +144,7 @@ def _kept(answer: ChatAnswer | None) -> KeptAnswer | None:
         ],
         unknown_markers=list(answer.unknown_markers),
         is_answered=answer.is_answered,
+        finish_reason=answer.finish_reason,
         model=answer.model,
         usage=answer.usage,
         observed=dict(answer.observed),
@@ -157,6 +160,7 @@ def _answer(kept: KeptAnswer, text: str) -> ChatAnswer:
         citations=tuple(_citation(citation, sources[citation.number]) for citation in kept.citations),
         unknown_markers=tuple(kept.unknown_markers),
         is_answered=kept.is_answered,
+        finish_reason=kept.finish_reason,
         model=kept.model,
         usage=kept.usage,
         observed=kept.observed,

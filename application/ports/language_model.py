@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from domain.chat.finish import FinishReason
 from domain.chat.usage import TokenUsage
+
+Piece: TypeAlias = str | TokenUsage | FinishReason
+"""What a stream gives: pieces of text, then what they cost and why they end, as far as the server tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +32,11 @@ class CompletionOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A whole answer, with its cost if the server tells it."""
+    """An answer with its cost if the server tells it, and why it ends where it does."""
 
     text: str
     usage: TokenUsage | None = None
+    finish_reason: FinishReason = FinishReason.STOP
 
 
 class LanguageModel(Protocol):
@@ -48,10 +53,8 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def stream(
-        self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncIterator[str | TokenUsage]:
-        """The answer piece by piece, and its cost once if the server tells it.
+    def stream(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> AsyncIterator[Piece]:
+        """The answer piece by piece, and once each, if the server tells it, why it ends there and its cost.
 
         Raises as ``complete`` does, at the first piece or later.
         """

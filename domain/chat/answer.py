@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 from uuid import UUID
 
+from domain.chat.finish import FinishReason
 from domain.chat.support import uncited_statements
 from domain.chat.usage import TokenUsage
 from domain.json import JsonObject
@@ -87,6 +88,7 @@ class ChatAnswer:
     """A whole answer. ``is_answered`` is False when nothing was found to answer from, or the model says so.
 
     ``unknown_markers`` are numbers the language model cited that no source has; they were taken out of the text.
+    ``finish_reason`` tells an answer that its language model has cut off from a whole one.
     ``observed`` says how the sources were found, ``usage`` what the language model's server says that it cost.
     """
 
@@ -96,6 +98,7 @@ class ChatAnswer:
     citations: Sequence[Citation] = ()
     unknown_markers: Sequence[int] = ()
     is_answered: bool = True
+    finish_reason: FinishReason = FinishReason.STOP
     model: str | None = None
     usage: TokenUsage | None = None
     observed: JsonObject = field(default_factory=dict)

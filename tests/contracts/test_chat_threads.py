@@ -18,6 +18,7 @@ from adapters.system.id_source import SystemIdSource
 from application.ports.chat_threads import ChatMessages, ChatThreads, ThreadPlace
 from domain.chat import thread as threads_module
 from domain.chat.answer import AnswerMode, ChatAnswer, Citation, Source
+from domain.chat.finish import FinishReason
 from domain.chat.request import ChatRequest, ContextMode, DataSource, RagConfig, Reading
 from domain.chat.thread import (
     Message,
@@ -51,6 +52,7 @@ SOURCE = Source(
 ANSWER = ChatAnswer(
     text="Nine metres [2].",
     mode=AnswerMode.GENERATIVE,
+    finish_reason=FinishReason.LENGTH,
     sources=(SOURCE,),
     citations=(
         Citation(

@@ -15,6 +15,7 @@ from adapters.memory.models import MemoryLanguageModel
 from adapters.model_servers.language_model import OpenAiLanguageModel
 from application.ports.language_model import ChatMessage, CompletionOptions, LanguageModel
 from domain.chat.errors import LanguageModelRefused, LanguageModelUnavailable
+from domain.chat.finish import FinishReason
 from domain.chat.usage import TokenUsage
 from domain.errors import FactflowError, Invalid, Refused, Unavailable
 
@@ -222,6 +223,28 @@ async def test_a_stream_may_end_without_a_done_when_it_says_it_finished(
 ) -> None:
     endpoint.replies = [Reply(chunks=(delta("all") + b"\n\n", delta("", finish_reason="stop") + b"\n"))]
     assert await streamed(openai) == "all"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ("stop", FinishReason.STOP),
+        ("length", FinishReason.LENGTH),
+        ("content_filter", FinishReason.CONTENT_FILTER),
+        ("eos", FinishReason.STOP),
+    ],
+)
+async def test_why_an_answer_ends_is_told_either_way(
+    openai: OpenAiLanguageModel, endpoint: Endpoint, told: str, reason: FinishReason
+) -> None:
+    """Whole, as a stream, and by a server that does not stream."""
+    body = json.dumps({"choices": [{"message": {"content": "so"}, "finish_reason": told}]}).encode()
+    reply = Reply(body=body, headers={"Content-Type": "application/json"})
+    endpoint.replies = [reply]
+    assert (await openai.complete(QUESTION, PLAIN)).finish_reason is reason
+    chunks = (delta("so") + b"\n\n", delta("", finish_reason=told) + b"\n\n", b"data: [DONE]\n\n")
+    for endpoint.replies in ([reply], [Reply(chunks=chunks)]):
+        assert [piece async for piece in openai.stream(QUESTION, PLAIN)] == ["so", reason]
 
 
 async def test_a_server_that_does_not_stream_answers_all_the_same(

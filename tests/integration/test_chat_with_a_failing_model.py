@@ -33,10 +33,10 @@ def chunk(text: str, **more: object) -> bytes:
     return b"data: " + json.dumps({"choices": [{"delta": {"content": text}, **more}]}).encode() + b"\n\n"
 
 
-def streamed(text: str = TEXT) -> Failing:
+def streamed(text: str = TEXT, reason: str = "stop") -> Failing:
     pieces = tuple(chunk(text[at : at + 4]) for at in range(0, len(text), 4))
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":70,"completion_tokens":9}}\n\n'
-    return Failing(chunks=(*pieces, chunk("", finish_reason="stop"), usage, b"data: [DONE]\n\n"))
+    return Failing(chunks=(*pieces, chunk("", finish_reason=reason), usage, b"data: [DONE]\n\n"))
 
 
 @dataclass
@@ -98,6 +98,24 @@ async def test_invented_citations_are_taken_out_and_told() -> None:
         _, events, _ = await talk.read()
         assert text_of(events) == SHOWN
         assert (events[-1].data["unknown_markers"], events[-1].data["usage"]["total_tokens"]) == ([8], 79)
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "content_filter"])
+async def test_an_answer_that_is_cut_off_is_told_from_a_whole_one(reason: str) -> None:
+    """Whole, as a stream, in a thread, and to OpenAI's clients."""
+    choice = {"message": {"content": TEXT}, "finish_reason": reason}
+    cut_off = Failing(status=200, body=json.dumps({"choices": [choice]}).encode())
+    asked = {"model": "factflow", "messages": [{"role": "user", "content": QUESTION}]}
+    async with talking(cut_off) as talk:
+        assert (await talk.whole())[1]["finish_reason"] == reason
+        talk.model.replies = [cut_off]
+        _, facade = await talk.api.ask("POST", "/v1/chat/completions", json=asked)
+        assert facade["choices"][0]["finish_reason"] == facade["factflow"]["finish_reason"] == reason
+        talk.model.replies = [streamed(reason=reason)]
+        assert (await talk.read())[1][-1].data["finish_reason"] == reason
+        talk.model.replies = [streamed(reason=reason)]
+        end, message = await talk.in_thread()
+        assert end.data["finish_reason"] == message["answer"]["finish_reason"] == reason
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -755,3 +755,9 @@ def test_workers_are_listed_with_what_they_have_to_do(cli: CommandLine, server: 
         "hand",
     ]
     assert ran.lines[1].split() == ["reader-1", "h1", "77", "-", "yes", "2", "12"]
+
+
+def test_an_answer_that_is_cut_off_is_pointed_out(cli: CommandLine, server: ScriptedServer) -> None:
+    answer = {"text": "Forty", "mode": "generative", "is_answered": True, "citations": []}
+    server.says("POST", "/api/v1/chat/complete", answer | {"finish_reason": "length"})
+    assert "the answer is cut off" in cli("chat", "q", "--no-stream").err

@@ -13,6 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from adapters.memory.models import MemoryLanguageModel
 from domain.chat.errors import LanguageModelUnavailable
+from domain.chat.finish import FinishReason
 from tests.http_server import Api, World, serving
 from tests.unit.chat_texts import Breaking
 
@@ -75,6 +76,14 @@ async def test_a_streamed_answer_is_the_same_in_pieces(client: AsyncOpenAI) -> N
     told = [choice.delta.model_extra or {} for chunk in chunks for choice in chunk.choices]
     assert [len(extra["annotations"]) for extra in told if "annotations" in extra] == [1]
     assert len({chunk.id for chunk in chunks}) == 1
+
+
+async def test_a_streamed_answer_that_is_cut_off_says_so() -> None:
+    model = MemoryLanguageModel("Forty thousand [1].", reason=FinishReason.LENGTH)
+    async with serving(world=await world(language_model=model)) as api, opened(api) as client:
+        stream = await client.chat.completions.create(model="factflow", messages=QUESTION, stream=True)
+        reasons = [choice.finish_reason async for chunk in stream for choice in chunk.choices]
+    assert [reason for reason in reasons if reason] == ["length"]
 
 
 async def test_the_request_is_what_the_server_is_asked(api: Api, client: AsyncOpenAI) -> None:

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from application.ports.language_model import ChatMessage, Completion, CompletionOptions
+from application.ports.language_model import ChatMessage, Completion, CompletionOptions, Piece
 from domain.chat.errors import LanguageModelUnavailable
-from domain.chat.usage import TokenUsage
 
 
 @dataclass
@@ -25,7 +24,7 @@ class AlwaysWriting:
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncIterator[str | TokenUsage]:
+    ) -> AsyncIterator[Piece]:
         while not self.enough.is_set():
             await asyncio.sleep(0.001)
             self.written += "word "
@@ -43,6 +42,6 @@ class Breaking:
 
     async def stream(
         self, messages: Sequence[ChatMessage], options: CompletionOptions
-    ) -> AsyncIterator[str | TokenUsage]:
+    ) -> AsyncIterator[Piece]:
         yield "Forty thousand"
         raise LanguageModelUnavailable("the answer broke off")

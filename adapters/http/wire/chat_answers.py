@@ -108,6 +108,7 @@ class ChatCompletionResponse(Struct, frozen=True, kw_only=True):
     `is_answered` is false when nothing was found to answer from or the model says that it does not know.
     `is_supported` is false when no source is cited; `uncited` are the statements without a citation.
     `unknown_markers` are numbers the model cited that no source has; they were taken out of the text.
+    `finish_reason` is `stop`, `length` (the model had no more tokens, and the text is cut off) or `content_filter`.
     """
 
     text: str
@@ -119,6 +120,7 @@ class ChatCompletionResponse(Struct, frozen=True, kw_only=True):
     citations: list[CitationResponse]
     documents: list[DocumentUsed]
     unknown_markers: list[int]
+    finish_reason: str
     uncited: list[StatementPlace]
     usage: TokenUsageResponse | None
     rag_metadata: dict[str, Any]
@@ -135,6 +137,7 @@ class AnswerDoneData(Struct, frozen=True, kw_only=True):
     citations: list[CitationResponse]
     documents: list[DocumentUsed]
     unknown_markers: list[int]
+    finish_reason: str
     uncited: list[StatementPlace]
     usage: TokenUsageResponse | None
     rag_metadata: dict[str, Any]
@@ -182,6 +185,7 @@ def completion_response(answer: ChatAnswer) -> ChatCompletionResponse:
         citations=[_citation(citation) for citation in answer.citations],
         documents=_documents(answer.sources),
         unknown_markers=list(answer.unknown_markers),
+        finish_reason=answer.finish_reason.value,
         uncited=_uncited(answer),
         usage=usage_response(answer.usage),
         rag_metadata=dict(answer.observed),
@@ -216,6 +220,7 @@ def _done(answer: ChatAnswer) -> AnswerDoneData:
         citations=[_citation(citation) for citation in answer.citations],
         documents=_documents(answer.sources),
         unknown_markers=list(answer.unknown_markers),
+        finish_reason=answer.finish_reason.value,
         uncited=_uncited(answer),
         usage=usage_response(answer.usage),
         rag_metadata=dict(answer.observed),

@@ -49,7 +49,7 @@ class OpenAiChoice(Struct, frozen=True, kw_only=True):
 
     message: OpenAiAnswerMessage
     index: int = 0
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: Literal["stop", "length", "content_filter"] = "stop"
 
 
 class OpenAiChatResponse(Struct, frozen=True, kw_only=True):
@@ -161,7 +161,7 @@ def openai_response(
         id=labels.id,
         created=labels.created,
         model=labels.model,
-        choices=[OpenAiChoice(message=message)],
+        choices=[OpenAiChoice(message=message, finish_reason=answer.finish_reason.value)],
         usage=usage,
         factflow=completion_response(answer),
     )
@@ -173,7 +173,9 @@ def last_chunks(answer: ChatAnswer, labels: Labels, *, sources_in_text: bool) ->
         yield labels.chunk(Delta(content=listed))
     if answer.citations:
         yield labels.chunk(Delta(annotations=annotations_of(answer)))
-    yield labels.chunk(Delta(), finish_reason="stop", factflow=completion_response(answer))
+    yield labels.chunk(
+        Delta(), finish_reason=answer.finish_reason.value, factflow=completion_response(answer)
+    )
 
 
 def annotations_of(answer: ChatAnswer) -> list[OpenAiAnnotation]:

@@ -144,5 +144,9 @@ def print_citations(answer: Mapping[str, Any]) -> None:
         click.echo()
     for line in citation_lines(cited):
         click.echo(one_line(line))
+    if answer.get("finish_reason") in {"length", "content_filter"}:
+        click.echo(
+            f"\nthe answer is cut off: its language model stopped at {answer['finish_reason']}", err=True
+        )
     if answer.get("is_answered") and not cited:
         click.echo("\nno source is cited: nothing in the documents backs this", err=True)
