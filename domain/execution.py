@@ -63,17 +63,15 @@ class ExecutionStatus(StrEnum):
         return self in _TERMINAL
 
     def may_become(self, after: ExecutionStatus) -> bool:
-        """Whether the table of allowed changes has this one."""
+        """Whether it may be set to that; an ended one runs again by ``reopened`` only, with what is to run."""
         return after in _ALLOWED[self]
 
 
 _TERMINAL = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED})
-_ALLOWED = {
+_ALLOWED: dict[ExecutionStatus, frozenset[ExecutionStatus]] = {
     ExecutionStatus.RUNNING: frozenset(ExecutionStatus) - {ExecutionStatus.RUNNING},
     ExecutionStatus.INTERRUPTED: frozenset(ExecutionStatus) - {ExecutionStatus.INTERRUPTED},
-    ExecutionStatus.COMPLETED: frozenset({ExecutionStatus.RUNNING}),
-    ExecutionStatus.FAILED: frozenset({ExecutionStatus.RUNNING}),
-    ExecutionStatus.CANCELLED: frozenset[ExecutionStatus](),
+    **dict.fromkeys(_TERMINAL, frozenset[ExecutionStatus]()),
 }
 
 

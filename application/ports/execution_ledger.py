@@ -50,6 +50,7 @@ class ExecutionLedger(Protocol):
     ) -> ExecutionStatus:
         """Set the status by compare-and-set on the state machine; returns the status before.
 
+        Only an interrupted one becomes running: one that has ended has nothing to run until it is redriven.
         Raises ExecutionNotFound, StatusChangeNotAllowed.
         """
         ...

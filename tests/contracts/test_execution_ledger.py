@@ -74,6 +74,25 @@ async def test_a_status_changes_as_the_table_allows(ledgers: Ledgers) -> None:
         await conclude(execution.id, ExecutionStatus.COMPLETED, now=NOW)
 
 
+@pytest.mark.parametrize(
+    "end", [ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED]
+)
+async def test_what_has_ended_is_not_running_again_by_being_told_so(
+    ledgers: Ledgers, end: ExecutionStatus
+) -> None:
+    """Nothing of it would ever end it: only an interrupted one is set back to running."""
+    execution = await ledgers.started()
+    await ledgers.executions.conclude(execution.id, ExecutionStatus.INTERRUPTED, now=NOW)
+    if end is ExecutionStatus.COMPLETED:
+        await ledgers.settled(await ledgers.claimed_init(execution))
+    else:
+        await ledgers.executions.conclude(execution.id, end, now=NOW)
+    with pytest.raises(StatusChangeNotAllowed):
+        await ledgers.executions.conclude(execution.id, ExecutionStatus.RUNNING, now=LATER)
+    seen = await ledgers.seen(execution.id)
+    assert (seen.status, seen.completed_at) == (end, NOW)
+
+
 async def test_an_unknown_execution_cannot_be_concluded(ledgers: Ledgers) -> None:
     """There is an error for it."""
     with pytest.raises(ExecutionNotFound):
