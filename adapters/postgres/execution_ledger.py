@@ -14,6 +14,7 @@ from adapters.postgres.execution_places import lock_places, require_place
 from adapters.postgres.executions import COLUMNS, execution_of, insert_execution
 from adapters.postgres.ledger_settling import apply_deltas, naming_rejected_payloads
 from adapters.postgres.messages import insert_messages, json_text
+from adapters.postgres.settlements import by_index
 from application.ports.execution_ledger import Recovered
 from domain.crash import Suspect
 from domain.execution import (
@@ -24,13 +25,13 @@ from domain.execution import (
     TagTaken,
 )
 from domain.json import JsonObject
-from domain.message import Message
+from domain.message import Message, MessageState
 
 _SELECT = f"SELECT {COLUMNS} FROM pipeline_execution WHERE id = %s"  # noqa: S608 (our own constant)
 
 _SELECT_UNFINISHED = f"""
     SELECT {COLUMNS} FROM pipeline_execution
-    WHERE status IN ('running', 'interrupted') OR outstanding > 0 ORDER BY id
+    WHERE is_unfinished ORDER BY id
 """  # noqa: S608
 
 _LOCK_STATUS = "SELECT status FROM pipeline_execution WHERE id = %s FOR UPDATE"
@@ -42,8 +43,13 @@ _CONCLUDE = """
     WHERE id = %(id)s
 """
 
+# Taken as the index has them and locked by id, as everywhere. Their state is told as it is under their locks.
 _HOLD_LEFTOVER = """
-    SELECT id FROM message WHERE execution_id = %s AND state = 'queued' ORDER BY id LIMIT %s FOR UPDATE
+    WITH leftover AS MATERIALIZED (
+        SELECT id FROM message WHERE execution_id = %s AND state = 'queued' ORDER BY route_id, position LIMIT %s
+    )
+    SELECT m.id, m.state FROM (SELECT id FROM leftover ORDER BY id) AS l
+    CROSS JOIN LATERAL (SELECT id, state FROM message WHERE message.id = l.id FOR UPDATE) AS m
 """
 
 _DISCARD = "UPDATE message SET state = 'cancelled', settled_at = %s WHERE id = ANY (%s)"
@@ -96,15 +102,16 @@ class PostgresExecutionLedger:
 
     async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
         """See the port."""
-        async with self._database.transaction(within=SHORT_SECONDS) as connection:
+        async with by_index(self._database) as connection:
             rows = await (await connection.execute(_HOLD_LEFTOVER, (execution_id, limit))).fetchall()
+            left = [message_id for message_id, state in rows if state == MessageState.QUEUED]
             # Looked at under its lock: a redrive may have reopened the execution, and then they are not left over.
-            if not rows or not await _has_ended(connection, execution_id):
+            if not left or not await _has_ended(connection, execution_id):
                 return 0
-            await connection.execute(_DISCARD, (now, [message_id for (message_id,) in rows]))
-            delta = {"cancelled": len(rows), "outstanding": -len(rows)}
+            await connection.execute(_DISCARD, (now, left))
+            delta = {"cancelled": len(left), "outstanding": -len(left)}
             await apply_deltas(connection, {execution_id: delta}, {}, now)
-        return len(rows)
+        return len(left)
 
     async def sweep(
         self,
@@ -129,7 +136,7 @@ class PostgresExecutionLedger:
 
     async def unfinished(self) -> Sequence[Execution]:
         """See the port."""
-        async with self._database.connection(within=SHORT_SECONDS) as connection:
+        async with by_index(self._database) as connection:
             rows = await (await connection.execute(_SELECT_UNFINISHED)).fetchall()
         return [execution_of(row) for row in rows]
 

@@ -225,6 +225,26 @@ async def test_groups_that_overlap_do_not_wait_for_each_other(database: Database
     assert (await ledgers.seen(up[0].execution_id)).counts.done == 101
 
 
+async def test_what_is_left_over_is_locked_by_its_ids(database: Database) -> None:
+    """Though it is taken in the order in which it came; who claims the same does not wait in a circle with that."""
+    ledgers = Ledgers(PostgresLedger(database), PostgresExecutionLedger(database))
+    execution = await ledgers.started()
+    first = await ledgers.claimed_init(execution)
+    born = sorted(children(first, *map(str, range(20))), key=lambda child: child.id)
+    for child in reversed(born):
+        await ledgers.messages.extend(first.message.id, first.token, [child], now=NOW)
+    await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
+    discard = ledgers.executions.discard_queued(execution.id, limit=15, now=NOW)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, database.transaction() as connection:
+        await connection.execute("SELECT FROM message WHERE id = %s FOR UPDATE", (born[10].id,))
+        for number, act in enumerate((ledgers.claimed(*(child.id for child in born)), discard), 1):
+            task = tasks.create_task(act)
+            while await _waiting_for_locks(database) < number:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    assert task.result() == 15
+    assert (await ledgers.seen(execution.id)).counts.cancelled == 15
+
+
 async def _waiting_for_locks(database: Database) -> int:
     rows = await _rows(
         database,
