@@ -10,7 +10,6 @@ from typing import Unpack
 from uuid import UUID
 
 from application.configs import Configs
-from application.engine.closing import delete_left_queues
 from application.engine.emissions import require_within_limit
 from application.engine.engine import Engine
 from application.engine.snapshot import readable_pipeline_of, snapshot_of
@@ -128,9 +127,9 @@ class Executions:
             execution.id, status, now=ports.clock.now(), error_info=error_info
         )
         runs_here = execution.id in self.engine.running
-        await self.engine.stop(execution.id, status, generation=execution.generation)
+        self.engine.stop(execution.id, status, generation=execution.generation)
         if not runs_here:
-            await delete_left_queues(ports, execution)
+            self.engine.clear_away(execution)
         return before, await self.get(str(execution.id))
 
     async def pipeline(self, id_or_tag: str) -> tuple[Execution, Pipeline]:

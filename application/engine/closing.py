@@ -77,3 +77,9 @@ async def discard_left(ports: EnginePorts, execution_id: UUID) -> None:
         ports.clock.sleep,
     ):
         pass
+
+
+async def clear_left(ports: EnginePorts, execution: Execution) -> None:
+    """Settle what an execution that has ended and did not run here has left, and delete its queues."""
+    await discard_left(ports, execution.id)
+    await delete_left_queues(ports, execution)

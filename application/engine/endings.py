@@ -33,6 +33,11 @@ class Endings:
         self._tasks[execution_id] = task
         task.add_done_callback(lambda task: self._end(execution_id, task))
 
+    def follow(self, execution_id: UUID, ending: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Begin one that is wanted whatever is under way, behind that."""
+        before = self._tasks.pop(execution_id, None)
+        self.begin(execution_id, ending() if before is None else _behind(before, ending))
+
     async def wait(self, execution_id: UUID) -> None:
         """Return when an ending that is under way is over, however it went."""
         task = self._tasks.get(execution_id)
@@ -44,7 +49,13 @@ class Endings:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _end(self, execution_id: UUID, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(execution_id, None)
-        self.over(execution_id)
+        if self._tasks.get(execution_id) is task:
+            del self._tasks[execution_id]
+            self.over(execution_id)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the end of execution %s was not followed up", execution_id, exc_info=error)
+
+
+async def _behind(before: asyncio.Task[None], ending: Callable[[], Coroutine[None, None, None]]) -> None:
+    await asyncio.wait([before])
+    await ending()

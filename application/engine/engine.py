@@ -14,7 +14,7 @@ from uuid import UUID
 from application.engine.announcing import announce
 from application.engine.availability import until_available
 from application.engine.beginning import written
-from application.engine.closing import delete_queues, discard_left
+from application.engine.closing import clear_left, delete_queues, discard_left
 from application.engine.concluding import conclude_failed, conclude_interrupted
 from application.engine.endings import Endings
 from application.engine.execution_run import ExecutionRun
@@ -194,20 +194,22 @@ class Engine:
         """Whether of all that has been settled here the children are published and the deliveries acknowledged."""
         return all(one.follow_up.is_done for run in self._runs.values() for one in run.processors.values())
 
-    async def stop(self, execution_id: UUID, status: ExecutionStatus, *, generation: int = 1) -> None:
-        """Follow up on a terminal status that someone has given an execution, whether it runs here or not."""
+    def stop(self, execution_id: UUID, status: ExecutionStatus, *, generation: int = 1) -> None:
+        """Follow up on a terminal status that someone has given an execution, whether it runs here or not.
+
+        Nobody waits for what it leaves to be settled, unless the engine is closed meanwhile.
+        """
         if execution_id in self._runs:
             self.end(execution_id, status)
             return
         self._generations[execution_id] = generation
-        try:
-            await self._end(execution_id, status)
-        finally:
-            if execution_id not in self._runs:
-                self._generations.pop(execution_id, None)
+        self._endings.follow(execution_id, lambda: self._end(execution_id, status))
 
-    async def discard(self, execution_id: UUID) -> None:
-        """Stop an execution that has ended here, and settle as cancelled what is left of it."""
+    def clear_away(self, execution: Execution) -> None:
+        """Settle and delete what is left of an execution that ended and did not run here, behind whatever is under way."""
+        self._endings.follow(execution.id, lambda: clear_left(self.ports, execution))
+
+    async def _discard(self, execution_id: UUID) -> None:
         run = await self._close(execution_id)
         await discard_left(self.ports, execution_id)
         await self._clear_up(run)
@@ -225,7 +227,7 @@ class Engine:
 
     def let_go(self, execution_id: UUID) -> None:
         """Stop an execution that has ended, without telling so."""
-        self._in_background(execution_id, self.discard(execution_id))
+        self._in_background(execution_id, self._discard(execution_id))
 
     async def leave_all(self) -> None:
         """Stop everything here and hand it back; on a shared queue others go on with it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from uuid import UUID
 from application.engine.announcing import announce_interruption
 from application.engine.availability import until_available
 from application.engine.engine import Engine
+from application.engine.held_lease import HeldLease
 from application.engine.resuming import Resuming
 from application.engine.signals import Signal, SignalKind
 from application.engine.stopping import stopped
@@ -26,7 +27,6 @@ from domain.execution import Execution, ExecutionNotFound
 
 log = logging.getLogger(__name__)
 
-RENEWALS_PER_LEASE = 3
 LEASES_REMEMBERED = timedelta(days=1)
 
 
@@ -50,26 +50,29 @@ class Recovery:
     read: Callable[[UUID], Awaitable[Execution]] | None = None
     worker: WorkerFacts = UNKNOWN
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _renewed: asyncio.Event = field(default_factory=asyncio.Event)
     _looked: asyncio.Event = field(default_factory=asyncio.Event)
+    _lease: HeldLease = field(init=False)
     _suspects: Suspects = field(init=False)
     _resuming: Resuming = field(init=False)
-    _stated: frozenset[UUID] = frozenset()
-    _held_until: datetime | None = None
-    _held_since: datetime | None = None
 
     def __post_init__(self) -> None:
+        self._lease = HeldLease(engine=self.engine, leases=self.leases, worker=self.worker)
         self._suspects = Suspects(engine=self.engine)
         self._resuming = Resuming(engine=self.engine, is_alone=self.is_alone)
 
     async def __aenter__(self) -> Self:
-        await until_available(self._take_over, self.engine.ports.clock.sleep)
-        self._tasks = [
-            asyncio.create_task(self._keep(), name="lease"),
-            asyncio.create_task(self._look(), name="recovery"),
-            asyncio.create_task(self._attend(), name="what is done with every renewal"),
-            asyncio.create_task(self._hear(), name="what others signal"),
-        ]
+        sleep = self.engine.ports.clock.sleep
+        await until_available(self._lease.renew, sleep)
+        # From now on, because what is taken up first may open slowly.
+        self._begin(self._lease.keep(), "lease")
+        try:
+            await until_available(self._take_over, sleep)
+        except BaseException:
+            await self.stand_down()
+            raise
+        self._begin(self._look(), "recovery")
+        self._begin(self._attend(), "what is done with every renewal")
+        self._begin(self._hear(), "what others signal")
         return self
 
     async def __aexit__(
@@ -83,8 +86,10 @@ class Recovery:
         """Renew, sweep and resume no more: the end has come, or another server has taken our place."""
         await stopped(self._tasks, "recovery")
 
+    def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
     async def _take_over(self) -> None:
-        await self._renew()
         if self.is_alone:
             await self._forget_the_dead()
         await self._sweep(grace_seconds=0.0)
@@ -93,30 +98,12 @@ class Recovery:
 
     async def _resume_all(self) -> None:
         await self._resuming.all()
-        await self._state_anew()
-
-    async def _state_anew(self) -> None:
-        # At once, because what is in no lease counts as abandoned.
-        if self.engine.shares and not self._stated.issuperset(self.engine.joined):
-            await self._renew()
-
-    async def _keep(self) -> None:
-        ports = self.engine.ports
-        while True:
-            await ports.clock.sleep(ports.settings.lease / RENEWALS_PER_LEASE)
-            try:
-                await self._renew()
-            except Unavailable as error:
-                log.warning("the lease could not be renewed: %s", error)
-            except Exception:
-                log.exception("the lease could not be renewed, which will be tried again")
-            self._renewed.set()
+        await self._lease.state_anew()
 
     async def _look(self) -> None:
-        # Apart from the keeper: it may have to wait for the ledger, and the lease must be renewed meanwhile.
         while True:
-            await self._renewed.wait()
-            self._renewed.clear()
+            await self._lease.tried.wait()
+            self._lease.tried.clear()
             try:
                 await self._sweep(grace_seconds=self.engine.ports.settings.lease)
                 await self._resume_all()
@@ -127,7 +114,7 @@ class Recovery:
             self._looked.set()
 
     async def _attend(self) -> None:
-        # Apart from both: a suspect may take its time, and what the dead had claimed need not wait for it.
+        # Apart from the looks: a suspect may take its time, and the others are to be taken up meanwhile.
         while True:
             await self._looked.wait()
             self._looked.clear()
@@ -152,7 +139,7 @@ class Recovery:
         elif signal.execution_id is not None and self.read is not None:
             with suppress(ExecutionNotFound):
                 await self._resuming.one(await self.read(signal.execution_id))
-                await self._state_anew()
+                await self._lease.state_anew()
         else:
             await self._resume_all()
 
@@ -165,28 +152,11 @@ class Recovery:
             except Exception:
                 log.exception("what is done with every renewal failed and will be tried again")
 
-    async def _renew(self) -> None:
-        ports = self.engine.ports
-        now = ports.clock.now()
-        until = now + timedelta(seconds=ports.settings.lease)
-        running, worker = self.engine.running, replace(self.worker, in_hand=self.engine.quarantine.at_work)
-        await self.leases.hold(ports.owner, until=until, executions=running, worker=worker)
-        self._stated = frozenset(running)
-        if self._held_until is None or self._held_until <= now:
-            self._held_since = now
-        self._held_until = until
-
     async def _forget_the_dead(self) -> None:
         ports = self.engine.ports
         for lease in await self.leases.holders(now=ports.clock.now()):
             if lease.owner != ports.owner:
                 await self.leases.give_up(lease.owner)
-
-    def _may_judge(self, now: datetime) -> bool:
-        lease = timedelta(seconds=self.engine.ports.settings.lease)
-        if self._held_since is None or self._held_until is None:
-            return self.is_alone
-        return self.is_alone or (self._held_until > now and now - self._held_since >= lease)
 
     async def _sweep(self, *, grace_seconds: float) -> None:
         """Take from the dead what they had; executions younger than the grace may not be in a lease yet."""
@@ -197,7 +167,7 @@ class Recovery:
         leases = await self.leases.holders(now=now)
         workers = [lease.owner for lease in leases if lease.worker.takes_messages]
         self._resuming.is_first = ports.owner == min(workers, default=ports.owner)
-        if not self._may_judge(now):
+        if not self.is_alone and not self._lease.may_judge(now):
             return
         kept.update(*(lease.executions for lease in leases))
         swept = await ports.executions.sweep(

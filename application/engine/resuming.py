@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from application.engine.closing import delete_left_queues
 from application.engine.engine import Engine
 from application.engine.failures import described
 from application.engine.snapshot import pipeline_of
@@ -88,7 +87,7 @@ class Resuming:
 
     async def _resume(self, execution: Execution) -> None:
         if execution.status.is_terminal:
-            await self._see_off(execution)
+            self._see_off(execution)
             return
         pipeline = pipeline_of(execution, self.engine.ports.registry)
         if not await self._is_to_run(execution):
@@ -109,10 +108,9 @@ class Resuming:
         if self.engine.shares and (await ports.executions.start(execution, None)).status.is_terminal:
             self.engine.let_go(execution.id)
 
-    async def _see_off(self, execution: Execution) -> None:
+    def _see_off(self, execution: Execution) -> None:
         if execution.id not in self.engine.running:
-            await self.engine.discard(execution.id)
-            await delete_left_queues(self.engine.ports, execution)
+            self.engine.clear_away(execution)
         elif self.engine.generation_here(execution.id) <= execution.generation:
             # Ended by somebody who never learnt that it was, or elsewhere: nobody has told the run that is here.
             self.engine.retire(execution.id, execution.status)
@@ -146,5 +144,5 @@ class Resuming:
             )
         except StatusChangeNotAllowed:
             return
-        await self.engine.stop(execution.id, ExecutionStatus.FAILED, generation=execution.generation)
-        await delete_left_queues(ports, execution)
+        self.engine.stop(execution.id, ExecutionStatus.FAILED, generation=execution.generation)
+        self.engine.clear_away(execution)

@@ -58,10 +58,9 @@ async def test_a_claim_in_flight_at_a_cancel_is_given_back(store: Store, is_afte
         await until(life)
         now = on.engine.ports.clock.now()
         await store.executions.conclude(started.id, ExecutionStatus.CANCELLED, now=now)
-        stopping = asyncio.create_task(on.engine.stop(started.id, ExecutionStatus.CANCELLED))
+        on.engine.stop(started.id, ExecutionStatus.CANCELLED)
         await asyncio.sleep(0.01)
         life.thaw()
-        await stopping
         ended = await on.ended(started.id)
         assert not on.engine.running
     assert (ended.status, ended.counts.outstanding) == (ExecutionStatus.CANCELLED, 0)
@@ -81,10 +80,9 @@ async def test_a_settlement_in_flight_at_a_cancel_leaves_nothing_outstanding(
         await until(life)
         now = on.engine.ports.clock.now()
         await store.executions.conclude(started.id, ExecutionStatus.CANCELLED, now=now)
-        stopping = asyncio.create_task(on.engine.stop(started.id, ExecutionStatus.CANCELLED))
+        on.engine.stop(started.id, ExecutionStatus.CANCELLED)
         await asyncio.sleep(0.01)
         life.thaw()
-        await stopping
         ended = await on.ended(started.id)
     assert ended.counts == MessageCounts(done=done, cancelled=cancelled)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.memory.ledger import MemoryLedger
+from application.engine.endings import Endings
 from application.engine.group_commit import GroupCommit
 from application.ports.pipeline_adapter import AdapterResult, PipelineContext
 from domain.errors import Invalid
 from domain.execution import ExecutionStatus, StatusChangeNotAllowed
-from tests.unit.engines import bench, route
+from tests.unit.engines import Bench, bench, route
 from tests.unit.late_ledgers import LateLedger
 from tests.unit.test_engine import fanning, passing, streaming
 
@@ -55,7 +58,7 @@ async def test_a_cancel_at_any_step_ends_the_run_and_leaves_nothing_behind(
         except StatusChangeNotAllowed:
             is_over = True
             return
-        await on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
 
     def at(name: str) -> None:
         nonlocal reached
@@ -105,7 +108,7 @@ async def test_what_a_message_of_a_cancelled_run_comes_to_is_not_told() -> None:
             if told.count("message.initiated") == 3:
                 break
         await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(started.id, ExecutionStatus.CANCELLED)
         async for event in events:
             told.append(event.type)
             if event.type == "execution.cancelled":
@@ -128,6 +131,72 @@ class Swallowing:
                 await asyncio.Event().wait()
 
 
+class Discarding(MemoryLedger):
+    """Settles what is left over when it is let, and says when it is asked to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.asked, self.gate, self.error = asyncio.Event(), asyncio.Event(), error
+
+    async def discard_queued(self, execution_id: UUID, **said: object) -> int:  # type: ignore[override]
+        self.asked.set()
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return await super().discard_queued(execution_id, **said)  # type: ignore[arg-type]  # as they came
+
+
+async def cancelled_without_routes(on: Bench) -> UUID:
+    """An execution that was started and cancelled where none is processed."""
+    started = await on.start(route("a", "pass"))
+    await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
+    on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+    return started.id
+
+
+async def test_what_a_cancel_leaves_is_settled_behind_it_where_nothing_is_processed_too() -> None:
+    """Who cancels does not wait for it, and who closes does."""
+    ledger = Discarding()
+    async with bench({"pass": passing}, ledger=ledger, executions=ledger, processes=False) as on:
+        execution_id = await cancelled_without_routes(on)
+        await ledger.asked.wait()
+        assert ledger.executions[execution_id].counts.outstanding == 1
+        asyncio.get_running_loop().call_later(0.05, ledger.gate.set)
+    assert ledger.executions[execution_id].counts.cancelled == 1
+
+
+async def test_what_goes_wrong_behind_a_cancel_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """In the log, because nobody waits for it."""
+    ledger = Discarding(ZeroDivisionError("boom"))
+    ledger.gate.set()
+    async with bench({"pass": passing}, ledger=ledger, executions=ledger, processes=False) as on:
+        execution_id = await cancelled_without_routes(on)
+        await on.engine.ended(execution_id)
+        assert on.engine.running == []
+    assert f"the end of execution {execution_id} was not followed up" in caplog.text
+
+
+async def test_an_ending_that_is_wanted_waits_for_one_that_is_under_way() -> None:
+    """And it is over once, when both are."""
+    over, done, execution_id, gate = list[UUID](), list[str](), uuid4(), asyncio.Event()
+    endings = Endings(over=over.append)
+
+    async def first() -> None:
+        await gate.wait()
+        done.append("first")
+
+    async def second() -> None:
+        done.append("second")
+
+    endings.begin(execution_id, first())
+    endings.follow(execution_id, second)
+    await asyncio.sleep(0.01)
+    assert (done, over, execution_id in endings) == ([], [], True)
+    gate.set()
+    await endings.wait(execution_id)
+    assert (done, over, execution_id in endings) == (["first", "second"], [execution_id], False)
+
+
 async def test_a_cancellation_that_a_store_swallows_does_not_keep_a_run_from_its_end() -> None:
     """As drivers of databases do now and then."""
     swallowing = Swallowing()
@@ -136,7 +205,7 @@ async def test_a_cancellation_that_a_store_swallows_does_not_keep_a_run_from_its
         started = await on.start(route("a", "pass"))
         await swallowing.begun.wait()
         await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(started.id, ExecutionStatus.CANCELLED)
         assert (await on.ended(started.id, within=5)).counts.cancelled == 1
 
 

@@ -360,7 +360,7 @@ async def test_what_is_held_is_cancelled_with_its_run() -> None:
         execution = await on.start(*routes)
         await until_held(on, execution, "b", 3)
         await on.ledger.conclude(execution.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(execution.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution.id, ExecutionStatus.CANCELLED)
         ended = await on.ended(execution.id, within=1)
     assert ended.status is ExecutionStatus.CANCELLED
     assert (ended.counts.done, ended.counts.cancelled) == (1, 6)
@@ -380,7 +380,7 @@ async def test_a_group_at_work_is_cancelled_with_its_run() -> None:
         async with asyncio.timeout(5):
             await begun.wait()
         await on.ledger.conclude(execution.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(execution.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution.id, ExecutionStatus.CANCELLED)
         ended = await on.ended(execution.id, within=2)
         statuses = [one.status.value for one in on.lineage.of(execution.id) if one.route_id == "b"]
     assert (ended.counts.done, ended.counts.cancelled) == (1, 3)

@@ -62,7 +62,7 @@ async def test_a_group_that_is_refused_after_its_run_has_been_stopped_is_let_be(
         processor = on.engine.processor(execution.id, "b")
         assert processor is not None
         await on.ledger.conclude(execution.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(execution.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution.id, ExecutionStatus.CANCELLED)
         await until(lambda: processor.inbox.is_closed)
         groups.may_answer.set()
         async with asyncio.timeout(5):

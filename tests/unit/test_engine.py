@@ -259,7 +259,7 @@ async def test_cancelling_stops_what_is_in_flight_and_settles_the_rest() -> None
         started = await on.start(route("a", "fan", to="b"), route("b", "slow"))
         await begun.wait()
         await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(started.id, ExecutionStatus.CANCELLED)
         ended = await on.ended(started.id, within=1.0)
         assert on.engine.running == []
     assert (ended.status, ended.counts.done, ended.counts.cancelled) == (ExecutionStatus.CANCELLED, 1, 500)

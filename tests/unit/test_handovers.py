@@ -107,6 +107,6 @@ async def test_a_stream_that_is_cancelled_in_a_commit_leaves_nothing_claimed() -
         started = await on.start(route("a", "stream", to="b"), route("b", "pass"))
         await committed.wait()
         await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        on.engine.stop(started.id, ExecutionStatus.CANCELLED)
         assert (await on.ended(started.id, within=5)).counts.cancelled == 257
         assert on.engine.quarantine.at_work == 0

@@ -52,7 +52,7 @@ async def test_who_starts_a_run_that_is_cancelled_before_it_is_subscribed_is_ans
         await asyncio.sleep(0.01)
         (execution_id,) = on.engine.running
         await on.ledger.conclude(execution_id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
         async with asyncio.timeout(5):
             await starting
         assert (await on.ended(execution_id)).counts.cancelled == 1

@@ -107,7 +107,7 @@ async def test_a_run_that_is_stopped_closes_its_pipeline_adapters(how: str) -> N
         await begun.wait()
         if how == "cancel":
             await on.ledger.conclude(started.id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-            await on.engine.stop(started.id, ExecutionStatus.CANCELLED)
+            on.engine.stop(started.id, ExecutionStatus.CANCELLED)
             await on.ended(started.id)
     assert journal.lines == ["open a", "stopped", "close a"]
 
@@ -127,7 +127,7 @@ async def test_a_run_that_is_cancelled_while_it_opens_begins_nothing() -> None:
         await opening.wait()
         (execution_id,) = on.engine.running
         await on.ledger.conclude(execution_id, ExecutionStatus.CANCELLED, now=on.engine.ports.clock.now())
-        await on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
         ended = await on.ended(execution_id)
         may_open.set()
         await starting

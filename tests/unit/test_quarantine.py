@@ -261,7 +261,7 @@ async def test_a_suspect_of_a_cancelled_run_is_let_go() -> None:
         await begun.wait()
         now = on.engine.ports.clock.now()
         await on.engine.ports.executions.conclude(execution_id, ExecutionStatus.CANCELLED, now=now)
-        await on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
+        on.engine.stop(execution_id, ExecutionStatus.CANCELLED)
         ended = await on.ended(execution_id)
         async with asyncio.timeout(5):
             await looking

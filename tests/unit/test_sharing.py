@@ -265,7 +265,7 @@ async def test_a_cancellation_elsewhere_stops_what_runs_here_within_a_second() -
         await service.until(lambda: worker.engine.quarantine.at_work >= 4)
         ports = server.engine.ports
         await ports.executions.conclude(started.id, ExecutionStatus.CANCELLED, now=ports.clock.now())
-        await server.engine.stop(started.id, ExecutionStatus.CANCELLED)
+        server.engine.stop(started.id, ExecutionStatus.CANCELLED)
         await service.until(lambda: len(stopped) >= 4, within=1.0)
         ended = await server.ended(started.id)
         await service.until(lambda: worker.engine.running == [])
@@ -291,7 +291,7 @@ async def test_a_run_that_is_cancelled_while_no_worker_lives_leaves_no_queue() -
         )
         executions = Executions(configs=configs, work=work, engine=server.engine, limit=10)
         await executions.change_status(str(started.id), ExecutionStatus.CANCELLED)
-        assert set(service.queue.deleted) == queues_of(started)
+        await service.until(lambda: set(service.queue.deleted) == queues_of(started))
 
 
 async def test_what_whoever_cancelled_a_run_did_not_clear_up_the_next_worker_does() -> None:

@@ -83,7 +83,7 @@ async def test_a_stateful_adapter_is_closed_when_its_run_is_stopped(end: Executi
         started = await on.start(route("a", "hang", to="b"), route("b", "count"))
         await begun.wait()
         await on.ledger.conclude(started.id, end, now=on.engine.ports.clock.now())
-        await on.engine.stop(started.id, end)
+        on.engine.stop(started.id, end)
         await on.ended(started.id)
     assert counting.told == ["opened for b", "closed"]
 
