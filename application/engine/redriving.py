@@ -31,6 +31,8 @@ async def take_up(engine: Engine, redriven: Redriven, pipeline: Pipeline) -> Non
         announce(engine.ports, "execution.started", execution.id, execution.generation)
     else:
         await engine.ended(execution.id)
+        # Where it has been running all along there is nothing to take up, only to look.
+        engine.signals.send(SignalKind.MESSAGES, execution.id)
     if execution.id in engine.running:
         engine.look_in_ledger(execution.id)
     elif execution.status is ExecutionStatus.RUNNING:

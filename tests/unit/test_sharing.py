@@ -24,14 +24,14 @@ from application.engine import follow_up, long_work
 from application.engine.draining import drain
 from application.engine.recovery import Recovery
 from application.engine.redriving import take_up
-from application.engine.signals import SignalKind
+from application.engine.signals import CHANNEL, SignalKind
 from application.executions import Executions
 from application.ports.leases import WorkerFacts
 from application.ports.ledger import ClaimRequest
 from application.ports.message_queue import Delivery, Envelope, Subscription
 from application.ports.pipeline_adapter import AdapterResult, Emission, PipelineContext
 from domain.dead_letter import DeadLetterFilter
-from domain.errors import Unavailable
+from domain.errors import Invalid, Unavailable
 from domain.event import Event
 from domain.execution import Execution, ExecutionStatus
 from domain.json import JsonObject
@@ -454,6 +454,38 @@ async def test_a_redrive_at_a_server_without_routes_is_processed_by_a_worker() -
         await service.until(lambda: service.ledger.executions[started.id].counts.done == 1 + FAN)
         ended = await server.ended(started.id)
     assert (ended.status, ended.counts.dead, ended.generation) == (ExecutionStatus.COMPLETED, 0, 2)
+
+
+async def test_a_redrive_into_a_run_that_goes_on_tells_the_others_to_look_in_the_ledger() -> None:
+    """They have joined it already, so that it goes on is no news to them."""
+    hold = asyncio.Event()
+
+    async def failing(context: PipelineContext) -> AdapterResult:
+        if context.message["n"] == 3:
+            raise Invalid("boom")
+        await hold.wait()
+        return await done(context)
+
+    service = Service({"fan": fan, "work": failing})
+    async with (
+        service.process(takes_messages=False) as server,
+        service.process(),
+        service.queue.listen(CHANNEL) as signals,
+    ):
+        started = await service.start(server)
+        await service.until(lambda: service.ledger.executions[started.id].counts.dead == 1)
+        letters = MemoryDeadLetters(service.ledger)
+        redriven = await letters.redrive(started.id, DeadLetterFilter(), limit=10, places=None)
+        assert (redriven.messages, redriven.reopened_from) == (1, None)
+        await take_up(server.engine, redriven, pipeline())
+        looked = {"kind": "messages", "execution_id": str(started.id)}
+        async with asyncio.timeout(5):
+            async for signal in signals:
+                if signal == looked | {"sender": str(server.engine.ports.owner)}:
+                    break
+        service.acts["work"] = done
+        hold.set()
+        await server.ended(started.id)
 
 
 async def test_a_queue_that_is_deleted_under_its_consumers_is_set_up_again_and_filled() -> None:
