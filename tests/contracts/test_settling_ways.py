@@ -220,8 +220,7 @@ async def test_groups_that_overlap_do_not_wait_for_each_other(database: Database
         await connection.execute("SELECT FROM message WHERE id = %s FOR UPDATE", (held,))
         for group in (up, up[::-1]):
             tasks.create_task(ledgers.messages.settle(group, now=NOW))
-        while await _waiting_for_locks(database) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+        await _until_waiting(database, 2)
     assert (await ledgers.seen(up[0].execution_id)).counts.done == 101
 
 
@@ -234,15 +233,20 @@ async def test_what_is_left_over_is_locked_by_its_ids(database: Database) -> Non
     for child in reversed(born):
         await ledgers.messages.extend(first.message.id, first.token, [child], now=NOW)
     await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
-    discard = ledgers.executions.discard_queued(execution.id, limit=15, now=NOW)
+    claim, discard = ledgers.claimed(*(child.id for child in born)), ledgers.executions.discard_queued
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, database.transaction() as connection:
         await connection.execute("SELECT FROM message WHERE id = %s FOR UPDATE", (born[10].id,))
-        for number, act in enumerate((ledgers.claimed(*(child.id for child in born)), discard), 1):
-            task = tasks.create_task(act)
-            while await _waiting_for_locks(database) < number:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-    assert task.result() == 15
+        tasks.create_task(claim)
+        await _until_waiting(database, 1)
+        discarding = tasks.create_task(discard(execution.id, limit=15, now=NOW))
+        await _until_waiting(database, 2)
+    assert discarding.result() == 15
     assert (await ledgers.seen(execution.id)).counts.cancelled == 15
+
+
+async def _until_waiting(database: Database, count: int) -> None:
+    while await _waiting_for_locks(database) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 async def _waiting_for_locks(database: Database) -> int:

@@ -138,7 +138,7 @@ class Discarding(MemoryLedger):
         super().__init__()
         self.asked, self.gate, self.error = asyncio.Event(), asyncio.Event(), error
 
-    async def discard_queued(self, execution_id: UUID, **said: object) -> int:  # type: ignore[override]
+    async def discard_queued(self, execution_id: UUID, **said: object) -> int:
         self.asked.set()
         await self.gate.wait()
         if self.error is not None:

@@ -126,7 +126,7 @@ class UnrenewableLeases(FailingLeases):
     def _ask(self) -> None:
         """Let the others pass."""
 
-    async def hold(self, owner: UUID, **said: object) -> None:  # type: ignore[override]  # passed on
+    async def hold(self, owner: UUID, **said: object) -> None:
         FailingLeases._ask(self)
         await self.inner.hold(owner, **said)  # type: ignore[arg-type]  # as they came
 
@@ -159,7 +159,7 @@ class SlowToDiscard(MemoryLedger):
         super().__init__()
         self.gate = asyncio.Event()
 
-    async def discard_queued(self, execution_id: UUID, **said: object) -> int:  # type: ignore[override]
+    async def discard_queued(self, execution_id: UUID, **said: object) -> int:
         if self.executions[execution_id].status is ExecutionStatus.CANCELLED:
             await self.gate.wait()
         return await super().discard_queued(execution_id, **said)  # type: ignore[arg-type]  # as they came
