@@ -15,7 +15,7 @@ from adapters.model_servers.model_server import ModelServer, Words, server_url
 from application.call_limiter import CallLimiter
 from application.ports.readiness import ComponentHealth, Health
 from domain.json import JsonObject
-from domain.retrieval.errors import EmbeddingModelRefused, EmbeddingModelUnavailable
+from domain.retrieval.errors import EmbeddingInputRefused, EmbeddingModelRefused, EmbeddingModelUnavailable
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 BATCH = 64
@@ -26,7 +26,10 @@ _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 _WORDS = Words(
-    name="the embedding model", unavailable=EmbeddingModelUnavailable, refused=EmbeddingModelRefused
+    name="the embedding model",
+    unavailable=EmbeddingModelUnavailable,
+    refused=EmbeddingModelRefused,
+    unfit=EmbeddingInputRefused,
 )
 
 
@@ -113,7 +116,8 @@ class OpenAiEmbeddingModel:
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A vector of unit length per text, in order; the text's first characters, when it is longer than allowed.
 
-        Raises EmbeddingModelUnavailable, EmbeddingModelRefused.
+        Raises EmbeddingModelUnavailable, EmbeddingModelRefused, and EmbeddingInputRefused where one of the texts is
+        not taken, which fails all of them.
         """
         readable = [self._readable(text) for text in texts]
         batches = [readable[start : start + self._batch] for start in range(0, len(readable), self._batch)]

@@ -18,6 +18,8 @@ from application.tracing import trace_headers
 from domain.call_failure import RETRYABLE_STATUSES, CallFailure, CallFailureKind, classify_call_error
 from domain.errors import FactflowError, Invalid, Unavailable
 
+_UNFIT_STATUSES = {400, 413, 422}
+
 
 class TryAgain(Unavailable):
     """The server is overloaded, failing or away; another attempt may do better."""
@@ -30,11 +32,15 @@ class TryAgain(Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """How errors speak of the server: its ``name``, such as ``the reranker``, and their classes."""
+    """How errors speak of the server: its ``name``, such as ``the reranker``, and their classes.
+
+    ``unfit`` is that of a refusal which is about what was sent (400, 413, 422), ``refused`` unless given.
+    """
 
     name: str
     unavailable: type[Unavailable]
     refused: type[FactflowError]
+    unfit: type[FactflowError] | None = None
 
 
 class ModelServer:
@@ -152,7 +158,8 @@ class ModelServer:
         if status == 404:
             missing = f"has no model {model!r}" if model else "is not at this address"
             raise self._words.refused(f"{who} {missing} {tail}")
-        raise self._words.refused(f"{who} rejected the request {tail}")
+        unfit = self._words.unfit if status in _UNFIT_STATUSES else None
+        raise (unfit or self._words.refused)(f"{who} rejected the request {tail}")
 
     @contextmanager
     def _translating(self) -> Iterator[None]:

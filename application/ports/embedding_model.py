@@ -32,6 +32,6 @@ class EmbeddingModel(Protocol):
     async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A vector of unit length per text, in order. Texts longer than the model's limit are cut.
 
-        Raises Unavailable when the model cannot be reached.
+        Raises Unavailable when the model cannot be reached, and Invalid when it does not take one of the texts.
         """
         ...

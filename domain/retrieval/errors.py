@@ -33,3 +33,9 @@ class EmbeddingModelRefused(Unavailable):
     """The embedding model refused the request; its settings need a look."""
 
     code = "embedding_model_refused"
+
+
+class EmbeddingInputRefused(Invalid):
+    """The embedding model does not take a text that it was given, such as one that is too long for it."""
+
+    code = "embedding_input_refused"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
+from adapters.memory.models import MemoryEmbeddingModel
+from domain.retrieval.errors import EmbeddingInputRefused
 from tests.http_server import Api, World, serving
 
 SEARCH = "/api/v1/search"
@@ -48,6 +50,23 @@ async def test_a_search_that_cannot_be_is_a_problem(api: Api, path: str) -> None
         assert problem["detail"]
         if told == 422:
             assert problem["errors"], body
+
+
+class Choosy(MemoryEmbeddingModel):
+    """Takes no text of more than ten words."""
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        if any(len(text.split()) > 10 for text in texts):
+            raise EmbeddingInputRefused("(413): fewer than 512 tokens")
+        return await super().embed(texts)
+
+
+async def test_a_query_that_the_model_does_not_take_is_the_askers_matter() -> None:
+    """Not an outage: the same query would never do."""
+    async with serving(world=World(model=Choosy())) as api:
+        told, problem = await api.ask("POST", SEARCH, json={"query": "bee " * 11})
+    assert (told, problem["error_code"]) == (400, "embedding_input_refused")
+    assert "fewer than 512 tokens" in problem["detail"]
 
 
 @pytest.mark.parametrize("path", PATHS)

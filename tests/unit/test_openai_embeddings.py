@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from adapters.model_servers.embeddings import OpenAiEmbeddingModel
+from application.batcher import Batcher
 from application.tracing import TRACE
 from domain.errors import Invalid, Unavailable
-from domain.retrieval.errors import EmbeddingModelRefused, EmbeddingModelUnavailable
+from domain.retrieval.errors import EmbeddingInputRefused, EmbeddingModelRefused, EmbeddingModelUnavailable
 from domain.trace import Trace
+from domain.verdict import Verdict, verdict_on
 from tests.model_servers import Failing, ModelServer, model_server
 
 KEY = "sk-very-secret"
@@ -117,7 +122,7 @@ async def test_vectors_of_another_dimension_are_refused(
         await model.embed(["a"])
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 404])
+@pytest.mark.parametrize("status", [301, 401, 403, 404])
 async def test_a_refusal_is_told_without_the_key(
     server: ModelServer, model: OpenAiEmbeddingModel, status: int
 ) -> None:
@@ -127,9 +132,40 @@ async def test_a_refusal_is_told_without_the_key(
     assert KEY not in caught.value.message
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_text_that_is_not_taken_is_its_senders_matter(
+    server: ModelServer, model: OpenAiEmbeddingModel, status: int
+) -> None:
+    """It is no outage: the next text may well be taken."""
+    server.replies = [Failing(status=status, body=f'{{"error": "too long, {KEY}"}}'.encode())]
+    with pytest.raises(EmbeddingInputRefused, match=rf"\({status}\): too long") as caught:
+        await model.embed(["a"])
+    assert verdict_on(caught.value) is Verdict.TERMINAL
+    assert KEY not in caught.value.message
+
+
+async def test_a_text_that_is_not_taken_takes_no_other_along() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        texts = (await request.json())["input"]
+        if "poison" in texts:
+            return web.json_response({"error": {"message": "fewer than 512 tokens"}}, status=413)
+        return web.json_response(embedded({"input": texts}))
+
+    server = TestServer(web.Application())
+    server.app.router.add_post("/v1/embeddings", answer)
+    async with (
+        server,
+        OpenAiEmbeddingModel(str(server.make_url("/v1")), model="small", dimension=2) as model,
+    ):
+        batcher = Batcher(model.embed, size=32)
+        texts = [*(f"good {number}" for number in range(30)), "poison", "good too"]
+        results = await asyncio.gather(*map(batcher.submit, texts), return_exceptions=True)
+    assert [type(result) for result in results] == [list] * 30 + [EmbeddingInputRefused, list]
+
+
 async def test_one_batch_that_fails_fails_all(server: ModelServer, model: OpenAiEmbeddingModel) -> None:
     server.replies = [Failing(status=400)]
-    with pytest.raises(EmbeddingModelRefused):
+    with pytest.raises(EmbeddingInputRefused):
         await model.embed(["a"] * 9)
 
 

@@ -36,6 +36,7 @@ from domain.chat.errors import (
 from domain.chat.prompt_template import PromptTemplateUnfit
 from domain.document import EmptyDocument, UnreadableDocument, UnsupportedDocument
 from domain.embedding_slot import EmbeddingModelMixed
+from domain.retrieval.errors import EmbeddingInputRefused
 from domain.storage import InvalidKey, ObjectNotFound
 from domain.templates.template import TemplateNotFound
 
@@ -45,6 +46,7 @@ ERRORS = (
     InvalidChatRequest,
     EmbeddingSlotNotFound,
     EmbeddingModelMixed,
+    EmbeddingInputRefused,
     InvalidKey,
     ObjectNotFound,
     UnreadableDocument,

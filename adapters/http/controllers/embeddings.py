@@ -40,6 +40,7 @@ from application.reembedding import (
 )
 from domain.document import DocumentNotFound
 from domain.embedding_slot import EmbeddingModelMixed
+from domain.retrieval.errors import EmbeddingInputRefused
 from domain.execution import ExecutionNotFound, StatusChangeNotAllowed, TooManyConcurrentExecutions
 from domain.findings import ConfigNotRunnable
 from domain.pipeline_config import ConfigInactive, ConfigNotFound
@@ -65,7 +66,7 @@ class EmbeddingsController(Controller):
         status_code=200,
         operation_id="embed_texts",
         summary="Embed texts",
-        opt={"errors": (EmbeddingSlotNotFound, InvalidTexts)},
+        opt={"errors": (EmbeddingSlotNotFound, InvalidTexts, EmbeddingInputRefused)},
     )
     async def embed(self, embeddings: UseCase, data: JSONBody[EmbedBody]) -> EmbedResponse:
         """Vectors as those of segments and queries are made; what a model does not read of a long text is cut."""

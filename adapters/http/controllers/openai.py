@@ -49,6 +49,7 @@ from application.chat import Chat
 from application.embedding_models import EmbeddingSlotNotFound
 from application.embeddings import Embeddings, InvalidTexts
 from domain.chat.answer import AnswerDone, ChatAnswer, ChatEvent, TextWritten
+from domain.retrieval.errors import EmbeddingInputRefused
 
 UseCase = NamedDependency[SkipValidation[Chat]]
 _MODELS = b"/v1/models/"
@@ -146,7 +147,13 @@ class OpenAiController(Controller):
         operation_id="openai_embeddings",
         summary="Embed texts, as OpenAI does",
         opt={
-            "errors": (EmbeddingSlotNotFound, InvalidTexts, ContentNotSupported, OptionNotSupported),
+            "errors": (
+                EmbeddingSlotNotFound,
+                InvalidTexts,
+                EmbeddingInputRefused,
+                ContentNotSupported,
+                OptionNotSupported,
+            ),
             "example": {"model": MODEL, "input": ["A hive holds forty thousand bees."]},
         },
     )

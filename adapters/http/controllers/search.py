@@ -28,12 +28,18 @@ from application.embedding_models import EmbeddingSlotNotFound
 from application.search import MAX_DEPTH, MAX_LIMIT, InvalidSearch, Search
 from domain.embedding_slot import EmbeddingModelMixed
 from domain.match import SearchMode
-from domain.retrieval.errors import RerankerNotConfigured
+from domain.retrieval.errors import EmbeddingInputRefused, RerankerNotConfigured
 from domain.retrieval.fusion import Fusion
 
 UseCase = NamedDependency[SkipValidation[Search]]
 _SEARCHING = {
-    "errors": (InvalidSearch, EmbeddingSlotNotFound, EmbeddingModelMixed, RerankerNotConfigured),
+    "errors": (
+        InvalidSearch,
+        EmbeddingSlotNotFound,
+        EmbeddingModelMixed,
+        EmbeddingInputRefused,
+        RerankerNotConfigured,
+    ),
     "example": {"query": "How is an answer traced to its sources?", "limit": 10},
 }
 
