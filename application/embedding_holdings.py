@@ -94,9 +94,9 @@ class EmbeddingHoldings:
         return execution.id, await self.slots.remove(execution_id=execution.id, model_name=model_name)
 
     async def drop(self, model_name: str) -> int:
-        """Take a slot away with all its vectors, and tell how many there were; raises EmbeddingSlotNotFound.
+        """Take a slot away with all its vectors, and tell how many there were.
 
-        Another model may have its name then.
+        Raises EmbeddingSlotNotFound, and IndexBuildUnderway while any index is being built. Another model may have its name then.
         """
         dropped = await self.slots.drop(model_name)
         if dropped is None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.document import Document, EmbeddedSegment
+from domain.retrieval.vector_indexes import IndexKind
 
 
 @dataclass(slots=True)
@@ -36,7 +37,8 @@ class HeldVersion:
 class Corpus:
     """All versions of all documents. Nothing here waits, so every method is one step for every task of a loop.
 
-    ``configs`` tells which pipeline config an execution ran.
+    ``configs`` tells which pipeline config an execution ran, ``indexes`` of what kind and with which parameters the
+    index over a slot was built.
     """
 
     versions: dict[str, dict[int, HeldVersion]] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class Corpus:
     dimensions: dict[str, int] = field(default_factory=dict)
     identities: dict[str, str] = field(default_factory=dict)
     configs: dict[UUID, UUID] = field(default_factory=dict)
+    indexes: dict[str, tuple[IndexKind, Mapping[str, int]]] = field(default_factory=dict)
 
     def open(self, document: Document) -> Document:
         """Open the version after the newest, or the newest again when it is the same."""

@@ -67,6 +67,7 @@ class MemoryEmbeddingSlots:
         if self._corpus.dimensions.pop(model_name, None) is None:
             return None
         self._corpus.identities.pop(model_name, None)
+        self._corpus.indexes.pop(model_name, None)
         return sum(_taken_out(one, model_name) for one in self._all())
 
     def _holding(self, model_name: str) -> SlotHolding:

@@ -21,7 +21,6 @@ class MemoryIndexAdministration:
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._built: dict[str, tuple[IndexKind, Mapping[str, int]]] = {}
 
     async def sizes(self) -> Sequence[SlotSize]:
         """See the port."""
@@ -51,27 +50,27 @@ class MemoryIndexAdministration:
                 scans=0,
             )
             for size in await self.sizes()
-            if size.model_name in self._built
-            for kind, parameters in [self._built[size.model_name]]
+            if size.model_name in self._corpus.indexes
+            for kind, parameters in [self._corpus.indexes[size.model_name]]
         ]
 
     async def create(self, model_name: str, kind: IndexKind, parameters: Mapping[str, int]) -> VectorIndex:
         """See the port."""
         self._require_slot(model_name)
-        if model_name in self._built:
+        if model_name in self._corpus.indexes:
             raise IndexExists
-        self._built[model_name] = kind, dict(parameters)
+        self._corpus.indexes[model_name] = kind, dict(parameters)
         return await self._index(_name(model_name, kind))
 
     async def replace(self, name: str, kind: IndexKind, parameters: Mapping[str, int]) -> VectorIndex:
         """See the port."""
         model_name = (await self._index(name)).model_name
-        self._built[model_name] = kind, dict(parameters)
+        self._corpus.indexes[model_name] = kind, dict(parameters)
         return await self._index(_name(model_name, kind))
 
     async def drop(self, name: str) -> None:
         """See the port."""
-        del self._built[(await self._index(name)).model_name]
+        del self._corpus.indexes[(await self._index(name)).model_name]
 
     async def recall(self, model_name: str, *, sample: int, limit: int) -> float:  # noqa: ARG002 (nothing to measure)
         """1: every vector is compared."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
@@ -11,12 +10,11 @@ from psycopg import sql
 from adapters.postgres import segment_search
 from adapters.postgres.database import Connection, Database
 from adapters.postgres.embedding_slots import index_name, options_of, prepare_walk, slot
+from adapters.postgres.index_builds import NEXT, building, drop_index, drop_indexes
 from adapters.postgres.segment_filter import restrictions
 from adapters.postgres.text_search import storable
-from adapters.postgres.translation import translating
 from domain.match import SearchFilter
 from domain.retrieval.vector_indexes import (
-    IndexBuildUnderway,
     IndexExists,
     IndexKind,
     IndexNotFound,
@@ -24,12 +22,6 @@ from domain.retrieval.vector_indexes import (
     UnknownIndexSlot,
     VectorIndex,
 )
-
-# Any number will do as long as it is always the same one.
-_BUILD_LOCK = 0x68616C66
-
-_NEXT = "_next"
-"""What the name of an index ends in that is to take another's place."""
 
 _SIZES = """
     SELECT s.model_name, s.dimension,
@@ -74,38 +66,36 @@ class PostgresIndexAdministration:
 
     async def create(self, model_name: str, kind: IndexKind, parameters: Mapping[str, int]) -> VectorIndex:
         """Build with CREATE INDEX CONCURRENTLY."""
-        async with self._building() as connection:
+        async with building(self._database) as connection:
             size = await _size(connection, model_name)
             if any(one.model_name == model_name and one.is_usable for one in await _indexes(connection)):
                 raise IndexExists
-            for one in IndexKind:
-                await _drop(connection, index_name(model_name, one))
-                await _drop(connection, index_name(model_name, one) + _NEXT)
+            await drop_indexes(connection, model_name)
             name = index_name(model_name, kind)
             await _build(connection, name, size, kind, parameters)
             return await _index(connection, name)
 
     async def replace(self, name: str, kind: IndexKind, parameters: Mapping[str, int]) -> VectorIndex:
         """Build beside the old one, under its name in the end when it is of its kind."""
-        async with self._building() as connection:
+        async with building(self._database) as connection:
             old = await _index(connection, name)
             size = await _size(connection, old.model_name)
             lasting = index_name(old.model_name, kind)
-            await _drop(connection, lasting + _NEXT)
-            await _build(connection, lasting + _NEXT, size, kind, parameters)
-            await _drop(connection, name)
+            await drop_index(connection, lasting + NEXT)
+            await _build(connection, lasting + NEXT, size, kind, parameters)
+            await drop_index(connection, name)
             await connection.execute(
                 sql.SQL("ALTER INDEX {} RENAME TO {}").format(
-                    sql.Identifier(lasting + _NEXT), sql.Identifier(lasting)
+                    sql.Identifier(lasting + NEXT), sql.Identifier(lasting)
                 )
             )
             return await _index(connection, lasting)
 
     async def drop(self, name: str) -> None:
         """Take it away with DROP INDEX CONCURRENTLY."""
-        async with self._building() as connection:
+        async with building(self._database) as connection:
             await _index(connection, name)
-            await _drop(connection, name)
+            await drop_index(connection, name)
 
     async def recall(self, model_name: str, *, sample: int, limit: int) -> float:
         """Asks for the same neighbours in both ways, in one transaction."""
@@ -127,18 +117,6 @@ class PostgresIndexAdministration:
                 walked = {row[0] for row in await _rows(connection, walk, given)}
                 hits, wanted = hits + len(nearest & walked), wanted + len(nearest)
         return hits / wanted if wanted else 1.0
-
-    @asynccontextmanager
-    async def _building(self) -> AsyncIterator[Connection]:
-        """A connection that alone builds; the lock ends with it."""
-        with translating():
-            async with await self._database.connect("factflow indexes") as connection:
-                granted = await _rows(
-                    connection, b"SELECT pg_try_advisory_lock(%(lock)s)", {"lock": _BUILD_LOCK}
-                )
-                if not granted[0][0]:
-                    raise IndexBuildUnderway
-                yield connection
 
 
 async def _sizes(connection: Connection) -> Sequence[SlotSize]:
@@ -199,10 +177,6 @@ async def _build(
         model_name=sql.Literal(size.model_name),
     )
     await connection.execute(statement)
-
-
-async def _drop(connection: Connection, name: str) -> None:
-    await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(name)))
 
 
 async def _rows(connection: Connection, statement: bytes, parameters: Mapping[str, Any]) -> Sequence[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from adapters.postgres.database import Database
+from adapters.postgres.index_builds import building, drop_indexes
 from adapters.postgres.text_search import storable
 from adapters.postgres.translation import translating
 from domain.embedding_slot import Coverage, LackingDocument, SlotHolding
@@ -117,13 +118,11 @@ class PostgresEmbeddingSlots:
                 return (await connection.execute(_REMOVE, given)).rowcount
 
     async def drop(self, model_name: str) -> int | None:
-        """See the port."""
-        name = (storable(model_name),)
-        with translating():
-            async with (
-                await self._database.connect("factflow embeddings") as connection,
-                connection.transaction(),
-            ):
-                if not (await connection.execute(_DROP_SLOT, name)).rowcount:
+        """See the port. Its indexes go first: what is left when that breaks off is a whole slot, which can be dropped."""
+        name = storable(model_name)
+        async with building(self._database) as connection:
+            await drop_indexes(connection, name)
+            async with connection.transaction():
+                if not (await connection.execute(_DROP_SLOT, (name,))).rowcount:
                     return None
-                return (await connection.execute(_DROP_VECTORS, name)).rowcount
+                return (await connection.execute(_DROP_VECTORS, (name,))).rowcount

@@ -44,6 +44,6 @@ class EmbeddingSlots(Protocol):
         """Take a slot away with all its vectors, and return how many there were; None where there is none.
 
         It is there with all its vectors or gone with all of them. A vector put in later makes a new slot of that name,
-        which may be another model's.
+        which may be another model's; an index over it goes with it. Raises IndexBuildUnderway.
         """
         ...

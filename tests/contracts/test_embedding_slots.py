@@ -12,13 +12,18 @@ import pytest
 from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
 from adapters.memory.embedding_slots import MemoryEmbeddingSlots
+from adapters.memory.index_administration import MemoryIndexAdministration
 from adapters.memory.segment_index import MemorySegmentIndex
 from adapters.postgres.documents import PostgresDocuments
+from adapters.postgres.index_administration import PostgresIndexAdministration
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.slot_holdings import PostgresEmbeddingSlots
 from application.ports.embedding_slots import EmbeddingSlots
+from application.ports.index_administration import IndexAdministration
+from application.search_indexes import Indexes as IndexUse
 from domain.document import DimensionMismatch
 from domain.embedding_slot import Coverage, EmbeddingModelMixed, LackingDocument
+from domain.retrieval.vector_indexes import IndexKind
 from tests.contracts.segment_indexes import EVERYTHING, SLOT, Indexes, embedded
 from tests.databases import SERVERS, fresh_database
 
@@ -31,6 +36,7 @@ class Held:
 
     slots: EmbeddingSlots
     indexes: Indexes
+    administration: IndexAdministration
 
 
 @pytest.fixture(params=["memory", *SERVERS])
@@ -39,11 +45,11 @@ async def held(request: pytest.FixtureRequest) -> AsyncIterator[Held]:
     if request.param == "memory":
         corpus = Corpus()
         indexes = Indexes(MemorySegmentIndex(corpus), MemoryDocuments(corpus), stems=False)
-        yield Held(MemoryEmbeddingSlots(corpus), indexes)
+        yield Held(MemoryEmbeddingSlots(corpus), indexes, MemoryIndexAdministration(corpus))
         return
     async with fresh_database(request.getfixturevalue("postgres_url")) as database:
         indexes = Indexes(PostgresSegmentIndex(database), PostgresDocuments(database), stems=True)
-        yield Held(PostgresEmbeddingSlots(database), indexes)
+        yield Held(PostgresEmbeddingSlots(database), indexes, PostgresIndexAdministration(database))
 
 
 async def test_a_slot_tells_what_it_holds(held: Held) -> None:
@@ -114,6 +120,22 @@ async def test_a_dropped_slot_may_become_another_models(held: Held) -> None:
     await held.indexes.segments.index(again)
     assert await held.indexes.nearest(0.0, 1.0, 0.0) == [again[0].id]
     assert await held.indexes.nearest(0.0, 1.0, 0.0, slot="wide") == [again[0].id]
+
+
+@pytest.mark.parametrize("kind", IndexKind)
+async def test_a_dropped_slot_takes_its_index_along(held: Held, kind: IndexKind) -> None:
+    """Which would refuse vectors of another dimension; the other slots keep theirs."""
+    opened = await held.indexes.opened("d")
+    await held.indexes.segments.index(embedded(opened, "zebras"))
+    await held.indexes.segments.index(embedded(opened, "zebras", model_name="wide", vectors=WIDE))
+    use = IndexUse(administration=held.administration)
+    await use.create(SLOT, kind, {})
+    kept = await use.create("wide", kind, {})
+    assert await held.slots.drop(SLOT) == 1
+    await held.indexes.segments.index(embedded(opened, "zebras", vectors=WIDE))
+    assert [index.name for index in await use.list()] == [kept.name]
+    assert len(await held.indexes.nearest(0.0, 1.0, 0.0)) == 1
+    assert (await use.create(SLOT, kind, {})).is_usable
 
 
 async def test_a_search_goes_by_the_slot_as_it_is(held: Held) -> None:

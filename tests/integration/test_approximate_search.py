@@ -11,10 +11,12 @@ from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.embedding_slots import index_name
 from adapters.postgres.index_administration import PostgresIndexAdministration
+from adapters.postgres.index_builds import building
 from adapters.postgres.segment_filter import restrictions
 from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.segment_rows import vector_text
 from adapters.postgres.segment_search import approximate
+from adapters.postgres.slot_holdings import PostgresEmbeddingSlots
 from application.search_indexes import Indexes as IndexUse
 from domain.document import EmbeddedSegment
 from domain.match import SearchFilter
@@ -124,6 +126,17 @@ async def test_two_who_build_at_once_build_one(database: Database) -> None:
     done = [outcome for outcome in outcomes if outcome == [SLOT]]
     underway = [outcome for outcome in outcomes if isinstance(outcome, IndexBuildUnderway)]
     assert (len(done), len(done) + len(underway)) == (1, 3)
+
+
+async def test_a_slot_is_dropped_while_nobody_builds(database: Database) -> None:
+    """Else the build would leave its index behind."""
+    index, vectors = await filled(database, 50, rare_every=10)
+    slots = PostgresEmbeddingSlots(database)
+    async with building(database):
+        with pytest.raises(IndexBuildUnderway):
+            await slots.drop(SLOT)
+        assert len(await index.semantic(vectors[0], model_name=SLOT, limit=50, where=EVERYTHING)) == 50
+    assert await slots.drop(SLOT) == 50
 
 
 async def test_a_slot_of_any_name_gets_its_index(database: Database) -> None:

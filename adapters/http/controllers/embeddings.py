@@ -40,10 +40,11 @@ from application.reembedding import (
 )
 from domain.document import DocumentNotFound
 from domain.embedding_slot import EmbeddingModelMixed
-from domain.retrieval.errors import EmbeddingInputRefused
 from domain.execution import ExecutionNotFound, StatusChangeNotAllowed, TooManyConcurrentExecutions
 from domain.findings import ConfigNotRunnable
 from domain.pipeline_config import ConfigInactive, ConfigNotFound
+from domain.retrieval.errors import EmbeddingInputRefused
+from domain.retrieval.vector_indexes import IndexBuildUnderway
 
 UseCase = NamedDependency[SkipValidation[Embeddings]]
 HoldingsUseCase = NamedDependency[SkipValidation[EmbeddingHoldings]]
@@ -94,12 +95,12 @@ class EmbeddingsController(Controller):
         status_code=200,
         operation_id="drop_embedding_slot",
         summary="Drop an embedding slot with its vectors",
-        opt={"errors": (EmbeddingSlotNotFound,), "key": _NAME},
+        opt={"errors": (EmbeddingSlotNotFound, IndexBuildUnderway), "key": _NAME},
     )
     async def drop(
         self, embedding_holdings: HoldingsUseCase, request: JsonRequest
     ) -> RemovedEmbeddingsResponse:
-        """All of them at once; then the name is free for another model."""
+        """All of them at once, with its index; then the name is free for another model."""
         model_name = name_after(_SLOTS, request.scope)
         removed = await embedding_holdings.drop(model_name)
         return RemovedEmbeddingsResponse(removed=removed, model_name=model_name)
