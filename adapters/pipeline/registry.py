@@ -31,6 +31,9 @@ __all__ = ["PipelineAdapterTaken", "PipelineAdapters", "Registration"]
 
 log = logging.getLogger(__name__)
 
+MEANT_FOR_THE_PROCESS = (KeyboardInterrupt, GeneratorExit)
+"""What a plugin's code may raise without being to blame; anything else is a problem of that plugin, SystemExit too."""
+
 
 class PipelineAdapterTaken(Conflict):
     """Two pipeline adapters are registered under one type."""
@@ -71,8 +74,8 @@ class PipelineAdapters:
             return (self._unknown(type),)
         try:
             return tuple(problems(config, registration.config))
-        except Exception as error:
-            if registration.package == SERVER_PACKAGE:
+        except BaseException as error:
+            if registration.package == SERVER_PACKAGE or isinstance(error, MEANT_FOR_THE_PROCESS):
                 raise
             return (_not_checked(registration, error),)
 
@@ -161,7 +164,9 @@ def _built(registration: Registration, value: object) -> BuiltAdapter:
     who = f"the pipeline adapter {registration.type} of {registration.package}"
     try:
         adapter = registration.build(value)
-    except Exception as error:
+    except MEANT_FOR_THE_PROCESS:
+        raise
+    except BaseException as error:
         raise InvalidAdapterConfig(
             f"{who} could not be built: {error.__class__.__name__}: {error}"
         ) from error
@@ -175,7 +180,7 @@ def _built(registration: Registration, value: object) -> BuiltAdapter:
     return adapter
 
 
-def _not_checked(registration: Registration, error: Exception) -> ConfigProblem:
+def _not_checked(registration: Registration, error: BaseException) -> ConfigProblem:
     return ConfigProblem(
         code=WRONG_VALUE,
         path="",

@@ -12,6 +12,7 @@ from uuid import UUID
 from application.engine.deadlines import Deadlines
 from application.engine.failures import described
 from application.engine.nonsense import AdapterResultInvalid, require_result
+from application.engine.panics import failure_by
 from application.engine.stage import MessageStage
 from application.ports.clock import Clock
 from application.ports.lineage import LineageSink
@@ -71,7 +72,7 @@ class AdapterFailed(Exception):
     """
 
     def __init__(self, cause: Exception, index: int, objects: Sequence[StageObject]) -> None:
-        super().__init__(str(cause))
+        super().__init__(cause)
         self.cause = cause
         self.index = index
         self.objects = objects
@@ -109,19 +110,35 @@ class AdapterChain:
         for index, (step, adapter) in enumerate(self.steps, self.first):
             if progress.is_skipped:
                 break
-            if step.condition is not None and not holds(step.condition, progress.message):
+            if step.condition is not None and not self._holds(claim, index, step, progress):
                 continue
-            if progress.last is not None:
-                self._require_nothing_emitted(progress)
-                self.record(progress.last, progress, StageStatus.COMPLETED)
-                self.observe(progress.last.index, None)
+            self._go_on(progress)
             progress = await self._step(self.begun(claim, index, step.type, progress), adapter, progress)
         return progress
+
+    def _holds(self, claim: Claim, index: int, step: AdapterStep, progress: Progress) -> bool:
+        """Whether a step's condition holds. What an adapter leaves in memory may be no JSON, and raise when compared."""
+        try:
+            return step.condition is None or holds(step.condition, progress.message)
+        except BaseException as raised:
+            error = failure_by(raised)
+            self._go_on(progress)
+            self.record(
+                self.begun(claim, index, step.type, progress), progress, StageStatus.FAILED, error=error
+            )
+            raise AdapterFailed(error, index, progress.objects) from raised
+
+    def _go_on(self, progress: Progress) -> None:
+        """Record that the adapter before has done its work, now that another one comes."""
+        if progress.last is not None:
+            self._require_nothing_emitted(progress)
+            self.record(progress.last, progress, StageStatus.COMPLETED)
+            self.observe(progress.last.index, None)
 
     async def _step(self, handling: Handling, adapter: PipelineAdapter, before: Progress) -> Progress:
         token = HANDLING.set(handling)
         try:
-            result = await self.deadlines.keep(adapter.process(self._context(handling, before)))
+            result = await self.deadlines.keep(_processed(adapter, self._context(handling, before)))
             progress = after(handling, before, result)
         except asyncio.CancelledError:
             self.record(handling, before, StageStatus.CANCELLED)
@@ -239,6 +256,11 @@ class AdapterChain:
                 collected_into=handling.collected_into,
             )
         )
+
+
+async def _processed(adapter: PipelineAdapter, context: PipelineContext) -> AdapterResult | None:
+    """What ``process`` returns; a plain function is called in here too, so that what it raises is seen to alike."""
+    return await adapter.process(context)
 
 
 def after(handling: Handling, before: Progress, result: AdapterResult | None) -> Progress:

@@ -13,6 +13,7 @@ from application.engine.claim_check import checked_in, checked_out
 from application.engine.emissions import Emitter
 from application.engine.failures import FailedStep, described, failure_of
 from application.engine.group_emissions import numbered_of_group
+from application.engine.panics import failure_by
 from application.engine.ports import EnginePorts
 from application.engine.route_gate import RouteGate
 from application.engine.streaming import PART_CHARACTERS, ClaimLost, StreamingFanOut
@@ -70,18 +71,24 @@ class Attempt:
             return settlement_of(claim, Outcome.SKIPPED, objects=progress.objects)
         try:
             children, output_hash = await self._children(claim, progress)
-        except asyncio.CancelledError:
-            self.chain.cancelled(progress)
-            raise
         except ClaimLost:
             self.chain.cancelled(progress)
             return settlement_of(claim, Outcome.RELEASE)
-        except Exception as error:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
-            self.chain.failed(progress, error)
-            index = progress.last.index if progress.last else None
-            return self.failed(claim, error, index, progress.stage, objects=progress.objects)
+        except BaseException as raised:  # noqa: BLE001 (whatever an adapter's emissions raise settles their message)
+            return self._broken_off(claim, progress, raised)
         self.chain.ended(progress, output_hash)
         return settlement_of(claim, Outcome.DONE, children=children, objects=progress.objects)
+
+    def _broken_off(self, claim: Claim, progress: Progress, raised: BaseException) -> Settlement:
+        """The settlement of a message whose emissions could not be read to their end."""
+        try:
+            error = failure_by(raised)
+        except asyncio.CancelledError:
+            self.chain.cancelled(progress)
+            raise
+        self.chain.failed(progress, error)
+        index = progress.last.index if progress.last else None
+        return self.failed(claim, error, index, progress.stage, objects=progress.objects)
 
     def refused(self, claim: Claim, error: Exception) -> Settlement | None:
         """The settlement of a message whose settlement the ledger refuses; None when that is not the message's fault."""

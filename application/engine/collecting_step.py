@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from application.engine.adapter_chain import HANDLING, AdapterChain, AdapterFailed, Handling, Progress, after
-from application.ports.pipeline_adapter import CollectedMessage, CollectingAdapter, GroupContext
+from application.ports.pipeline_adapter import (
+    AdapterResult,
+    CollectedMessage,
+    CollectingAdapter,
+    GroupContext,
+)
 from domain.conditions import value_at
 from domain.grouping import group_id
 from domain.json import Json, JsonObject
@@ -39,7 +44,7 @@ class CollectingStep:
         before = self._before(claims, lead)
         token = HANDLING.set(lead)
         try:
-            work = self.adapter.collect(_collected(claims), self._context(claims, lead, before))
+            work = self._collected(claims, lead, before)
             progress = after(lead, before, await self.chain.deadlines.keep(work))
         except asyncio.CancelledError:
             self._record(handlings, StageStatus.CANCELLED)
@@ -54,6 +59,11 @@ class CollectingStep:
             handling.collected_into = lead.correlation_id
         self._record(others, StageStatus.COMPLETED, stage=progress.stage)
         return progress
+
+    async def _collected(
+        self, claims: Sequence[Claim], lead: Handling, before: Progress
+    ) -> AdapterResult | None:
+        return await self.adapter.collect(_messages(claims), self._context(claims, lead, before))
 
     def _begun(self, claim: Claim) -> Handling:
         return self.chain.begun(claim, 0, self.step.type, _as_claimed(claim))
@@ -106,7 +116,7 @@ def _as_claimed(claim: Claim) -> Progress:
     )
 
 
-def _collected(claims: Sequence[Claim]) -> Sequence[CollectedMessage]:
+def _messages(claims: Sequence[Claim]) -> Sequence[CollectedMessage]:
     return [
         CollectedMessage(
             message=claim.message.payload, metadata=claim.message.metadata, message_id=claim.message.id

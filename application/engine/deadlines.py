@@ -8,14 +8,12 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from application.engine.panics import failure_by
+
 Result = TypeVar("Result")
 
 LOOKS_PER_LIMIT = 10
 LONGEST_PAUSE_SECONDS = 1.0
-
-
-class WorkCancelled(Exception):
-    """The pipeline adapter's own work was cancelled, by nobody who asked for the message to stop."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +41,10 @@ class Deadlines:
                 task.cancel()
 
     async def keep(self, work: Awaitable[Result]) -> Result:
-        """The result of a task's one piece of work at a time; raises TimeoutError, WorkCancelled.
+        """The result of a task's one piece of work at a time; raises TimeoutError, WorkCancelled, AdapterPanicked.
 
-        CancelledError passes only when the task itself was cancelled: one that the work brings along is its failure.
+        CancelledError passes only when the task itself was cancelled: one that the work brings along is its failure,
+        and so is all else that is no Exception, but for KeyboardInterrupt and GeneratorExit.
         """
         # Asked for once: Python up to 3.11 asks the system for the process's id each time.
         loop = self._loop = self._loop or asyncio.get_running_loop()
@@ -55,12 +54,12 @@ class Deadlines:
         self._began[task] = loop.time()
         try:
             return await work
-        except asyncio.CancelledError as error:
-            if self._settle(task):
-                raise TimeoutError(f"it took longer than {self.seconds:g} seconds") from error
-            if not task.cancelling():
-                raise WorkCancelled(WorkCancelled.__doc__) from error
+        except Exception:
             raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._settle(task):
+                raise TimeoutError(f"it took longer than {self.seconds:g} seconds") from error
+            raise failure_by(error) from error
         finally:
             del self._began[task]
             self._settle(task)

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from application.engine.panics import AdapterPanicked, text_of
 from domain.backoff import MAX_DELAY_SECONDS, full_jitter
 from domain.call_failure import classify_call_error, http_status
 from domain.errors import FactflowError
@@ -69,14 +70,17 @@ def failure_of(
 def described(error: BaseException) -> JsonObject:
     """An error as JSON: ``code``, ``message``, ``type``, and a traceback when it is not one of ours.
 
-    A group of one error is described as that one.
+    A group of one error is described as that one, a panic by the name of what was raised.
     """
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    message, kind = _storable(_text(error))[:MESSAGE_CHARACTERS], type(error).__name__
+    message, kind = _storable(text_of(error))[:MESSAGE_CHARACTERS], type(error).__name__
     if isinstance(error, FactflowError):
         return {"code": error.code, "message": message, "type": kind}
-    code = "timeout" if isinstance(error, TimeoutError) else "pipeline_adapter_failed"
+    if isinstance(error, AdapterPanicked):
+        code, kind = error.code, type(error.raised).__name__
+    else:
+        code = "timeout" if isinstance(error, TimeoutError) else "pipeline_adapter_failed"
     status = http_status(error)
     return {
         "code": code,
@@ -97,13 +101,6 @@ def _due(now: datetime, pause: float, error: Exception) -> datetime:
     """After the pause, and not before the moment that the service which failed has asked for."""
     asked = min(classify_call_error(error).retry_after or 0.0, MAX_DELAY_SECONDS)
     return now + timedelta(seconds=max(pause, asked))
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error) or type(error).__name__
-    except Exception:  # noqa: BLE001 (an error that cannot even be printed must not keep its message from settling)
-        return f"{type(error).__name__}, which cannot be printed"
 
 
 def _traceback(error: BaseException) -> str:

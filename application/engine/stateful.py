@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.engine.panics import failure_by, text_of
 from application.ports.pipeline_adapter import BuiltAdapter, RouteContext, StatefulAdapter
 from domain.errors import Conflict, Unavailable
 from domain.pipeline import AdapterStep
@@ -44,10 +45,9 @@ class StatefulAdapters:
         for route_id, step, adapter in self._all():
             try:
                 await self._open(adapter, route_id)
-            except (Exception, asyncio.CancelledError) as error:
+            except BaseException as error:
                 await self.close_all()
-                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                    raise
+                failure_by(error)
                 raise AdapterNotOpened(
                     f"the pipeline adapter {step.type} of the route {route_id} could not be opened: {_told(error)}"
                 ) from error
@@ -64,7 +64,7 @@ class StatefulAdapters:
             try:
                 async with asyncio.timeout(self.closing_seconds):
                     await adapter.close()
-            except (Exception, asyncio.CancelledError) as error:
+            except BaseException as error:
                 log.warning(
                     "the pipeline adapter %s of execution %s could not be closed: %s",
                     name,
@@ -72,8 +72,7 @@ class StatefulAdapters:
                     _told(error),
                     exc_info=error,
                 )
-                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                    raise
+                failure_by(error)
 
     def _all(self) -> Sequence[tuple[str, AdapterStep, StatefulAdapter]]:
         return [
@@ -93,14 +92,10 @@ class StatefulAdapters:
             await opening
 
 
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and bool(task.cancelling())
-
-
 def _told(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "it took too long"
     if isinstance(error, Unavailable):
         return error.message
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    kind, text = type(error).__name__, text_of(error)
+    return kind if text == kind else f"{kind}: {text}"

@@ -13,6 +13,7 @@ from application.engine.deadlines import Deadlines
 from application.engine.emissions import Emitter
 from application.engine.group_emissions import GroupEmissions
 from application.engine.handovers import Reservation
+from application.engine.panics import failure_by
 from application.engine.ports import EnginePorts
 from application.engine.weight import weight_of
 from application.ports.pipeline_adapter import Emission
@@ -178,6 +179,11 @@ class StreamingFanOut:
                 numbered = chunk.take()
                 await self._commit(await checked_in(self.ports.storage, self.emitter.children(numbered)))
                 self.say(self.emitter.broadcasts(numbered))
+        except Exception:
+            raise
+        except BaseException as raised:
+            # Of a task, which would take the event loop along.
+            raise failure_by(raised) from raised
         finally:
             chunk.end()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,35 @@ def test_a_condition_holds(field: str, operator: str, value: Json) -> None:
 def test_a_condition_does_not_hold(field: str, operator: str, value: Json) -> None:
     """True is not 1, text is not a number, and a list is not counted from its end."""
     assert not held(field, operator, value)
+
+
+class Array:
+    """Compares by element, as arrays do; some cannot be compared with just anything."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> Any:
+        if other is None:
+            raise TypeError("an array is not compared with nothing")
+        return self
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+@pytest.mark.parametrize("value", [None, 1, "a", [1.0, 2.0]])
+def test_an_array_is_there_and_the_same_as_nothing(value: Json) -> None:
+    """Between two pipeline adapters a message may hold what is no JSON."""
+    message: Any = {"vector": Array()}
+
+    def holding(operator: Operator, value: Json) -> bool:
+        return holds(Condition(field="vector", operator=operator, value=value), message)
+
+    assert holding(Operator.NOT_EQUALS, value)
+    assert holding(Operator.EXISTS, True)
+    assert not holding(Operator.EQUALS, value)
+    assert not holding(Operator.IN, [value])
+    assert not holding(Operator.CONTAINS, value)
 
 
 @given(MESSAGES, FIELDS, st.sampled_from(sorted(set(Operator) - {Operator.MATCHES})), VALUES)

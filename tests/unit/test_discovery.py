@@ -246,6 +246,21 @@ def test_of_two_plugins_with_one_name_none_is_taken(packages: Packages) -> None:
     assert "declared more than once, by quiet-words, soft-words" in reason(found)
 
 
+def test_a_plugin_that_wants_to_leave_is_a_bad_config(packages: Packages) -> None:
+    """Be it while it is built or while its config is checked: the server stays."""
+    packages.add("soft-words", GOOD.replace("self.config = config", "raise SystemExit(3)"), whisper="whisper")
+    packages.add(
+        "odd-words",
+        GOOD.replace("raise ValueError", "raise SystemExit").replace('type="whisper"', 'type="odd"'),
+        odd="whisper",
+    )
+    found = registry()
+    with pytest.raises(InvalidAdapterConfig, match="whisper of soft-words could not be built: SystemExit: 3"):
+        found.build("whisper", {"suffix": "."})
+    (problem,) = found.check("odd", {"suffix": ".", "times": 0})
+    assert "could not be checked: SystemExit: times is below 1" in problem.message
+
+
 def test_a_plugin_that_builds_nonsense_is_a_bad_config(packages: Packages) -> None:
     """A `build` that raises, and one whose result has no `process`."""
     packages.add(

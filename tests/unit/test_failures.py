@@ -24,7 +24,7 @@ HANDLING = ErrorHandling(max_retries=3, retry_delay_seconds=10)
 class Answered(Exception):
     """What an HTTP client raises."""
 
-    def __init__(self, status: object, retry_after: str | None = None) -> None:
+    def __init__(self, status: object, retry_after: object = None) -> None:
         super().__init__(f"HTTP {status}")
         self.status_code = status
         self.headers = {"Retry-After": retry_after}
@@ -111,8 +111,8 @@ def test_an_outage_uses_up_no_retries_and_is_asked_after_every_minute_or_so() ->
     assert timedelta(seconds=60) < failure.not_before - NOW <= timedelta(seconds=64)
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("120", 120.0), ("1e99", MAX_DELAY_SECONDS), ("soon", 0.0), (None, 0.0)])  # fmt: skip
-def test_what_a_service_asks_to_wait_is_waited(asked: str | None, seconds: float) -> None:
+@pytest.mark.parametrize(("asked", "seconds"), [("120", 120.0), ("1e99", MAX_DELAY_SECONDS), ("soon", 0.0), (10**400, 0.0), (None, 0.0)])  # fmt: skip
+def test_what_a_service_asks_to_wait_is_waited(asked: object, seconds: float) -> None:
     """Up to an hour; nonsense is ignored."""
     failure = failure_of(Answered(503, asked), claim(), HANDLING, now=NOW, randomness=0.0)
     assert failure.not_before == NOW + timedelta(seconds=seconds)
