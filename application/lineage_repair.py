@@ -5,30 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from application.engine.claim_check import checked_out
 from application.engine.snapshot import readable_pipeline_of
 from application.lineage import execution_named
 from application.ports.lineage import LineageSink
-from application.ports.lineage_gap import LineageGap, RouteGap, UnrecordedMessage
+from application.ports.lineage_gap import LineageGap, RouteGap
 from application.ports.object_storage import ObjectStorage
 from application.ports.pipeline_adapter import PipelineAdapterRegistry
 from application.ports.unit_of_work import UnitOfWork
 from domain.claim_check import PayloadGone
 from domain.execution import Execution
+from domain.expected_lineage import ExpectedSteps, expected_of
 from domain.lineage import LineageEntry
 from domain.lineage_repair import may_go_unrecorded, repaired_entries
-from domain.message import Message
 from domain.pipeline import Route
+from domain.unrecorded_message import UnrecordedMessage
 
 FLUSH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionGap:
-    """How many of an execution's settled messages lineage knows nothing of, in all and per route.
+    """Of how many of an execution's settled messages lineage lacks entries, in all and per route.
 
     A route whose pipeline adapters all have conditions is left out: a message may rightly pass it without an entry.
     """
@@ -43,7 +44,7 @@ class ExecutionGap:
 
     @property
     def missing(self) -> int:
-        """Those of them that it does not."""
+        """Those of them of which it lacks something."""
         return sum(route.missing for route in self.routes)
 
 
@@ -75,7 +76,7 @@ class LineageRepair:
         execution = await execution_named(self.work, id_or_tag)
         routes = self._routes(execution)
         await self._write_what_waits()
-        counted = await self.unrecorded.count(execution.id)
+        counted = await self.unrecorded.count(execution.id, self._expected(routes))
         return ExecutionGap(
             execution_id=execution.id,
             routes=[
@@ -94,7 +95,7 @@ class LineageRepair:
         routes = self._routes(execution)
         await self._write_what_waits()
         messages = written = 0
-        async with aclosing(self.unrecorded.missing(execution.id)) as pages:
+        async with aclosing(self.unrecorded.missing(execution.id, self._expected(routes))) as pages:
             async for page in pages:
                 entries = [await self._entries(one, routes) for one in page]
                 messages += sum(bool(of_message) for of_message in entries)
@@ -104,27 +105,26 @@ class LineageRepair:
     def _routes(self, execution: Execution) -> Mapping[str, Route]:
         return readable_pipeline_of(execution, self.registry).routes
 
+    def _expected(self, routes: Mapping[str, Route]) -> Mapping[str, ExpectedSteps]:
+        return {
+            route_id: expected_of(route, collects=self._collects(route)) for route_id, route in routes.items()
+        }
+
+    def _collects(self, route: Route) -> bool:
+        return self.registry.collects(route.adapters[0].type)
+
     async def _entries(self, one: UnrecordedMessage, routes: Mapping[str, Route]) -> Sequence[LineageEntry]:
         route = routes.get(one.message.route_id)
         if route is None:
             return ()
-        return repaired_entries(
-            route,
-            await self._with_payload(one.message),
-            state=one.state,
-            attempt=one.attempt,
-            settled_at=one.settled_at,
-            error=one.error,
-            last_correlation_id=one.last_correlation_id,
-            collects=self.registry.collects(route.adapters[0].type),
-        )
+        return repaired_entries(route, await self._with_payload(one), collects=self._collects(route))
 
-    async def _with_payload(self, message: Message) -> Message:
+    async def _with_payload(self, one: UnrecordedMessage) -> UnrecordedMessage:
         """Conditions look into payloads; of one that is gone only what the ledger knows can be told."""
         try:
-            return await checked_out(self.storage, message)
+            return replace(one, message=await checked_out(self.storage, one.message))
         except PayloadGone:
-            return message
+            return replace(one, is_payload_known=False)
 
     async def _write_what_waits(self) -> None:
         with suppress(TimeoutError):

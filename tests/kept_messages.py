@@ -10,10 +10,10 @@ from domain.message import Message
 
 
 def kept_in(ledger: MemoryLedger) -> Callable[[UUID], Message | None]:
-    """Finds a message by its id, whatever its state."""
+    """Finds a message by its id, whatever its state, unless it was purged."""
 
     def message(message_id: UUID) -> Message | None:
         row = ledger._rows.get(message_id)
-        return None if row is None else row.message
+        return None if row is None or row.purged_at is not None else row.message
 
     return message

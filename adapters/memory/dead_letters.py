@@ -29,7 +29,6 @@ class MemoryDeadLetters:
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
         self._rows = ledger._rows  # noqa: SLF001 (see above)
-        self._purged: dict[UUID, datetime] = {}
         self._unerased: dict[str, None] = {}
 
     async def list(
@@ -98,12 +97,13 @@ class MemoryDeadLetters:
 
     async def purge(self, wanted: DeadLetterFilter, *, limit: int, now: datetime) -> int:
         """See the port."""
-        purged = [row.message for row, _ in self._meant(wanted)][:limit]
-        self._purged |= dict.fromkeys((message.id for message in purged), now)
+        purged = [row for row, _ in self._meant(wanted)][:limit]
+        for row in purged:
+            row.purged_at = now
         self._unerased |= {
-            payload_key(message.execution_id, message.id, hashed): None
-            for message in purged
-            if (hashed := hash_referred_to(message.payload))
+            payload_key(row.message.execution_id, row.message.id, hashed): None
+            for row in purged
+            if (hashed := hash_referred_to(row.message.payload))
         }
         return len(purged)
 
@@ -149,7 +149,7 @@ class MemoryDeadLetters:
             retries=row.retries,
             dead_at=row.settled_at,
         )
-        if (purged_at := self._purged.get(row.message.id)) is None:
+        if row.purged_at is None:
             return letter
         emptied = replace(row.message, payload={}, metadata={})
-        return replace(letter, message=emptied, error={}, purged_at=purged_at)
+        return replace(letter, message=emptied, error={}, purged_at=row.purged_at)

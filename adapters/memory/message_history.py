@@ -14,7 +14,7 @@ _ALL = 1_000_000
 
 
 class MemoryMessageHistory:
-    """``message`` finds a message of the ledger by its id, or None."""
+    """``message`` finds a message of the ledger by its id, None when it is gone or was purged."""
 
     def __init__(self, lineage: LineageReader, message: Callable[[UUID], Message | None]) -> None:
         self._lineage = lineage

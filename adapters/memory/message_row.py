@@ -27,6 +27,7 @@ class MessageRow:
     not_before: datetime | None = None
     error: JsonObject | None = None
     settled_at: datetime | None = None
+    purged_at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
         return self.state is MessageState.QUEUED and (self.not_before is None or self.not_before <= now)

@@ -25,7 +25,7 @@ _NAMED = """
 
 _MESSAGES = """
     SELECT id, execution_id, route_id, payload, metadata, parent_id, parent_correlation_id
-    FROM message WHERE id = ANY(%s)
+    FROM message WHERE id = ANY(%s) AND purged_at IS NULL
 """
 
 

@@ -1,16 +1,15 @@
-"""Finds the messages that the ledger has settled and lineage knows nothing of, and fills in what is known of them."""
+"""Finds the messages that the ledger has settled and of which lineage lacks entries, and fills in what is known of them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.json import JsonObject
+from domain.expected_lineage import ExpectedSteps
 from domain.lineage import LineageEntry
-from domain.message import Message, MessageState
+from domain.unrecorded_message import UnrecordedMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,33 +21,22 @@ class RouteGap:
     missing: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnrecordedMessage:
-    """A message that lineage lacks, as the ledger has it.
-
-    ``last_correlation_id`` is the attempt's last entry as its children name it, None when it has no children.
-    """
-
-    message: Message
-    state: MessageState
-    attempt: int
-    settled_at: datetime
-    error: JsonObject | None = None
-    last_correlation_id: UUID | None = None
-
-
 class LineageGap(Protocol):
     """Compares ledger and lineage.
 
-    Lineage lacks a message when it was claimed and is settled as done, skipped or dead, and its last attempt has no
-    entry that has ended. A cancelled message may have been stopped before its first adapter: it is never missed.
+    Lineage lacks a message when it was claimed and is settled as done, skipped or dead, and the ended entries of its last
+    attempt are not all that ``expected`` says of its route (``ExpectedSteps.are_lacking``), or its children came from
+    an entry that is not there. Of a route that ``expected`` does not have, one entry is enough. A cancelled message may
+    have been stopped before its first adapter: it is never missed.
     """
 
-    async def count(self, execution_id: UUID) -> Sequence[RouteGap]:
+    async def count(self, execution_id: UUID, expected: Mapping[str, ExpectedSteps]) -> Sequence[RouteGap]:
         """Per route with settled messages, by route id."""
         ...
 
-    def missing(self, execution_id: UUID) -> AsyncGenerator[Sequence[UnrecordedMessage], None]:
+    def missing(
+        self, execution_id: UUID, expected: Mapping[str, ExpectedSteps]
+    ) -> AsyncGenerator[Sequence[UnrecordedMessage], None]:
         """Every message that lineage lacks, some hundreds at a time; what is filled in meanwhile may still come."""
         ...
 

@@ -32,7 +32,8 @@ class HistoryCursor:
 class HistoryPage:
     """Messages in the order in which lineage first tells of them, and where the next page begins (None at the end).
 
-    ``gone`` are the ids of messages that lineage names and the ledger no longer has.
+    ``gone`` are the ids of messages that lineage names and the ledger no longer has, or only without their payload: a
+    purged dead letter is not itself any more.
     """
 
     messages: Sequence[Message]

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID, uuid4
 
-import pytest
+from application.ports.lineage_gap import RouteGap
+from domain.execution import ExecutionStatus
+from domain.lineage import StageStatus
+from domain.message import MessageState, Outcome, correlation_id
+from domain.unrecorded_message import UnrecordedMessage
+from tests.contracts.ledgers import NOW
+from tests.contracts.lineage_gaps import EXPECTED, World, handled, world
 
-from adapters.memory.ledger import MemoryLedger
-from adapters.memory.lineage import MemoryLineage
-from adapters.memory.lineage_gap import MemoryLineageGap
-from adapters.postgres.execution_ledger import PostgresExecutionLedger
-from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.lineage_gap import PostgresLineageGap
-from adapters.postgres.lineage_reader import PostgresLineageReader
-from adapters.postgres.lineage_sink import PostgresLineageSink
-from application.ports.lineage import LineageReader, LineageSink
-from application.ports.lineage_gap import LineageGap, RouteGap, UnrecordedMessage
-from domain.execution import Execution, ExecutionStatus
-from domain.lineage import LineageEntry, StageStatus
-from domain.message import Claim, Message, MessageState, Outcome, correlation_id
-from tests.contracts.ledgers import NOW, Ledgers, children
-from tests.contracts.lineages import entry
-from tests.databases import SERVERS, fresh_database
-
-
-@dataclass(frozen=True)
-class World:
-    """A ledger, its lineage, and what is missing between them."""
-
-    ledgers: Ledgers
-    sink: LineageSink
-    reader: LineageReader
-    gap: LineageGap
-
-    async def record(self, *entries: LineageEntry) -> None:
-        for each in entries:
-            self.sink.record(each)
-        await self.sink.flush()
-
-    async def run(self, *names: str) -> tuple[Execution, Claim, list[Claim]]:
-        """An execution whose init message is done, with a claimed child of each name."""
-        execution = await self.ledgers.started()
-        parent = await self.ledgers.claimed_init(execution)
-        born = [
-            replace(child, parent_correlation_id=correlation_id(parent.message.id, 1, 1))
-            for child in children(parent, *names)
-        ]
-        await self.ledgers.settled(parent, children=born)
-        return execution, parent, await self.ledgers.claimed(*(child.id for child in born))
-
-    async def missing(self, execution: Execution) -> list[UnrecordedMessage]:
-        return [one async for page in self.gap.missing(execution.id) for one in page]
-
-
-@pytest.fixture(params=["memory", *SERVERS])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    if request.param == "memory":
-        ledger, lineage = MemoryLedger(), MemoryLineage()
-        yield World(Ledgers(ledger, ledger), lineage, lineage, MemoryLineageGap(ledger, lineage))
-        return
-    async with (
-        fresh_database(request.getfixturevalue("postgres_url")) as database,
-        PostgresLineageSink(database, flush_seconds=0.01) as sink,
-    ):
-        ledgers = Ledgers(PostgresLedger(database), PostgresExecutionLedger(database))
-        yield World(ledgers, sink, PostgresLineageReader(database), PostgresLineageGap(database))
-
-
-def handled(message: Message, attempt: int = 1, status: StageStatus = StageStatus.COMPLETED) -> LineageEntry:
-    """An entry of a message's first pipeline adapter in an attempt."""
-    return entry(
-        id=correlation_id(message.id, 0, attempt),
-        execution_id=message.execution_id,
-        message_id=message.id,
-        route_id=message.route_id,
-        attempt=attempt,
-        status=status,
-    )
+__all__ = ["world"]
 
 
 async def test_a_settled_message_without_an_entry_is_missing(world: World) -> None:
@@ -88,12 +23,12 @@ async def test_a_settled_message_without_an_entry_is_missing(world: World) -> No
     await world.ledgers.settled(done)
     await world.ledgers.settled(skipped, Outcome.SKIPPED)
     await world.ledgers.settled(dead, Outcome.DEAD, error={"code": "x"})
-    assert list(await world.gap.count(execution.id)) == [
+    assert list(await world.count(execution)) == [
         RouteGap(route_id="first", settled=1, missing=1),
         RouteGap(route_id="second", settled=3, missing=3),
     ]
     await world.record(handled(parent.message), handled(done.message))
-    assert [one.missing for one in await world.gap.count(execution.id)] == [0, 2]
+    assert [one.missing for one in await world.count(execution)] == [0, 2]
     assert {one.message.id for one in await world.missing(execution)} == {
         skipped.message.id,
         dead.message.id,
@@ -110,7 +45,7 @@ async def test_what_is_missing_is_told_as_the_ledger_has_it(world: World) -> Non
         state=MessageState.DONE,
         attempt=1,
         settled_at=NOW,
-        last_correlation_id=correlation_id(parent.message.id, 1, 1),
+        named=frozenset({correlation_id(parent.message.id, 0, 1)}),
     )
     assert found[dead.message.id] == UnrecordedMessage(
         message=dead.message,
@@ -143,13 +78,13 @@ async def test_a_cancelled_message_is_not_missed(world: World) -> None:
     await world.ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
     await world.ledgers.settled(claimed)
     await world.ledgers.executions.discard_queued(execution.id, limit=10, now=NOW)
-    assert sum(one.missing for one in await world.gap.count(execution.id)) == 0
+    assert sum(one.missing for one in await world.count(execution)) == 0
 
 
 async def test_an_unknown_execution_lacks_nothing(world: World) -> None:
     """It has no messages."""
-    assert await world.gap.count(uuid4()) == []
-    assert [page async for page in world.gap.missing(uuid4())] == []
+    assert await world.gap.count(uuid4(), EXPECTED) == []
+    assert [page async for page in world.gap.missing(uuid4(), EXPECTED)] == []
 
 
 async def test_many_missing_messages_come_in_pages_each_once(world: World) -> None:
@@ -158,7 +93,7 @@ async def test_many_missing_messages_come_in_pages_each_once(world: World) -> No
     for claim in claims:
         await world.ledgers.settled(claim)
     seen: list[UUID] = []
-    async for page in world.gap.missing(execution.id):
+    async for page in world.gap.missing(execution.id, EXPECTED):
         assert len(page) <= 1000
         seen += [one.message.id for one in page]
         await world.gap.fill([handled(one.message) for one in page])
