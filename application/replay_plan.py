@@ -41,12 +41,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What there is to replay. ``found`` is exact unless it is ``is_exact`` that says otherwise, ``size`` in bytes."""
+    """What there is to replay. ``found`` is exact unless it is ``is_exact`` that says otherwise, ``size`` in bytes.
+
+    ``lost`` are the keys of those among ``found`` whose payloads are not in storage any more.
+    """
 
     found: int = 0
     is_exact: bool = True
     size: int = 0
     first_keys: Sequence[str] = ()
+    lost: Sequence[str] = ()
 
 
 @dataclass(slots=True, kw_only=True)

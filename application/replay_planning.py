@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from application.engine.emissions import require_within_limit
 from application.engine.replay_sources import ReplaySources, given_of
@@ -122,6 +122,7 @@ class ReplayPlanning:
             plan.survey = await _surveyed(self.sources.messages(plan.replay, plan.given, with_payloads=False))
             if not plan.survey.found:
                 raise ReplaySourceEmpty
+            _require_payloads(plan.survey)
 
     async def _require_given_objects(self, request: ReplayRequest) -> None:
         gone = [key for key in request.object_keys if not await self._is_there(key)]
@@ -165,21 +166,35 @@ def _noting(plan: ReplayPlan) -> Iterator[None]:
 
 async def _surveyed(messages: AsyncIterator[ReplayedMessage]) -> Survey:
     """Counts up to ``EXACT_FOUND``. A message that comes twice, as it may from lineage, counts once."""
-    sizes: dict[str, int] = {}
+    found: dict[str, ReplayedMessage] = {}
     try:
         async for message in messages:
-            if len(sizes) == EXACT_FOUND and message.key not in sizes:
-                return _survey(sizes, is_exact=False)
-            sizes[message.key] = message.size
+            if len(found) == EXACT_FOUND and message.key not in found:
+                return _survey(found.values(), is_exact=False)
+            # Payloads may be large, and nobody asks for them here.
+            found[message.key] = replace(message, payload={}, metadata={})
     finally:
         if isinstance(messages, AsyncGenerator):
             await messages.aclose()
-    return _survey(sizes, is_exact=True)
+    return _survey(found.values(), is_exact=True)
 
 
-def _survey(sizes: dict[str, int], *, is_exact: bool) -> Survey:
-    first = list(sizes)[:FIRST_KEYS]
-    return Survey(found=len(sizes), is_exact=is_exact, size=sum(sizes.values()), first_keys=first)
+def _survey(found: Collection[ReplayedMessage], *, is_exact: bool) -> Survey:
+    return Survey(
+        found=len(found),
+        is_exact=is_exact,
+        size=sum(message.size for message in found),
+        first_keys=[message.key for message in found][:FIRST_KEYS],
+        lost=[message.key for message in found if message.is_lost],
+    )
+
+
+def _require_payloads(survey: Survey) -> None:
+    if survey.lost:
+        count = f"{len(survey.lost):,} of {survey.found:,}" + ("" if survey.is_exact else " or more")
+        raise ReplaySourceGone(
+            f"the payloads of {count} messages are not in storage any more, that of {survey.lost[0]} among them"
+        )
 
 
 def _caution(plan: ReplayPlan, parent: Execution) -> None:

@@ -34,12 +34,16 @@ _OF_THE_ENGINE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedMessage:
-    """One message of a replay. ``key`` is the same whenever the replay is made; ``size`` is of the object, in bytes."""
+    """One message of a replay. ``key`` is the same whenever the replay is made; ``size`` is of the object, in bytes.
+
+    ``is_lost`` when its payload was looked for and is not in storage any more.
+    """
 
     key: str
     payload: JsonObject
     metadata: JsonObject = field(default_factory=dict)
     size: int = 0
+    is_lost: bool = False
 
 
 def of_object(stored: StoredObject, replay: Replay) -> ReplayedMessage:
@@ -69,12 +73,14 @@ def of_payload(position: int, payload: JsonObject, replay: Replay) -> ReplayedMe
     return ReplayedMessage(key=f"payload:{position}", payload=payload, metadata=_marks(replay, {}))
 
 
-def of_message(message: Message, replay: Replay) -> ReplayedMessage:
+def of_message(message: Message, replay: Replay, *, is_lost: bool = False) -> ReplayedMessage:
     """The message of the parent again."""
     kept = {name: value for name, value in message.metadata.items() if name not in _OF_THE_ENGINE}
     source = message.parent_correlation_id
     marks = _marks(replay, {"source_correlation_id": None if source is None else str(source)})
-    return ReplayedMessage(key=str(message.id), payload=message.payload, metadata={**kept, **marks})
+    return ReplayedMessage(
+        key=str(message.id), payload=message.payload, metadata={**kept, **marks}, is_lost=is_lost
+    )
 
 
 def batch_of(metadata: JsonObject) -> UUID | None:

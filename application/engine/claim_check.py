@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from application.ports.object_storage import ObjectStorage
 from domain.claim_check import PayloadGone, hash_referred_to, is_large, payload_key, reference_to
@@ -51,6 +52,29 @@ async def checked_out(storage: ObjectStorage, message: Message) -> Message:
             f"the payload of message {message.id} is in storage, but another one than was kept: {key}"
         )
     return replace(message, payload=json.loads(text), encoded=Encoded(text, hashed))
+
+
+async def lost_payloads(storage: ObjectStorage, messages: Sequence[Message]) -> frozenset[UUID]:
+    """The ids of those messages whose payloads are not in storage any more; reads none of them. Raises Unavailable."""
+    keys = {
+        message.id: payload_key(message.execution_id, message.id, hashed)
+        for message in messages
+        if (hashed := hash_referred_to(message.payload)) is not None
+    }
+    apart, lost = list(keys), set[UUID]()
+    for begin in range(0, len(apart), AT_ONCE):
+        part = apart[begin : begin + AT_ONCE]
+        found = await asyncio.gather(*(_is_kept(storage, keys[message_id]) for message_id in part))
+        lost |= {message_id for message_id, is_kept in zip(part, found, strict=True) if not is_kept}
+    return frozenset(lost)
+
+
+async def _is_kept(storage: ObjectStorage, key: str) -> bool:
+    try:
+        await storage.head(key)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def _is_large(message: Message) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from application.engine.claim_check import checked_out
+from application.engine.claim_check import checked_out, lost_payloads
 from application.ports.message_history import HistoryCursor, MessageHistory
 from application.ports.object_storage import ObjectStorage
 from domain.claim_check import PayloadGone
@@ -30,8 +30,9 @@ class ReplaySources:
     ) -> AsyncIterator[ReplayedMessage]:
         """Every message of a replay, in an order that holds; ``given`` is what ``given_of`` made of a manual one.
 
-        Without payloads those in storage are not read, and what stands for them is in their place. From lineage a message may come twice. Raises ReplaySourceGone when the ledger has lost messages that lineage
-        names, InvalidKey, InvalidReplay.
+        Without payloads those in storage are not read, and what stands for them is in their place; whether they are there
+        is looked up all the same. From lineage a message may come twice. Raises ReplaySourceGone when the ledger has lost
+        messages that lineage names or their payloads, InvalidKey, InvalidReplay.
         """
         match replay.source:
             case ReplaySource.STORAGE:
@@ -57,12 +58,13 @@ class ReplaySources:
             )
             if page.gone:
                 raise ReplaySourceGone(
-                    f"the ledger no longer has messages that lineage names, {page.gone[0]} among them; "
+                    f"messages that lineage names are forgotten or purged, {page.gone[0]} among them; "
                     "replay from storage instead"
                 )
+            lost = frozenset() if with_payloads else await lost_payloads(self.storage, page.messages)
             for message in page.messages:
                 given = await self._with_payload(message) if with_payloads else message
-                yield of_message(given, replay)
+                yield of_message(given, replay, is_lost=message.id in lost)
             if page.following is None:
                 return
             after = page.following

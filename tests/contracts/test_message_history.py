@@ -9,17 +9,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.memory.dead_letters import MemoryDeadLetters
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.lineage import MemoryLineage
 from adapters.memory.message_history import MemoryMessageHistory
+from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.execution_ledger import PostgresExecutionLedger
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.lineage_sink import PostgresLineageSink
 from adapters.postgres.message_history import PostgresMessageHistory
+from application.ports.dead_letters import DeadLetters
 from application.ports.lineage import LineageSink
 from application.ports.message_history import HistoryCursor, MessageHistory, StageSeen
+from domain.dead_letter import DeadLetterFilter
 from domain.lineage import LineageEntry, StageStatus
-from domain.message import Message, correlation_id
+from domain.message import Message, Outcome, correlation_id
 from tests.contracts.ledgers import NOW, Ledgers, children
 from tests.databases import SERVERS, fresh_database
 from tests.kept_messages import kept_in
@@ -32,6 +36,7 @@ class Past:
     history: MessageHistory
     ledgers: Ledgers
     lineage: LineageSink
+    letters: DeadLetters
 
     async def happened(self, *names: str, execution_id: UUID | None = None) -> tuple[UUID, list[Message]]:
         """An execution whose route ``second`` had a message for each name."""
@@ -69,14 +74,14 @@ async def past(request: pytest.FixtureRequest) -> AsyncIterator[Past]:
     if request.param == "memory":
         ledger, lineage = MemoryLedger(), MemoryLineage()
         history = MemoryMessageHistory(lineage, kept_in(ledger))
-        yield Past(history, Ledgers(ledger, ledger), lineage)
+        yield Past(history, Ledgers(ledger, ledger), lineage, MemoryDeadLetters(ledger))
         return
     async with (
         fresh_database(request.getfixturevalue("postgres_url")) as database,
         PostgresLineageSink(database) as sink,
     ):
         ledgers = Ledgers(PostgresLedger(database), PostgresExecutionLedger(database))
-        yield Past(PostgresMessageHistory(database), ledgers, sink)
+        yield Past(PostgresMessageHistory(database), ledgers, sink, PostgresDeadLetters(database))
 
 
 async def test_stages_are_told_once_each_by_route_and_name(past: Past) -> None:
@@ -136,6 +141,18 @@ async def test_a_message_that_was_tried_again_is_on_its_page_once(past: Past) ->
     await past.told(one, 1, attempt=1)
     await past.told(one, 2, attempt=2)
     assert (await past.history.page(execution_id, "second", stage=None, limit=10)).messages == [one]
+
+
+async def test_a_purged_dead_letter_is_gone(past: Past) -> None:
+    """Its row is there, and it is not the message any more."""
+    execution_id, (one, two) = await past.happened("one", "two")
+    for at, message in enumerate((one, two)):
+        await past.told(message, at)
+        (claim,) = await past.ledgers.claimed(message.id)
+        await past.ledgers.settled(claim, Outcome.DEAD, error={"code": "x"})
+    await past.letters.purge(DeadLetterFilter(message_id=two.id), limit=10, now=NOW)
+    page = await past.history.page(execution_id, "second", stage=None, limit=10)
+    assert (page.messages, page.gone) == ([one], [two.id])
 
 
 async def test_a_message_that_the_ledger_has_lost_is_named(past: Past) -> None:

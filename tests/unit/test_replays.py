@@ -15,7 +15,13 @@ from adapters.memory.leases import MemoryLeases
 from application.engine.recovery import Recovery
 from application.engine.snapshot import SnapshotNotRunnable
 from application.ports.lineage import LineageQuery
-from application.ports.pipeline_adapter import AdapterResult, CollectedMessage, GroupContext, PipelineContext
+from application.ports.pipeline_adapter import (
+    AdapterResult,
+    CollectedMessage,
+    Emission,
+    GroupContext,
+    PipelineContext,
+)
 from application.replay_plan import Caution, ReplayPlan
 from domain.dead_letter import DeadLetterFilter
 from domain.execution import (
@@ -294,6 +300,49 @@ async def test_what_the_ledger_has_lost_cannot_be_replayed_from_lineage(stores: 
             )
         await replayed(on, parent, KEPT)
         assert on.texts() == PARTS
+
+
+async def test_a_purged_dead_letter_is_not_replayed_as_an_empty_message(stores: Stores) -> None:
+    """A replay from lineage is refused, by the dry run too; before the purge it could be made."""
+
+    async def choosy(context: PipelineContext) -> AdapterResult:
+        if context.message["n"] == 1:
+            raise InvalidKey
+        return AdapterResult(message={"text": context.message["n"]})
+
+    request = ReplayRequest(source=ReplaySource.LINEAGE, from_stage="choosy")
+    async with shelf(stores, further={"choosy": choosy}) as on:
+        parent = await on.run(
+            YAML.replace("type: keep", "type: choosy").replace("outbound: use", "outbound: end")
+        )
+        assert (await on.replays.plan(str(parent.id), request)).survey.found == 3
+        wanted = DeadLetterFilter(execution_id=parent.id)
+        purged = await stores.letters.purge(wanted, limit=10, now=on.engine.ports.clock.now())
+        assert purged.messages == 1
+        kind, plan = await refusal(on, parent.id, request)
+    assert kind is ReplaySourceGone
+    assert "forgotten or purged" in plan.obstacles[0].message
+
+
+async def test_a_dry_run_looks_whether_large_payloads_are_still_there(stores: Stores) -> None:
+    """Each message counts once, however many payloads are gone, and nothing is read for it."""
+
+    async def make(context: PipelineContext) -> AdapterResult:
+        made = [Emission(payload={"n": n, "text": "x" * 100_000}) for n in range(40)]
+        return AdapterResult(message={}, emitted=made)
+
+    request = ReplayRequest(source=ReplaySource.LINEAGE, from_stage="end")
+    async with shelf(stores, further={"make": make}) as on:
+        parent = await on.run(YAML.replace("outbound: keep", "outbound: end"))
+        assert (await on.replays.plan(str(parent.id), request)).obstacles == []
+        kept = [stored.key async for stored in stores.storage.list("payloads/")]
+        assert len(kept) == 40
+        for key in kept[7:9]:
+            await stores.storage.delete(key)
+        kind, plan = await refusal(on, parent.id, request)
+    assert kind is ReplaySourceGone
+    assert "the payloads of 2 of 40 messages are not in storage any more" in plan.obstacles[0].message
+    assert set(plan.survey.lost) == {key.split("/")[2] for key in kept[7:9]}
 
 
 async def test_what_somebody_gives_runs_into_the_route_that_is_named(stores: Stores) -> None:
