@@ -140,5 +140,7 @@ def _outcome(free: Part, locked: Part, figures: Sequence[Figure]) -> Outcome:
             ),
             *figures,
         ],
-        notes=["Missing are the messages that the ledger has settled and lineage knows nothing of: the gap."],
+        notes=[
+            "Missing are the messages that the ledger has settled and of which lineage lacks an entry: the gap."
+        ],
     )

@@ -41,29 +41,29 @@ _COMPARED = """
     ), handled AS (
         SELECT message_id, attempt, max(adapter_index) AS furthest, coalesce(max(so_far), 0) AS so_far,
             count(*) FILTER (WHERE is_certain) AS certain,
-            coalesce(bool_or(stands_for_group), false) AS stands_for_group{handled}
+            coalesce(bool_or(stands_for_group), false) AS stands_for_group{places}
         FROM entry WHERE has_ended GROUP BY message_id, attempt
-    ), named AS (
-        SELECT parent_id, bool_or(entry.id IS NULL) AS are_lacking{named}
-        FROM (
-            SELECT DISTINCT parent_id, parent_correlation_id FROM message
-            WHERE execution_id = %(execution_id)s AND parent_id IS NOT NULL AND parent_correlation_id IS NOT NULL
-        ) child LEFT JOIN entry ON entry.id = parent_correlation_id
-        GROUP BY parent_id
+    ), child AS NOT MATERIALIZED (
+        SELECT parent_id, parent_correlation_id FROM message
+        WHERE execution_id = %(execution_id)s AND parent_id IS NOT NULL AND parent_correlation_id IS NOT NULL
+    ), orphaned AS (
+        SELECT DISTINCT parent_id FROM child
+        WHERE NOT EXISTS (SELECT FROM entry WHERE entry.id = child.parent_correlation_id)
     )
 """
 
 _SETTLED = """
     FROM message m
     LEFT JOIN handled ON handled.message_id = m.id AND handled.attempt = m.attempt
-    LEFT JOIN named ON named.parent_id = m.id
+    LEFT JOIN orphaned ON orphaned.parent_id = m.id
     LEFT JOIN route ON route.route_id = m.route_id
+    {named}
     WHERE m.execution_id = %(execution_id)s AND m.state IN ('done', 'skipped', 'dead') AND m.attempt > 0
 """
 
 _IS_MISSING = """(
     handled.message_id IS NULL
-    OR coalesce(named.are_lacking, false)
+    OR orphaned.parent_id IS NOT NULL
     OR handled.certain < CASE
         WHEN m.state = 'done' AND (handled.stands_for_group OR NOT route.collects) THEN route.certain
         ELSE handled.so_far END
@@ -72,28 +72,30 @@ _IS_MISSING = """(
 )"""
 
 _COUNT = f"""
-    {_COMPARED.format(handled="", named="")}
-    SELECT m.route_id, count(*), count(*) FILTER (WHERE {_IS_MISSING}) {_SETTLED}
+    {_COMPARED.format(places="")}
+    SELECT m.route_id, count(*), count(*) FILTER (WHERE {_IS_MISSING}) {_SETTLED.format(named="")}
     GROUP BY m.route_id ORDER BY m.route_id COLLATE "C"
 """
 
-_AND_WHICH = {
-    "handled": ", array_agg(adapter_index) AS places",
-    "named": ", array_agg(parent_correlation_id) AS entries",
-}
+_PLACES = ", array_agg(adapter_index) AS places"
+_NAMED = """LEFT JOIN (
+        SELECT parent_id, array_agg(DISTINCT parent_correlation_id) AS entries FROM child GROUP BY parent_id
+    ) named ON named.parent_id = m.id"""
 
 _MISSING = f"""
-    {_COMPARED.format(**_AND_WHICH)}
+    {_COMPARED.format(places=_PLACES)}
     SELECT m.id, m.execution_id, m.route_id, m.payload, m.metadata, m.parent_id, m.parent_correlation_id,
         m.state, m.attempt, m.settled_at, m.error, named.entries, handled.places,
         coalesce(handled.stands_for_group, false), m.purged_at IS NULL
-    {_SETTLED} AND {_IS_MISSING}
+    {_SETTLED.format(named=_NAMED)} AND {_IS_MISSING}
 """
 
 # While a run is young its tables have no statistics; for few rows, and for the first rows of a cursor, a plan looks best
-# that reads one side again for each row of the other, which takes minutes.
+# that reads one side again for each row of the other, which takes minutes. With the usual 4 MB half of the time goes into
+# temporary files.
 _HASH_THEM = """
-    SELECT set_config('enable_nestloop', 'off', true), set_config('cursor_tuple_fraction', '1', true)
+    SELECT set_config('enable_nestloop', 'off', true), set_config('cursor_tuple_fraction', '1', true),
+        set_config('work_mem', '32MB', true)
 """
 
 _FILL = f"""

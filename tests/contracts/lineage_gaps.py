@@ -95,7 +95,10 @@ class World:
         ]
         await self.ledgers.settled(parent, children=born)
         await self.record(handled(parent.message))
-        return execution, await self.ledgers.claimed(*(child.id for child in born))
+        claims = {
+            claim.message.id: claim for claim in await self.ledgers.claimed(*(child.id for child in born))
+        }
+        return execution, [claims[child.id] for child in born]
 
     async def missing(self, execution: Execution) -> list[UnrecordedMessage]:
         return [one async for page in self.gap.missing(execution.id, EXPECTED) for one in page]

@@ -79,7 +79,7 @@ class LineageReportsController(Controller):
         opt={"errors": (ExecutionNotFound, SnapshotNotRunnable)},
     )
     async def gap(self, lineage_repair: Repair, execution_id: Execution) -> LineageGapResponse:
-        """Messages that the ledger has settled and lineage knows nothing of."""
+        """Messages that the ledger has settled and of which lineage lacks an entry that must be there."""
         return gap_response(await lineage_repair.gap(execution_id))
 
     @post(

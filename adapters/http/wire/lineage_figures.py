@@ -46,7 +46,7 @@ class LineageAdapterStats(Struct, frozen=True, kw_only=True):
 
 
 class LineageRouteGap(Struct, frozen=True, kw_only=True):
-    """Of a route's settled messages, how many lineage knows nothing of."""
+    """Of a route's settled messages, of how many lineage lacks entries."""
 
     route_id: str
     settled: int
@@ -54,7 +54,7 @@ class LineageRouteGap(Struct, frozen=True, kw_only=True):
 
 
 class LineageGapResponse(Struct, frozen=True, kw_only=True):
-    """How many of an execution's settled messages lineage knows nothing of."""
+    """Of how many of an execution's settled messages lineage lacks entries."""
 
     execution_id: UUID
     settled: int
