@@ -318,7 +318,7 @@ async def test_a_purged_dead_letter_is_not_replayed_as_an_empty_message(stores: 
         assert (await on.replays.plan(str(parent.id), request)).survey.found == 3
         wanted = DeadLetterFilter(execution_id=parent.id)
         purged = await stores.letters.purge(wanted, limit=10, now=on.engine.ports.clock.now())
-        assert purged.messages == 1
+        assert purged == 1
         kind, plan = await refusal(on, parent.id, request)
     assert kind is ReplaySourceGone
     assert "forgotten or purged" in plan.obstacles[0].message
