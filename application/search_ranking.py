@@ -27,10 +27,10 @@ class Ranking:
             return _fused(request, await self._slots(request), request.model_weights)
         (model, *_) = self.models
         if request.mode is SearchMode.SEMANTIC:
-            return _one_side(request.mode, await self._semantic(request, model, request.depth))
+            return _one_side(request.mode, await self._semantic(request, model, request.most_ranked))
         if request.mode is SearchMode.KEYWORD:
-            return _one_side(request.mode, await self._keyword(request, request.depth))
-        depth = max(request.candidates, request.depth)
+            return _one_side(request.mode, await self._keyword(request, request.most_ranked))
+        depth = max(request.candidates, request.most_ranked)
         # Words first: theirs is mostly the longer side, and a query is embedded before the other is asked.
         keyword, semantic = await _side_by_side(
             self._keyword(request, depth), self._semantic(request, model, depth)
@@ -39,7 +39,7 @@ class Ranking:
         return _fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
 
     async def _slots(self, request: SearchRequest) -> Mapping[str, Sequence[Candidate]]:
-        depth = max(request.candidates, request.depth)
+        depth = max(request.candidates, request.most_ranked)
         found = await _side_by_side(*(self._semantic(request, model, depth) for model in self.models))
         return {model.model_name: side for model, side in zip(self.models, found, strict=True)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,16 @@ async def search() -> Search:
         )
         await index.index([again])
     return Search(index=index, models=EmbeddingModels(own=model, others=[other]), reranker=MemoryReranker())
+
+
+class Reading(MemoryReranker):
+    """Counts what it reads."""
+
+    read = 0
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        self.read += len(texts)
+        return await super().rerank(query, texts)
 
 
 async def found(search: Search, query: str, **fields: Any) -> list[str]:
@@ -208,14 +219,27 @@ async def test_a_reranker_orders_the_best_anew(search: Search) -> None:
         await replace(search, reranker=None).find(SearchRequest(query="ships", is_reranked=True))
 
 
+@pytest.mark.parametrize("mode", SearchMode)
 @pytest.mark.parametrize("fields", [{"is_reranked": True, "reranked": 3}, {"mmr_lambda": 0.3}])
-async def test_a_short_page_is_the_front_of_a_long_one(search: Search, fields: dict[str, Any]) -> None:
-    """Also where a second stage looks deeper into the ranking than the page goes."""
-    query = "E42 lions zebras"
-    whole = await found(search, query, **fields)
-    assert whole[:2] != (await found(search, query))[:2]
+async def test_a_short_page_is_the_front_of_a_long_one(
+    search: Search, fields: dict[str, Any], mode: SearchMode
+) -> None:
+    """Also where a second stage looks deeper into the ranking than the page goes, or than a side is asked."""
+    query = "E42 savannah lions zebras"
+    asked = {"mode": mode, "candidates": 1, **fields}
+    whole = await found(search, query, **asked)
     for limit in range(1, len(TEXTS)):
-        assert await found(search, query, limit=limit, **fields) == whole[:limit]
+        assert await found(search, query, limit=limit, **asked) == whole[:limit]
+
+
+@pytest.mark.parametrize("mode", SearchMode)
+async def test_a_second_stage_looks_as_deep_whatever_the_page(search: Search, mode: SearchMode) -> None:
+    """The reranker reads as many as it was told to where one match is wanted."""
+    reader = Reading()
+    await found(
+        replace(search, reranker=reader), "savannah lions", mode=mode, limit=1, is_reranked=True, candidates=1
+    )
+    assert reader.read == (2 if mode is SearchMode.KEYWORD else len(TEXTS))
 
 
 async def test_diverse_matches_keep_the_best_first(search: Search) -> None:
