@@ -87,7 +87,8 @@ class SearchRequest:
             raise InvalidSearch(f"the query is longer than {MAX_QUERY_CHARACTERS} characters")
 
     def _require_valid_page(self) -> None:
-        if not 1 <= self.limit <= MAX_LIMIT:
+        # One more than can be shown tells whether there is more.
+        if not 1 <= self.limit <= MAX_LIMIT + 1:
             raise InvalidSearch(f"the limit is a number from 1 to {MAX_LIMIT}")
         if not 0 <= self.offset <= MAX_DEPTH - self.limit:
             raise InvalidSearch(f"the offset is a number from 0, at most {MAX_DEPTH} together with the limit")

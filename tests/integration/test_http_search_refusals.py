@@ -112,3 +112,14 @@ async def test_every_result_says_where_it_is_from_and_how_it_came_about(api: Api
         "url",
         "title",
     } <= match.keys()
+
+
+async def test_the_longest_page_tells_whether_there_is_more() -> None:
+    """Like every shorter one."""
+    world = World()
+    for number in range(1001):
+        await world.index(f"d{number}", f"Bees gather nectar {number}.")
+    async with serving(world=world) as api:
+        for offset, expected in ((0, (1000, True)), (1, (1000, False))):
+            _, found = await api.ask("POST", SEARCH, json={"query": "bees", "limit": 1000, "offset": offset})
+            assert (len(found["results"]), found["has_more"]) == expected

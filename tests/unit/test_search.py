@@ -147,7 +147,7 @@ async def test_an_unknown_slot_is_told_with_those_there_are(search: Search) -> N
         {"query": " \x00\ud800\n"},
         {"query": "x" * 10_001},
         {"limit": 0},
-        {"limit": 1001},
+        {"limit": 1002},
         {"offset": -1},
         {"offset": 9_991},
         {"candidates": 0},

@@ -25,7 +25,7 @@ from adapters.http.wire.search_requests import (
     search_request,
 )
 from application.embedding_models import EmbeddingSlotNotFound
-from application.search import MAX_DEPTH, MAX_LIMIT, InvalidSearch, Search
+from application.search import MAX_DEPTH, InvalidSearch, Search
 from domain.embedding_slot import EmbeddingModelMixed
 from domain.match import SearchMode
 from domain.retrieval.errors import EmbeddingInputRefused, RerankerNotConfigured
@@ -150,7 +150,7 @@ async def answered(
     """Ask for one match more than wanted, which tells whether there is more."""
     started = time.perf_counter()
     request = search_request(body, mode, fusion=fusion, slots=search.model_names)
-    if request.limit < MAX_LIMIT and request.depth < MAX_DEPTH:
+    if request.depth < MAX_DEPTH:
         request = replace(request, limit=request.limit + 1)
     matches = await search.find(request)
     name = MULTI_MODEL if isinstance(body, SlotsSearchBody) else mode.value
