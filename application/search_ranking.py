@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from application.ports.embedding_model import EmbeddingModel
 from application.ports.segment_index import SegmentIndex
@@ -24,22 +25,22 @@ class Ranking:
     async def ranked(self, request: SearchRequest) -> Sequence[Fused]:
         """The best candidates, as many as the search may look at, each with its score and rank on every side that found it."""
         if request.model_names:
-            return _fused(request, await self._slots(request), request.model_weights)
+            return fused(request, await self._slots(request), request.model_weights)
         (model, *_) = self.models
         if request.mode is SearchMode.SEMANTIC:
             return _one_side(request.mode, await self._semantic(request, model, request.most_ranked))
         if request.mode is SearchMode.KEYWORD:
             return _one_side(request.mode, await self._keyword(request, request.most_ranked))
-        depth = max(request.candidates, request.most_ranked)
+        depth = request.layers * request.layer
         # Words first: theirs is mostly the longer side, and a query is embedded before the other is asked.
         keyword, semantic = await _side_by_side(
             self._keyword(request, depth), self._semantic(request, model, depth)
         )
         sides = {SearchMode.SEMANTIC.value: semantic, SearchMode.KEYWORD.value: keyword}
-        return _fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
+        return fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
 
     async def _slots(self, request: SearchRequest) -> Mapping[str, Sequence[Candidate]]:
-        depth = max(request.candidates, request.most_ranked)
+        depth = request.layers * request.layer
         found = await _side_by_side(*(self._semantic(request, model, depth) for model in self.models))
         return {model.model_name: side for model, side in zip(self.models, found, strict=True)}
 
@@ -74,12 +75,30 @@ async def _side_by_side(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _fused(
+def fused(
     request: SearchRequest, sides: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]
 ) -> Sequence[Fused]:
+    """One ranking, layer by layer: what a deeper look adds comes behind what a shallower one ranks.
+
+    So a page shows the same whether or not somebody reads on, and pages neither repeat nor miss anything.
+    """
+    if request.layers == 1:
+        return _fused_once(request, sides, weights)
+    ranked: dict[UUID, Fused] = {}
+    for number in range(1, request.layers + 1):
+        seen = {name: side[: number * request.layer] for name, side in sides.items()}
+        for one in _fused_once(request, seen, weights):
+            ranked.setdefault(one.segment_id, one)
+    return list(ranked.values())
+
+
+def _fused_once(
+    request: SearchRequest, sides: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]
+) -> Sequence[Fused]:
+    most = request.most_ranked if request.layers == 1 else None
     if request.fusion is Fusion.RRF:
-        return reciprocal_rank_fusion(sides, weights, k=request.rrf_k, most=request.most_ranked)
-    return linear_fusion(sides, weights, most=request.most_ranked)
+        return reciprocal_rank_fusion(sides, weights, k=request.rrf_k, most=most)
+    return linear_fusion(sides, weights, most=most)
 
 
 def _one_side(mode: SearchMode, candidates: Sequence[Candidate]) -> Sequence[Fused]:

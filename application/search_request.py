@@ -127,9 +127,23 @@ class SearchRequest:
     @property
     def most_ranked(self) -> int:
         """How many of the best any stage of the search looks at."""
+        return max(self.depth, self._second_stage)
+
+    @property
+    def layer(self) -> int:
+        """How many of each side are fused first, whatever page is asked for; as many more are looked at behind them."""
+        return max(self.candidates, self._second_stage)
+
+    @property
+    def layers(self) -> int:
+        """How many layers are needed for the page."""
+        return -(-self.most_ranked // self.layer)
+
+    @property
+    def _second_stage(self) -> int:
         reranked = self.reranked if self.is_reranked else 0
         diversified = DIVERSIFIED if self.mmr_lambda is not None else 0
-        return max(self.depth, reranked, diversified)
+        return max(reranked, diversified)
 
 
 def _require_valid_weights(weights: Mapping[str, float]) -> None:

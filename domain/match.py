@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.document import Document, Segment
+from domain.language import one_code
 from domain.retrieval.filtering import Condition
 
 
@@ -32,6 +33,10 @@ class SearchFilter:
     execution_ids: Sequence[UUID] = ()
     language: str | None = None
     condition: Condition | None = None
+
+    def __post_init__(self) -> None:
+        if self.language is not None:
+            object.__setattr__(self, "language", one_code(self.language))
 
 
 # Hundreds are made for every search: a tuple is made of a row at a fraction of what a dataclass costs.

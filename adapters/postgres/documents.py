@@ -81,8 +81,9 @@ _OPEN = f"""
         FROM given WHERE d.document_id = given.document_id
     )
     INSERT INTO document_version (document_id, version, origin, title, url, fingerprint, language, expected,
-                                  execution_id, object_key, metadata)
-    SELECT document_id, version, origin, title, url, fingerprint, language, expected, execution_id, object_key, metadata
+                                  execution_id, object_key, metadata, config_id)
+    SELECT document_id, version, origin, title, url, fingerprint, language, expected, execution_id, object_key, metadata,
+           (SELECT x.config_id FROM pipeline_execution x WHERE x.id = given.execution_id)
     FROM given
 """  # noqa: S608 - constants
 

@@ -44,9 +44,9 @@ _COLUMNS: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "url": ("v.url", "text"),
     "indexed_at": ("v.indexed_at", "timestamptz"),
     "execution_id": ("s.execution_id", "uuid"),
-    "config_id": ("(SELECT x.config_id FROM pipeline_execution x WHERE x.id = s.execution_id)", "uuid"),
+    "config_id": ("v.config_id", "uuid"),
 }
-_OF_VERSION = {"title", "url", "indexed_at", METADATA}
+_OF_VERSION = {"title", "url", "indexed_at", "config_id", METADATA}
 
 _ORDERS: Mapping[Operator, LiteralString] = {
     Operator.GT: ">",

@@ -37,11 +37,17 @@ class Indexes:
     documents: Documents
     stems: bool
     ran: Callable[[UUID, UUID], Awaitable[None]] | None = None
+    forget: Callable[[UUID], Awaitable[None]] | None = None
 
     async def executed(self, execution_id: UUID, config_id: UUID) -> None:
         """Let there be an execution of that config."""
         assert self.ran is not None
         await self.ran(execution_id, config_id)
+
+    async def forgotten(self, execution_id: UUID) -> None:
+        """Let the execution be forgotten, if there was one and anybody remembers."""
+        if self.forget is not None:
+            await self.forget(execution_id)
 
     async def opened(self, document_id: str, *, expected: int = 1, **fields: Any) -> Document:
         """A version of a document, open."""
@@ -119,4 +125,9 @@ async def indexes(request: pytest.FixtureRequest) -> AsyncIterator[Indexes]:
             async with database.connection() as connection:
                 await connection.execute(_EXECUTION, (execution_id, config_id))
 
-        yield Indexes(PostgresSegmentIndex(database), PostgresDocuments(database), stems=True, ran=insert)
+        async def delete(execution_id: UUID) -> None:
+            async with database.connection() as connection:
+                await connection.execute("DELETE FROM pipeline_execution WHERE id = %s", (execution_id,))
+
+        index, documents = PostgresSegmentIndex(database), PostgresDocuments(database)
+        yield Indexes(index, documents, stems=True, ran=insert, forget=delete)

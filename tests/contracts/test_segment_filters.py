@@ -113,14 +113,15 @@ async def test_a_filter_joins_what_the_caller_restricts_to(indexes: Indexes) -> 
 
 @pytest.mark.parametrize("is_known", [True, False])
 async def test_a_config_admits_what_its_executions_indexed(indexes: Indexes, is_known: bool) -> None:
-    """An execution that is not known belongs to none."""
+    """An execution that is not known belongs to none; one that is forgotten since still counts."""
     run, config = uuid4(), uuid4()
     if is_known:
         await indexes.executed(run, config)
-    opened = await indexes.opened("d")
+    opened = await indexes.opened("d", execution_id=run)
     (segment,) = embedded(opened, "zebra", execution_id=run)
     await indexes.segments.index([segment])
     await indexes.indexed("e", "zebra")
+    await indexes.forgotten(run)
     where = search_filter({"config_id": str(config)})
     assert await indexes.found("zebra", where=where) == ([segment.id] if is_known else [])
     assert len(await indexes.found("zebra", where=search_filter({"config_id": {"ne": str(config)}}))) == (

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.memory.corpus import Corpus
 from adapters.memory.documents import MemoryDocuments
@@ -15,8 +18,9 @@ from adapters.memory.reranker import MemoryReranker
 from adapters.memory.segment_index import MemorySegmentIndex
 from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
 from application.search import InvalidSearch, Search, SearchRequest
+from application.search_ranking import fused
 from domain.document import DimensionMismatch, Document, EmbeddedSegment, Segment, segment_id
-from domain.match import SearchFilter, SearchMode
+from domain.match import Candidate, SearchFilter, SearchMode
 from domain.retrieval.errors import RerankerNotConfigured
 from domain.retrieval.fusion import Fusion
 
@@ -292,3 +296,28 @@ async def test_what_there_is_to_search_is_told(search: Search) -> None:
     assert capabilities.reranker == "shared-words"
     assert (capabilities.model_name, capabilities.dimension) == ("words", 64)
     assert "en" in capabilities.languages
+
+
+RANKINGS = st.lists(st.integers(0, 40), unique=True, max_size=30)
+
+
+@settings(deadline=None)
+@given(RANKINGS, RANKINGS, st.integers(1, 20), st.integers(1, 15), st.sampled_from(Fusion))
+def test_pages_of_a_hybrid_search_neither_repeat_nor_miss_anything(
+    semantic: list[int], keyword: list[int], candidates: int, limit: int, fusion: Fusion
+) -> None:
+    """However deep somebody reads, each page is what it is for whoever reads less."""
+    sides = {"semantic": side_of(semantic), "keyword": side_of(keyword)}
+    read: list[UUID] = []
+    for offset in range(0, len({*semantic, *keyword}) + 1, limit):
+        request = SearchRequest(query="q", limit=limit, offset=offset, candidates=candidates, fusion=fusion)
+        depth = request.layers * request.layer
+        ranked = fused(request, {name: side[:depth] for name, side in sides.items()}, {})
+        read += [one.segment_id for one in ranked][offset : offset + limit]
+    assert len(read) == len(set(read))
+    assert set(read) == {one.segment_id for side in sides.values() for one in side}
+
+
+def side_of(numbers: list[int]) -> list[Candidate]:
+    """Candidates, the best first."""
+    return [Candidate(UUID(int=number), 1.0 / place) for place, number in enumerate(numbers, start=1)]
