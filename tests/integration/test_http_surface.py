@@ -67,7 +67,6 @@ ASKED_OTHERWISE = {
     "get_object_metadata": "test_metadata_tells_of_an_object_what_its_sidecar_knows",
     "get_reembedding": "test_a_slot_is_filled_by_one_run_at_a_time",
     "list_config_versions": "test_versions_are_listed_and_read",
-    "openai_chat_completions": "test_an_answer_has_its_sources_as_annotations_and_in_its_text",
     "openai_get_model": "test_models_are_listed_and_read",
     "openai_list_models": "test_models_are_listed_and_read",
     "redrive_execution_dead_letters": "test_those_of_one_execution_are_redriven_by_its_id_or_tag",
