@@ -76,6 +76,7 @@ class Execution(BaseModel):
 class Executions(BaseModel):
     executions: list[Execution]
     total: int
+    is_total_exact: bool
     limit: int
     offset: int
     has_more: bool
@@ -161,8 +162,9 @@ COLUMNS = """
     id, config_id, status, started_at, completed_at, parent_execution_id, replay_source, tag, outstanding, done,
     skipped, dead, cancelled, paused_at
 """
+COUNTED = 10_000
 LIST = f"""
-    SELECT {COLUMNS}, (SELECT count(*) FROM pipeline_execution)
+    SELECT {COLUMNS}, (SELECT count(*) FROM (SELECT 1 FROM pipeline_execution LIMIT {COUNTED + 1}) AS counted)
     FROM pipeline_execution ORDER BY id DESC LIMIT %s OFFSET %s
 """  # noqa: S608 - constants
 
@@ -196,10 +198,11 @@ async def executions(
     async with pool.connection() as connection:
         rows = await (await connection.execute(LIST, (limit + 1, offset))).fetchall()
     found = [_execution(row) for row in rows[:limit]]
-    more = len(rows) > limit
+    more, total = len(rows) > limit, rows[0][-1] if rows else 0
     return Executions(
         executions=found,
-        total=rows[0][-1] if rows else 0,
+        total=min(total, COUNTED),
+        is_total_exact=total <= COUNTED,
         limit=limit,
         offset=offset,
         has_more=more,
