@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -139,11 +140,12 @@ def create_app(
         logging_config=None,
     )
     metrics = app.state["metrics"] = RequestMetrics()
-    app.unchanging = UnchangingAnswers(telling_methods(app.route, methods_by_path(app.routes)), app.routes)
-    patient = Patience(
-        app.unchanging, piece_seconds=settings.piece_seconds, answer_seconds=settings.answer_seconds
+    patient = partial(
+        Patience, piece_seconds=settings.piece_seconds, answer_seconds=settings.answer_seconds
     )
-    app.inside = metrics.measured(patient)
+    told = telling_methods(app.route, methods_by_path(app.routes))
+    app.unchanging = UnchangingAnswers(told, app.routes, patient=patient)
+    app.inside = metrics.measured(app.unchanging)
     if around is not None:
         app.inside = around(app.inside)
     equip(app, application, settings)

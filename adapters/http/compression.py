@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
-from litestar.types import HTTPResponseStartEvent, HTTPScope, Message, Send
+from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
+
+from adapters.http.edge import is_http
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -73,12 +75,27 @@ def _weights(accepted: str) -> Iterable[tuple[str, float]]:
             yield name.strip().lower(), 0.0
 
 
+def encoding_of(scope: HTTPScope) -> str | None:
+    """The encoding in which a client wants its answer; None for none."""
+    accepted = [value for name, value in scope["headers"] if name == b"accept-encoding"]
+    return encoding_for(b",".join(accepted).decode("latin-1")) if accepted else None
+
+
+def compressed(app: ASGIApp) -> ASGIApp:
+    """The application, with its answers made smaller for those who can read them so."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        smaller = Compressing(encoding_of(scope), send).send if is_http(scope) else send
+        await app(scope, receive, smaller)
+
+    return call
+
+
 class Compressing:
     """One answer on its way to the client. Its head waits for the first piece, which tells how long it is."""
 
-    def __init__(self, scope: HTTPScope, send: Send) -> None:
-        accepted = [value for name, value in scope["headers"] if name == b"accept-encoding"]
-        self._encoding = encoding_for(b",".join(accepted).decode("latin-1")) if accepted else None
+    def __init__(self, encoding: str | None, send: Send) -> None:
+        self._encoding = encoding
         self._send = send
         self._start: HTTPResponseStartEvent | None = None
         self._encoder: _Encoder | None = None

@@ -12,9 +12,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http import errors
-from adapters.http.access.exchange import begin
+from adapters.http.access.exchange import begin, end
 from adapters.http.access.recording import Recording
-from adapters.http.compression import Compressing
 from adapters.http.conditional import Conditional
 from adapters.http.correlation import REQUEST_ID, request_id, trace_of
 from adapters.http.cors import Origins
@@ -54,6 +53,7 @@ class Edge:
             await recording.close()
             REQUEST_ID.reset(tokens[0])
             TRACE.reset(tokens[1])
+            end(scope)
 
     async def _answer(
         self, scope: HTTPScope, receive: Receive, send: Send, said: Mapping[bytes, bytes]
@@ -71,9 +71,9 @@ class Edge:
     async def _ask(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if scope["method"] == "HEAD":
             head = _HeadOnly(receive, send)
-            await self._app({**routed(scope), "method": "GET"}, head.receive, head.send)  # type: ignore[arg-type]
+            await self._app(_as_get(routed(scope)), head.receive, head.send)
         else:
-            await self._app(routed(scope), receive, Compressing(scope, send).send)
+            await self._app(routed(scope), receive, send)
 
     def _objection(self, scope: HTTPScope, said: Mapping[bytes, bytes]) -> FactflowError | None:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
@@ -134,6 +134,12 @@ def _labelled(send: Send, labels: Sequence[tuple[bytes, bytes]]) -> Send:
         await send(message)
 
     return labelled
+
+
+def _as_get(scope: HTTPScope) -> HTTPScope:
+    """The GET whose head is asked for. It is asked for unencoded: only then the head tells how long the answer is."""
+    headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
+    return {**scope, "method": "GET", "headers": headers}  # type: ignore[return-value]
 
 
 class _HeadOnly:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,15 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http.access.admission import Gate
 from adapters.http.access.exchange import exchange_of
+from adapters.http.compression import compressed, encoding_of
 from adapters.http.edge import is_http
 from adapters.http.refusing import refuse
 from domain.errors import Refused
 
 OPT = "unchanging"
 """What an operation says of itself in ``opt`` when neither headers nor data have a say in its answer."""
+
+_Key = tuple[str, bytes, str | None]
 
 MOST_KEPT = 100
 LONGEST_QUERY = 200
@@ -32,12 +35,18 @@ class _Kept:
 
 
 class UnchangingAnswers:
-    """Keeps the answers of such operations, by path and query. Who asks is looked at every time."""
+    """Keeps the answers of such operations, by path, query and encoding. Who asks is looked at every time.
 
-    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
-        self._app = app
+    ``patient`` lays around an application what limits the time for an answer.
+    """
+
+    def __init__(
+        self, app: ASGIApp, routes: Iterable[BaseRoute], *, patient: Callable[[ASGIApp], ASGIApp]
+    ) -> None:
+        self._app = compressed(patient(app))
+        self._looking_up = patient(self._answer_again)
         self._paths = frozenset(_paths(routes))
-        self._kept: dict[tuple[str, bytes], _Kept] = {}
+        self._kept: dict[_Key, _Kept] = {}
         self._gate: Gate | None = None
 
     def begin(self, gate: Gate) -> None:
@@ -50,13 +59,16 @@ class UnchangingAnswers:
         if not is_http(scope) or scope["path"] not in self._paths or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        kept = self._kept.get((scope["path"], scope["query_string"]))
+        kept = self._kept.get(_key(scope))
         if kept is None:
             await self._answer_and_keep(scope, receive, send)
+        elif self._gate is None or self._gate.knows(kept.handler):
+            await self._answer_again(scope, receive, send)
         else:
-            await self._answer_again(kept, scope, receive, send)
+            await self._looking_up(scope, receive, send)
 
-    async def _answer_again(self, kept: _Kept, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _answer_again(self, scope: Any, receive: Receive, send: Send) -> None:
+        kept = self._kept[_key(scope)]
         scope["route_handler"] = kept.handler
         scope["path_template"] = kept.path_template
         if self._gate is not None:
@@ -89,12 +101,16 @@ class UnchangingAnswers:
             return
         handler = scope["route_handler"]
         if isinstance(handler, HTTPRouteHandler):
-            self._kept[scope["path"], scope["query_string"]] = _Kept(
+            self._kept[_key(scope)] = _Kept(
                 path_template=scope["path_template"],
                 handler=handler,
                 headers=list(start["headers"]),
                 body=b"".join(message.get("body", b"") for message in rest),
             )
+
+
+def _key(scope: HTTPScope) -> _Key:
+    return scope["path"], scope["query_string"], encoding_of(scope)
 
 
 def _paths(routes: Iterable[BaseRoute]) -> Iterable[str]:

@@ -56,6 +56,11 @@ def begin(scope: Scope) -> Exchange:
     return exchange
 
 
+def end(scope: Scope) -> None:
+    """Forget all that is kept with a request: it leads back to the request, which only a search for garbage would free."""
+    _state(scope).clear()
+
+
 def exchange_of(scope: Scope) -> Exchange:
     """The exchange of a request."""
     found: Exchange = _state(scope).get(_PLACE) or begin(scope)
