@@ -541,6 +541,15 @@ def events_of(text: str) -> list[Told]:
     return events
 
 
+async def raw(api: Api, path: str, **headers: str) -> tuple[aiohttp.ClientResponse, bytes]:
+    """An answer as it came, not decoded."""
+    async with (
+        aiohttp.ClientSession(auto_decompress=False) as session,
+        session.get(api.url + path, headers=headers) as answer,
+    ):
+        return answer, await answer.read()
+
+
 @asynccontextmanager
 async def serving(settings: HttpSettings | None = None, world: World | None = None) -> AsyncIterator[Api]:
     """A server for as long as the block lasts."""

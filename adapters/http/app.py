@@ -140,9 +140,7 @@ def create_app(
         logging_config=None,
     )
     metrics = app.state["metrics"] = RequestMetrics()
-    patient = partial(
-        Patience, piece_seconds=settings.piece_seconds, answer_seconds=settings.answer_seconds
-    )
+    patient = partial(Patience, piece_seconds=settings.piece_seconds, answer_seconds=settings.answer_seconds)
     told = telling_methods(app.route, methods_by_path(app.routes))
     app.unchanging = UnchangingAnswers(told, app.routes, patient=patient)
     app.inside = metrics.measured(app.unchanging)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +16,12 @@ from application.access.doorkeeper import Doorkeeper
 from application.pipeline_adapters import Catalogue
 from domain.errors import Unavailable
 from tests.access import bearing, issued
-from tests.http_server import Api, World, serving
+from tests.http_server import Api, World, raw, serving
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 KEYED = HttpSettings(needs_keys=True, heartbeat_seconds=0.05)
 LIST = "/api/v1/adapters"
@@ -110,6 +118,37 @@ async def test_a_store_of_keys_that_is_away_is_told_and_logged(
             answered, problem = await api.ask("GET", LIST, headers=bearing(text))
             assert (answered, problem["status"]) == (status, status)
             assert any(str(error) in one.getMessage() for one in caplog.records)
+
+
+async def test_a_store_of_keys_that_says_nothing_is_waited_for_as_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The limit for an answer holds while it is found out who asks; who need not be known is answered at once."""
+    world = World()
+    _, text = issued(world, "adapters:read")
+    settings = HttpSettings(needs_keys=True, answer_seconds=0.1)
+    async with serving(settings, world) as api:
+        assert (await api.ask("GET", LIST, headers=bearing(text)))[0] == 200
+
+        async def silent(self: Doorkeeper, text: str, *, address: str = "") -> None:
+            await asyncio.sleep(5)
+
+        monkeypatch.setattr(Doorkeeper, "holder", silent)
+        status, problem = await api.ask("GET", LIST, headers=bearing(text))
+        assert (status, problem["error_code"]) == (503, "answer_too_slow")
+        assert (await api.ask("GET", "/api/v1/system/live", headers=bearing(text)))[0] == 200
+
+
+async def test_each_encoding_has_an_answer_of_its_own(api: Api) -> None:
+    """Asked for again it is the same to the byte, and whoever reads no encoding is sent none."""
+    _, plain = await raw(api, LIST, **{"Accept-Encoding": "identity"})
+    for _ in range(2):
+        for encoding, decoded in (("gzip", gzip.decompress), ("zstd", zstd.decompress)):
+            answer, body = await raw(api, LIST, **{"Accept-Encoding": encoding})
+            assert (answer.headers["content-encoding"], decoded(body)) == (encoding, plain)
+            assert answer.headers.getall("vary") == ["Accept-Encoding"]
+        answer, body = await raw(api, LIST, **{"Accept-Encoding": "identity"})
+        assert ("content-encoding" in answer.headers, body) == (False, plain)
 
 
 async def test_limits_count_these_requests_too() -> None:

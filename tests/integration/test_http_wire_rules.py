@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 from backports import zstd
 
@@ -16,7 +15,7 @@ from adapters.http.compression import encoding_for
 from adapters.http.settings import HttpSettings
 from application.search_indexes import Indexes
 from domain.retrieval.vector_indexes import IndexBuildUnderway
-from tests.http_server import Api, serving
+from tests.http_server import Api, raw, serving
 
 HERE, THERE = "https://app.example.org", "https://evil.example.org"
 
@@ -37,15 +36,6 @@ async def api() -> AsyncIterator[Api]:
 )  # fmt: skip
 def test_the_client_says_how_an_answer_may_be_encoded(accepted: str, encoding: str | None) -> None:
     assert encoding_for(accepted) == encoding
-
-
-async def raw(api: Api, path: str, **headers: str) -> tuple[aiohttp.ClientResponse, bytes]:
-    """An answer as it came, not decoded."""
-    async with (
-        aiohttp.ClientSession(auto_decompress=False) as session,
-        session.get(api.url + path, headers=headers) as answer,
-    ):
-        return answer, await answer.read()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
