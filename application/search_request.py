@@ -18,8 +18,8 @@ MAX_DEPTH = 10_000
 
 # Chosen by measurement: docs/explanation/retrieval.md.
 DEFAULT_FUSION = Fusion.LINEAR
-DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 0.68, SearchMode.KEYWORD.value: 0.32}
-DEFAULT_CANDIDATES = 200
+DEFAULT_WEIGHTS: Mapping[str, float] = {SearchMode.SEMANTIC.value: 0.69, SearchMode.KEYWORD.value: 0.31}
+DEFAULT_CANDIDATES = 300
 
 MAX_SLOTS = 10
 MAX_RERANKED = 200

@@ -16,6 +16,7 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
+from application.search import DEFAULT_CANDIDATES
 from benchmarks.outcome import Cell, Figure, NotMeasurable, Outcome
 from benchmarks.printing import progress
 from benchmarks.retrieval_fill import filled
@@ -56,10 +57,10 @@ async def _measured(data: Path, port: int, count: int, rounds: int, recall: floa
         ways: dict[str, Asking] = {
             "semantic, statements": lambda query: statements.semantic(query, 11),
             "semantic, HTTP": lambda query: _asked(port, "semantic", query),
-            "semantic leg": lambda query: statements.semantic_leg(query, 200),
-            "keyword leg": lambda query: statements.keyword_leg(query, 200),
+            "semantic leg": lambda query: statements.semantic_leg(query, DEFAULT_CANDIDATES),
+            "keyword leg": lambda query: statements.keyword_leg(query, DEFAULT_CANDIDATES),
             "hybrid, HTTP": lambda query: _asked(port, "hybrid", query),
-            "ts_rank": lambda query: statements.ts_rank(query, 200),
+            "ts_rank": lambda query: statements.ts_rank(query, DEFAULT_CANDIDATES),
         }
         for name, way in ways.items():
             await _timed(way, questions[:WARM_UP])
