@@ -122,7 +122,6 @@ class DeadLetters:
         count = 0
         while purged := await self.letters.purge(wanted, limit=BATCH, now=now):
             count += purged
-            await self.erase_payloads()
         await self.erase_payloads()
         return count
 

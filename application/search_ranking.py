@@ -31,7 +31,7 @@ class Ranking:
             return _one_side(request.mode, await self._semantic(request, model, request.most_ranked))
         if request.mode is SearchMode.KEYWORD:
             return _one_side(request.mode, await self._keyword(request, request.most_ranked))
-        depth = request.layers * request.layer
+        depth = request.looks[-1]
         # Words first: theirs is mostly the longer side, and a query is embedded before the other is asked.
         keyword, semantic = await _side_by_side(
             self._keyword(request, depth), self._semantic(request, model, depth)
@@ -40,7 +40,7 @@ class Ranking:
         return fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
 
     async def _slots(self, request: SearchRequest) -> Mapping[str, Sequence[Candidate]]:
-        depth = request.layers * request.layer
+        depth = request.looks[-1]
         found = await _side_by_side(*(self._semantic(request, model, depth) for model in self.models))
         return {model.model_name: side for model, side in zip(self.models, found, strict=True)}
 
@@ -78,24 +78,26 @@ async def _side_by_side(
 def fused(
     request: SearchRequest, sides: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]
 ) -> Sequence[Fused]:
-    """One ranking, layer by layer: what a deeper look adds comes behind what a shallower one ranks.
+    """One ranking, look by look: what a deeper one adds comes behind what a shallower one ranks.
 
     So a page shows the same whether or not somebody reads on, and pages neither repeat nor miss anything.
     """
-    if request.layers == 1:
-        return _fused_once(request, sides, weights)
+    if len(request.looks) == 1:
+        return _fused_once(request, sides, weights, request.most_ranked)
     ranked: dict[UUID, Fused] = {}
-    for number in range(1, request.layers + 1):
-        seen = {name: side[: number * request.layer] for name, side in sides.items()}
-        for one in _fused_once(request, seen, weights):
+    for depth in request.looks:
+        seen = {name: side[:depth] for name, side in sides.items()}
+        for one in _fused_once(request, seen, weights, None):
             ranked.setdefault(one.segment_id, one)
     return list(ranked.values())
 
 
 def _fused_once(
-    request: SearchRequest, sides: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float]
+    request: SearchRequest,
+    sides: Mapping[str, Sequence[Candidate]],
+    weights: Mapping[str, float],
+    most: int | None,
 ) -> Sequence[Fused]:
-    most = request.most_ranked if request.layers == 1 else None
     if request.fusion is Fusion.RRF:
         return reciprocal_rank_fusion(sides, weights, k=request.rrf_k, most=most)
     return linear_fusion(sides, weights, most=most)

@@ -130,14 +130,14 @@ class SearchRequest:
         return max(self.depth, self._second_stage)
 
     @property
-    def layer(self) -> int:
-        """How many of each side are fused first, whatever page is asked for; as many more are looked at behind them."""
-        return max(self.candidates, self._second_stage)
+    def looks(self) -> Sequence[int]:
+        """How many of each side are looked at: first, then twice as many, and so on until the page is reached.
 
-    @property
-    def layers(self) -> int:
-        """How many layers are needed for the page."""
-        return -(-self.most_ranked // self.layer)
+        The first are the same whatever page is asked for, and the farthest page takes fifteen.
+        """
+        first = max(self.candidates, self._second_stage)
+        times = max(0, (-(-self.most_ranked // first) - 1).bit_length())
+        return [first << doubled for doubled in range(times + 1)]
 
     @property
     def _second_stage(self) -> int:

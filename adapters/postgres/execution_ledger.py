@@ -102,12 +102,20 @@ class PostgresExecutionLedger:
 
     async def discard_queued(self, execution_id: UUID, *, limit: int, now: datetime) -> int:
         """See the port."""
+        while (discarded := await self._discard(execution_id, limit, now)) is None:
+            pass  # others settled those that were found here: there may be more behind them
+        return discarded
+
+    async def _discard(self, execution_id: UUID, limit: int, now: datetime) -> int | None:
+        """How many were discarded; None when some were found and none of them was left."""
         async with by_index(self._database) as connection:
             rows = await (await connection.execute(_HOLD_LEFTOVER, (execution_id, limit))).fetchall()
             left = [message_id for message_id, state in rows if state == MessageState.QUEUED]
             # Looked at under its lock: a redrive may have reopened the execution, and then they are not left over.
-            if not left or not await _has_ended(connection, execution_id):
+            if not rows or not await _has_ended(connection, execution_id):
                 return 0
+            if not left:
+                return None
             await connection.execute(_DISCARD, (now, left))
             delta = {"cancelled": len(left), "outstanding": -len(left)}
             await apply_deltas(connection, {execution_id: delta}, {}, now)

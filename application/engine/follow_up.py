@@ -79,7 +79,10 @@ class FollowUp:
             async with asyncio.timeout(self._patience):
                 await publish(messages, self.feeds)
         except TimeoutError:
-            log.warning("the queue takes no messages of the route %s; they wait in the ledger", self.route_id)
+            if self._patience == PATIENCE_SECONDS:  # once, however long it stays so
+                log.warning(
+                    "the queue takes no messages of the route %s; they wait in the ledger", self.route_id
+                )
             self._patience = LITTLE_PATIENCE_SECONDS
             for route_id in {message.route_id for message in messages}:
                 self.feeds[route_id].look_in_ledger()

@@ -66,7 +66,8 @@ class RouteProcessor:
     def is_idle(self) -> bool:
         """Whether nothing keeps its queue from giving it more, so that the queue is empty."""
         could_do_more = self.gate.is_open and self.inbox.in_window < self.gate.most
-        return could_do_more and not self._asked and self.follow_up.is_done
+        is_asking = not self.inbox.is_heavy  # else it takes nothing out of the queue, whatever is in it
+        return could_do_more and is_asking and not self._asked and self.follow_up.is_done
 
     @property
     def takes_over(self) -> bool:

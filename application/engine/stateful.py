@@ -47,7 +47,7 @@ class StatefulAdapters:
                 await self._open(adapter, route_id)
             except BaseException as error:
                 await self.close_all()
-                failure_by(error)
+                failure_by(error)  # raises what is not the adapter's, as our own cancellation
                 raise AdapterNotOpened(
                     f"the pipeline adapter {step.type} of the route {route_id} could not be opened: {_told(error)}"
                 ) from error
@@ -72,7 +72,7 @@ class StatefulAdapters:
                     _told(error),
                     exc_info=error,
                 )
-                failure_by(error)
+                failure_by(error)  # raises what is not the adapter's, as our own cancellation
 
     def _all(self) -> Sequence[tuple[str, AdapterStep, StatefulAdapter]]:
         return [

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from domain.message import Message
 
-NUMBER = 16
-"""Characters that a number, or what stands beside a value, is taken for."""
+BESIDE_TEXT = 16
+"""Characters that everything else than a text is taken for: a number, a key, what stands around a value."""
 
 
 def weight_of(message: Message) -> int:
@@ -25,9 +25,9 @@ def characters_of(value: object) -> int:
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
-        return NUMBER * len(value) + sum(map(characters_of, value.values()))
+        return BESIDE_TEXT * len(value) + sum(map(characters_of, value.values()))
     if isinstance(value, list | tuple) and value:
         # Vectors are long and all of one kind.
         is_vector = isinstance(value[0], int | float)
-        return NUMBER * len(value) if is_vector else sum(map(characters_of, value))
-    return NUMBER
+        return BESIDE_TEXT * len(value) if is_vector else sum(map(characters_of, value))
+    return BESIDE_TEXT

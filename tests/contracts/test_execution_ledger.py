@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -109,6 +110,17 @@ async def test_what_waits_of_a_cancelled_execution_is_discarded_in_batches(ledge
     assert counts == [3, 2, 0]
     seen = await ledgers.seen(execution.id)
     assert (seen.status, seen.counts.cancelled, seen.counts.outstanding) == (ExecutionStatus.CANCELLED, 5, 0)
+
+
+async def test_who_discards_beside_others_takes_what_they_leave(ledgers: Ledgers) -> None:
+    """None is told that there is nothing while there is."""
+    execution = await ledgers.started()
+    claim = await ledgers.claimed_init(execution)
+    await ledgers.settled(claim, children=children(claim, *(str(number) for number in range(60))))
+    await ledgers.executions.conclude(execution.id, ExecutionStatus.CANCELLED, now=NOW)
+    discards = (ledgers.executions.discard_queued(execution.id, limit=10, now=NOW) for _ in range(6))
+    assert await asyncio.gather(*discards) == [10] * 6
+    assert (await ledgers.seen(execution.id)).counts.outstanding == 0
 
 
 async def test_a_sweep_gives_back_what_the_dead_had_claimed(ledgers: Ledgers) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from adapters.memory.models import MemoryEmbeddingModel
 from adapters.memory.reranker import MemoryReranker
 from adapters.memory.segment_index import MemorySegmentIndex
 from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
-from application.search import InvalidSearch, Search, SearchRequest
+from application.search import DEFAULT_WEIGHTS, InvalidSearch, Search, SearchRequest
 from application.search_ranking import fused
 from domain.document import DimensionMismatch, Document, EmbeddedSegment, Segment, segment_id
 from domain.match import Candidate, SearchFilter, SearchMode
@@ -112,7 +113,7 @@ async def test_a_side_without_a_given_weight_keeps_its_default(search: Search) -
     (best, *_) = await search.find(
         SearchRequest(query="lions", fusion=Fusion.RRF, weights={"semantic": 2.0}, rrf_k=0)
     )
-    assert best.score == pytest.approx(2.0 + 0.32)
+    assert best.score == pytest.approx(2.0 + DEFAULT_WEIGHTS["keyword"])
 
 
 @pytest.mark.parametrize("mode", SearchMode)
@@ -311,11 +312,23 @@ def test_pages_of_a_hybrid_search_neither_repeat_nor_miss_anything(
     read: list[UUID] = []
     for offset in range(0, len({*semantic, *keyword}) + 1, limit):
         request = SearchRequest(query="q", limit=limit, offset=offset, candidates=candidates, fusion=fusion)
-        depth = request.layers * request.layer
+        depth = request.looks[-1]
         ranked = fused(request, {name: side[:depth] for name, side in sides.items()}, {})
         read += [one.segment_id for one in ranked][offset : offset + limit]
     assert len(read) == len(set(read))
     assert set(read) == {one.segment_id for side in sides.values() for one in side}
+
+
+@pytest.mark.parametrize(("candidates", "offset"), [(1, 9_000), (300, 0), (300, 291), (7, 9_000)])
+def test_a_far_page_takes_few_looks(candidates: int, offset: int) -> None:
+    """Each is over all that was seen before, so their number decides what the page costs."""
+    limit = min(1000, 10_000 - offset) if offset > 300 else 10
+    request = SearchRequest(query="q", limit=limit, offset=offset, candidates=candidates)
+    looks = request.looks
+    assert looks[0] == candidates
+    assert looks[-1] >= request.depth
+    assert all(later == 2 * before for before, later in pairwise(looks))
+    assert sum(looks) <= max(4 * request.depth, candidates)
 
 
 def side_of(numbers: list[int]) -> list[Candidate]:

@@ -20,7 +20,7 @@ from adapters.memory.message_queue import InProcessMessageQueue
 from adapters.memory.unit_of_work import MemoryUnitOfWork
 from adapters.yaml.parser import YamlConfigParser
 from application.configs import Configs
-from application.engine import follow_up, long_work
+from application.engine import follow_up, inbox, long_work
 from application.engine.draining import drain
 from application.engine.recovery import Recovery
 from application.engine.redriving import take_up
@@ -152,7 +152,7 @@ class Service:
         """An execution as it stands."""
         return self.ledger.executions[execution_id]
 
-    async def start(self, at: Bench) -> Execution:
+    async def start(self, at: Bench, *, concurrency: int = 4) -> Execution:
         """Start the pipeline at a process."""
         ports = at.engine.ports
         execution_id = ports.ids.new_id()
@@ -165,7 +165,10 @@ class Service:
         init = Message(
             id=init_message_id(execution_id), execution_id=execution_id, route_id="fan", payload={}
         )
-        routes = (route("fan", "fan", to="work", concurrency=2), route("work", "work", concurrency=4))
+        routes = (
+            route("fan", "fan", to="work", concurrency=2),
+            route("work", "work", concurrency=concurrency),
+        )
         return await at.engine.start(execution, pipeline(*routes), init, limit=None)
 
     async def until(self, is_so: Callable[[], bool], within: float = 8.0) -> None:
@@ -218,6 +221,42 @@ async def test_what_merely_waits_is_published_once() -> None:
         await one.ended(started.id)
     again = {message_id: count for message_id, count in service.queue.published.items() if count > 1}
     assert set(again) <= {init_message_id(started.id)}
+
+
+async def test_what_waits_behind_large_messages_is_published_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that holds all the payloads it may takes nothing out of the queue, so the queue need not be empty."""
+    monkeypatch.setattr(inbox, "WINDOW_CHARACTERS", 4000)
+    release = asyncio.Event()
+
+    async def large(context: PipelineContext) -> AdapterResult:
+        emitted = [Emission(payload={"text": "x" * 1000}) for _ in range(10)]
+        return AdapterResult(message=context.message, emitted=emitted)
+
+    async def waiting(context: PipelineContext) -> AdapterResult:
+        await release.wait()
+        return await done(context)
+
+    service = Service({"fan": large, "work": waiting})
+    async with service.process() as one:
+        started = await service.start(one, concurrency=50)
+        await service.until(lambda: one.engine.quarantine.at_work >= 3)
+        await asyncio.sleep(0.6)
+        later = [
+            Message(id=uuid4(), execution_id=started.id, route_id="work", payload={}, parent_id=uuid4())
+            for _ in range(50)
+        ]
+        for message in later:
+            assert await service.ledger.admit(message, now=one.engine.ports.clock.now())
+        envelopes = [
+            Envelope(message_id=message.id, execution_id=started.id, route_id="work") for message in later
+        ]
+        await service.queue.publish(f"exec:{started.id}:work", envelopes)
+        await asyncio.sleep(2.5)
+        release.set()
+        await one.ended(started.id)
+    assert {message_id for message_id, count in service.queue.published.items() if count > 1} <= {
+        init_message_id(started.id)
+    }
 
 
 async def test_what_is_in_the_ledger_and_in_no_queue_is_published_when_the_queue_has_run_empty() -> None:
