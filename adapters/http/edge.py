@@ -9,7 +9,7 @@ from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 
 from adapters.http import errors
 from adapters.http.access.exchange import begin, end
@@ -139,7 +139,7 @@ def _labelled(send: Send, labels: Sequence[tuple[bytes, bytes]]) -> Send:
 def _as_get(scope: HTTPScope) -> HTTPScope:
     """The GET whose head is asked for. It is asked for unencoded: only then the head tells how long the answer is."""
     headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
-    return {**scope, "method": "GET", "headers": headers}  # type: ignore[return-value]
+    return {**scope, "method": "GET", "headers": headers}
 
 
 class _HeadOnly:
@@ -150,10 +150,10 @@ class _HeadOnly:
         self._send = send
         self._is_answered = False
 
-    async def receive(self) -> Message:
+    async def receive(self) -> ReceiveMessage:
         if self._is_answered:
             return {"type": "http.disconnect"}
-        return await self._receive()  # type: ignore[return-value]
+        return await self._receive()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

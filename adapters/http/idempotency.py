@@ -102,7 +102,8 @@ async def _done(
     held = _Held(send)
     answer = KeptAnswer(status=500)
     try:
-        await app(scope, body.receive, held.send)
+        async with repeats.held(taken):
+            await app(scope, body.receive, held.send)
         answer = held.answer()
     finally:
         await repeats.end(taken, answer)

@@ -38,6 +38,12 @@ class MemoryIdempotencyRecords:
         self.records[owner, key] = _Record(fingerprint=fingerprint, token=token, begun_at=now, until=until)
         return None
 
+    async def prolong(self, owner: str, key: str, *, token: UUID, until: datetime) -> None:
+        """See the port."""
+        known = self.records.get((owner, key))
+        if known is not None and known.token == token and known.answer is None:
+            known.until = until
+
     async def finish(self, owner: str, key: str, *, token: UUID, answer: KeptAnswer) -> None:
         """See the port."""
         known = self.records.get((owner, key))

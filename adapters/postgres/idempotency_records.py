@@ -21,6 +21,11 @@ _LOOK = """
     SELECT fingerprint, status, headers, body FROM idempotency_record WHERE owner = %(owner)s AND key = %(key)s
 """
 
+_PROLONG = """
+    UPDATE idempotency_record SET until = %(until)s
+    WHERE owner = %(owner)s AND key = %(key)s AND token = %(token)s AND status IS NULL
+"""
+
 _FINISH = """
     UPDATE idempotency_record SET status = %(status)s, headers = %(headers)s, body = %(body)s
     WHERE owner = %(owner)s AND key = %(key)s AND token = %(token)s AND status IS NULL
@@ -69,6 +74,11 @@ class PostgresIdempotencyRecords:
             raise IdempotencyInFlight
         pairs = [(str(name), str(value)) for name, value in headers]
         return KeptAnswer(status=status, headers=pairs, body=body)
+
+    async def prolong(self, owner: str, key: str, *, token: UUID, until: datetime) -> None:
+        """See the port."""
+        async with self._database.connection() as connection:
+            await connection.execute(_PROLONG, {"owner": owner, "key": key, "token": token, "until": until})
 
     async def finish(self, owner: str, key: str, *, token: UUID, answer: KeptAnswer) -> None:
         """See the port."""

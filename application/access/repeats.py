@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -31,7 +34,8 @@ class TakenUp:
 class Repeats:
     """What is kept of requests with an idempotency key.
 
-    ``taken_up_seconds`` is longer than an answer may take: a repeat must not be done beside the first.
+    Whoever has taken a request up has ``taken_up_seconds``, again and again while it is done; so long a repeat has to
+    wait when the process dies over it.
     """
 
     records: IdempotencyRecords
@@ -58,6 +62,25 @@ class Repeats:
         if answer.body is None:
             raise AnswerNotKept(_where(answer))
         return answer
+
+    @asynccontextmanager
+    async def held(self, taken: TakenUp) -> AsyncIterator[None]:
+        """Keep others from doing the request beside this process, however long it takes."""
+        prolonging = asyncio.create_task(self._prolong(taken))
+        try:
+            yield
+        finally:
+            prolonging.cancel()
+            await asyncio.gather(prolonging, return_exceptions=True)
+
+    async def _prolong(self, taken: TakenUp) -> None:
+        while True:
+            await self.clock.sleep(self.taken_up_seconds / 3)
+            until = self.clock.now() + timedelta(seconds=self.taken_up_seconds)
+            try:
+                await self.records.prolong(taken.owner, taken.key, token=taken.token, until=until)
+            except FactflowError as error:
+                log.warning("a request with an idempotency key could not be prolonged: %s", error.message)
 
     async def end(self, taken: TakenUp, answer: KeptAnswer) -> None:
         """Keep an answer that would always be the same; otherwise let the request be repeated.

@@ -22,6 +22,10 @@ class IdempotencyRecords(Protocol):
         """
         ...
 
+    async def prolong(self, owner: str, key: str, *, token: UUID, until: datetime) -> None:
+        """Give whoever has taken the request up under this token longer; nothing happens under another, or once answered."""
+        ...
+
     async def finish(self, owner: str, key: str, *, token: UUID, answer: KeptAnswer) -> None:
         """Keep the answer; nothing happens when the request was meanwhile taken up under another token."""
         ...

@@ -93,6 +93,21 @@ async def test_what_a_dead_process_had_taken_up_is_taken_up_when_its_time_is_ove
     assert (await begun(records, now=62) or KeptAnswer(status=0)).status == 201
 
 
+async def test_whoever_does_it_may_be_given_longer(records: IdempotencyRecords) -> None:
+    """Under the token that has it alone, and until it is answered."""
+    token, second = uuid4(), uuid4()
+    await begun(records, token=token)
+    await records.prolong("me", "key", token=uuid4(), until=at(500))
+    await records.prolong("me", "key", token=token, until=at(100))
+    with pytest.raises(IdempotencyInFlight):
+        await begun(records, now=99)
+    assert await begun(records, token=second, now=100) is None
+    await records.prolong("me", "key", token=token, until=at(500))
+    await records.finish("me", "key", token=second, answer=ANSWER)
+    await records.prolong("me", "key", token=second, until=at(900))
+    assert await begun(records, now=161) == ANSWER
+
+
 async def test_what_is_abandoned_can_be_repeated_and_what_is_answered_cannot_be_abandoned(
     records: IdempotencyRecords,
 ) -> None:
