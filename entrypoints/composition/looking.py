@@ -29,7 +29,14 @@ async def at_queue(url: str, settings: Settings) -> str:
 
 
 async def at_bucket(settings: Settings) -> str:
-    """Which bucket answers. Raises what opening a storage in S3 does, but for the right to write."""
+    """Which bucket answers, or will be made. Raises what opening a storage in S3 does, but for the right to write."""
+    from adapters.s3.translation import S3BucketMissing
+
     storage = choosing.bucket(settings, attempts=1, read_timeout=READ_SECONDS)
-    await storage.look()
+    try:
+        await storage.look()
+    except S3BucketMissing:
+        if not settings.storage_create_bucket:
+            raise
+        return f"the S3 server answers; the bucket {storage.bucket} is made at the start"
     return f"the bucket {storage.bucket} answers"

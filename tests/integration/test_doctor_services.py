@@ -121,6 +121,18 @@ def test_services_that_are_away_or_not_there_are_found(
     assert caplog.records == []
 
 
+def test_a_bucket_that_the_start_makes_is_not_missed(s3_service: S3Service) -> None:
+    """And looking does not make it."""
+    name = new_bucket()
+    stored = {**stored_in(s3_service, name), "FACTFLOW_STORAGE_CREATE_BUCKET": "1"}
+    (check,) = services(Settings.read(stored))
+    assert (check.state, check.message) == (
+        State.OK,
+        f"the S3 server answers; the bucket {name} is made at the start",
+    )
+    assert name not in {one["Name"] for one in s3_service.client.list_buckets()["Buckets"]}
+
+
 def test_a_password_that_is_refused_is_not_repeated(external_postgres_url: str) -> None:
     """Nor is one that makes the address unreadable."""
     for address in (_as_nobody(external_postgres_url), "postgresql://user:hunter2/x@db/factflow"):

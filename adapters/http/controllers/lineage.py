@@ -211,5 +211,5 @@ class LineageController(Controller):
         self, lineage: UseCase, correlation_id: CorrelationId, limit: Limit = 1000, cursor: Cursor = None
     ) -> LineageChildrenResponse:
         """The entries whose parent it is, by start."""
-        found = await lineage.children(correlation_id, limit=limit, after=place_of(cursor))
+        found = await lineage.children(correlation_id, limit=limit + 1, after=place_of(cursor))
         return children_response(correlation_id, found, limit=limit)

@@ -186,13 +186,13 @@ def chain_response(chain: LineageChain) -> LineageChainResponse:
 def children_response(
     correlation_id: UUID, children: Sequence[LineageEntry], *, limit: int
 ) -> LineageChildrenResponse:
-    """A page of an entry's children as it travels."""
+    """A page of an entry's children as it travels; one more than the page holds tells that there are more."""
+    page = children[:limit]
     return LineageChildrenResponse(
         correlation_id=str(correlation_id),
-        entries=_entries(children),
-        total=len(children),
-        # A full page may be the last one.
-        next_cursor=_cursor_behind(children[-1]) if children and len(children) == limit else None,
+        entries=_entries(page),
+        total=len(page),
+        next_cursor=_cursor_behind(page[-1]) if len(children) > limit else None,
     )
 
 
