@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.embedding_model import EmbeddingModel
-from application.ports.segment_index import SegmentIndex
+from application.ports.segment_index import LEAST_LOOK, SegmentIndex
 from application.search_request import DEFAULT_WEIGHTS, SearchRequest
 from domain.match import Candidate, SearchMode
 from domain.retrieval.fusion import Fused, Fusion, linear_fusion, reciprocal_rank_fusion
@@ -28,35 +28,42 @@ class Ranking:
             return fused(request, await self._slots(request), request.model_weights)
         (model, *_) = self.models
         if request.mode is SearchMode.SEMANTIC:
-            return _one_side(request.mode, await self._semantic(request, model, request.most_ranked))
+            one_look = request.most_ranked <= LEAST_LOOK
+            looks = [request.most_ranked] if one_look else request.looks
+            return _one_side(request.mode, await self._semantic(request, model, looks))
         if request.mode is SearchMode.KEYWORD:
             return _one_side(request.mode, await self._keyword(request, request.most_ranked))
-        depth = request.looks[-1]
         # Words first: theirs is mostly the longer side, and a query is embedded before the other is asked.
         keyword, semantic = await _side_by_side(
-            self._keyword(request, depth), self._semantic(request, model, depth)
+            self._keyword(request, request.looks[-1]), self._semantic(request, model, request.looks)
         )
         sides = {SearchMode.SEMANTIC.value: semantic, SearchMode.KEYWORD.value: keyword}
         return fused(request, sides, {**DEFAULT_WEIGHTS, **request.weights})
 
     async def _slots(self, request: SearchRequest) -> Mapping[str, Sequence[Candidate]]:
-        depth = request.looks[-1]
-        found = await _side_by_side(*(self._semantic(request, model, depth) for model in self.models))
+        asked = (self._semantic(request, model, request.looks) for model in self.models)
+        found = await _side_by_side(*asked)
         return {model.model_name: side for model, side in zip(self.models, found, strict=True)}
 
     async def _semantic(
-        self, request: SearchRequest, model: EmbeddingModel, depth: int
+        self, request: SearchRequest, model: EmbeddingModel, looks: Sequence[int]
     ) -> Sequence[Candidate]:
+        """What each look finds behind what those before it found: an approximate index may find others as it looks deeper."""
         (vector,) = await model.embed([request.text])
-        candidates = await self.index.semantic(
-            vector,
-            model_name=model.model_name,
-            limit=depth,
-            where=request.where,
-            model_identity=model.identity,
-        )
+        side: Sequence[Candidate] = ()
+        for depth in looks:
+            candidates = await self.index.semantic(
+                vector,
+                model_name=model.model_name,
+                limit=depth,
+                where=request.where,
+                model_identity=model.identity,
+            )
+            side = _behind(side, candidates) if side else candidates
+            if len(candidates) < depth:
+                break
         threshold = request.similarity_threshold
-        return [candidate for candidate in candidates if threshold is None or candidate.score >= threshold]
+        return [candidate for candidate in side if threshold is None or candidate.score >= threshold]
 
     async def _keyword(self, request: SearchRequest, depth: int) -> Sequence[Candidate]:
         return await self.index.keyword(request.text, limit=depth, where=request.where)
@@ -73,6 +80,11 @@ async def _side_by_side(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _behind(first: Sequence[Candidate], then: Sequence[Candidate]) -> Sequence[Candidate]:
+    known = {candidate.segment_id for candidate in first}
+    return [*first, *(candidate for candidate in then if candidate.segment_id not in known)]
 
 
 def fused(

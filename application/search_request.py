@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from application.ports.segment_index import LEAST_LOOK
 from domain.errors import Invalid
 from domain.match import SearchFilter, SearchMode
 from domain.retrieval.fusion import RRF_K, Fusion
@@ -130,12 +131,17 @@ class SearchRequest:
         return max(self.depth, self._second_stage)
 
     @property
+    def is_fused(self) -> bool:
+        """Whether one ranking is made of several."""
+        return self.mode is SearchMode.HYBRID or bool(self.model_names)
+
+    @property
     def looks(self) -> Sequence[int]:
         """How many of each side are looked at: first, then twice as many, and so on until the page is reached.
 
         The first are the same whatever page is asked for, and the farthest page takes fifteen.
         """
-        first = max(self.candidates, self._second_stage)
+        first = max(self.candidates if self.is_fused else LEAST_LOOK, self._second_stage)
         times = max(0, (-(-self.most_ranked // first) - 1).bit_length())
         return [first << doubled for doubled in range(times + 1)]
 

@@ -12,6 +12,7 @@ from adapters.postgres.embedding_slots import prepare_walk, slot
 from adapters.postgres.segment_filter import restrictions
 from adapters.postgres.segment_rows import FETCH, vector_text
 from adapters.postgres.text_search import configurations
+from application.ports.segment_index import LEAST_LOOK
 from benchmarks.synthetic_segments import DIMENSION, SLOT, SyntheticModel
 from domain.match import SearchFilter
 from domain.retrieval.bm25 import Bm25
@@ -48,7 +49,7 @@ class Statements:
 
     async def semantic(self, query: str, limit: int) -> Sequence[Any]:
         """The nearest segments with their texts and documents, as a search of one side reads them."""
-        ids = [row[0] for row in await self.semantic_leg(query, limit)]
+        ids = [row[0] for row in await self.semantic_leg(query, LEAST_LOOK)][:limit]
         return await self._rows(FETCH.encode(), (ids,))
 
     async def semantic_leg(self, query: str, limit: int) -> Sequence[Any]:

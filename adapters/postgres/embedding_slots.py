@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeAlias
 from psycopg import AsyncCursor
 
 from adapters.postgres.database import Connection
+from application.ports.segment_index import LEAST_LOOK
 from domain.document import DimensionMismatch
 from domain.embedding_slot import require_same_model
 from domain.retrieval.vector_indexes import IndexKind
 
-MIN_EF_SEARCH = 100
 MAX_EF_SEARCH = 1000
 DEFAULT_LISTS = 100
 
@@ -44,10 +44,12 @@ _SLOT = """
 """
 
 # With strict order the walk goes on until the limit is met; what it gives up on is then compared exactly. Clusters
-# know no strict order, and what they find is sorted afterwards.
+# know no strict order, and what they find is sorted afterwards. A plan for any limit may go another way than one for
+# this limit, and find others: which of them a connection has by now must not decide what is on a page.
 _WALK = """
     SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true),
-           set_config('ivfflat.iterative_scan', 'relaxed_order', true), set_config('ivfflat.probes', %s, true)
+           set_config('ivfflat.iterative_scan', 'relaxed_order', true), set_config('ivfflat.probes', %s, true),
+           set_config('plan_cache_mode', 'force_custom_plan', true)
 """
 
 
@@ -136,7 +138,7 @@ def slot_of(row: Sequence[Any] | None) -> Slot | None:
 
 async def prepare_walk(connection: Connection, slot: Slot, limit: int) -> None:
     """Have this transaction look about in the slot's index for as long as it takes to find so many."""
-    ef_search = min(max(limit, MIN_EF_SEARCH), MAX_EF_SEARCH)
+    ef_search = min(max(limit, LEAST_LOOK), MAX_EF_SEARCH)
     # Twice the square root of the clusters, which finds nine in ten and more at a small share of the work.
     probes = min(slot.lists, max(10, 2 * math.isqrt(slot.lists)))
     await connection.execute(_WALK, (str(ef_search), str(probes)))

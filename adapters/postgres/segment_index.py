@@ -36,6 +36,7 @@ from adapters.postgres.segment_rows import (
 )
 from adapters.postgres.text_search import configurations, storable
 from adapters.postgres.translation import ValueNotStorable
+from application.ports.segment_index import LEAST_LOOK
 from domain.document import DimensionMismatch, EmbeddedSegment
 from domain.embedding_slot import require_same_model
 from domain.match import Candidate, IndexedSegment, SearchFilter
@@ -107,13 +108,14 @@ class PostgresSegmentIndex:
         }
         while (assumed := await self._slots.of(name, len(vector))) is not None:
             require_dimension(model_name, assumed.dimension, len(vector))
-            asked = await self._nearest(assumed, restricted.text, parameters)
+            look = limit if assumed.kind is None else max(limit, LEAST_LOOK)
+            asked = await self._nearest(assumed, restricted.text, {**parameters, "limit": look})
             if asked is None:
                 continue
             require_same_model(model_name, assumed.identity, model_identity)
             candidates = await _candidates(asked)
-            if assumed.kind is None or len(candidates) == limit:
-                return candidates
+            if assumed.kind is None or len(candidates) == look:
+                return candidates[:limit]
             async with self._database.connection() as connection:
                 exact = segment_search.exact(restricted.text)
                 return await _candidates(await connection.execute(exact, parameters, binary=True))

@@ -9,6 +9,9 @@ from uuid import UUID
 from domain.document import EmbeddedSegment
 from domain.match import Candidate, IndexedSegment, SearchFilter
 
+LEAST_LOOK = 100
+"""An approximate index is looked at so deep at least: up to it, a smaller limit gives the beginning of a larger one."""
+
 
 class SegmentIndex(Protocol):
     """The index over segments of current document versions. Safe for concurrent use.
@@ -35,6 +38,9 @@ class SegmentIndex(Protocol):
         model_identity: str = "",
     ) -> Sequence[Candidate]:
         """The nearest segments of a slot by cosine similarity, the best first, ties by segment id.
+
+        Where vectors are compared all, a smaller limit gives the beginning of what a larger one does; an approximate
+        index may find others when it is looked at deeper than ``LEAST_LOOK``.
 
         ``model_identity`` is whose vector it is, empty where that is not known. Raises DimensionMismatch,
         EmbeddingModelMixed.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from adapters.memory.models import MemoryEmbeddingModel
 from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.embedding_slots import index_name
@@ -17,9 +20,11 @@ from adapters.postgres.segment_index import PostgresSegmentIndex
 from adapters.postgres.segment_rows import vector_text
 from adapters.postgres.segment_search import approximate
 from adapters.postgres.slot_holdings import PostgresEmbeddingSlots
+from application.embedding_models import EmbeddingModels
+from application.search import Search, SearchRequest
 from application.search_indexes import Indexes as IndexUse
 from domain.document import EmbeddedSegment
-from domain.match import SearchFilter
+from domain.match import SearchFilter, SearchMode
 from domain.retrieval.search_filters import search_filter
 from domain.retrieval.vector_indexes import IndexBuildUnderway, IndexKind, IndexThresholds
 from tests.contracts.segment_indexes import SLOT, Indexes, embedded
@@ -105,6 +110,41 @@ async def test_clusters_find_nearly_what_comparing_all_finds(database: Database)
         assert len(await index.semantic(vector, model_name=SLOT, limit=10, where=rare)) == 10
         assert len(await index.semantic(vector, model_name=SLOT, limit=100, where=rare)) == 10
     assert made.size_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(IndexKind.HNSW, {"m": 4, "ef_construction": 16}), (IndexKind.IVFFLAT, {"lists": 60})],
+)
+async def test_pages_over_an_index_neither_repeat_nor_miss_anything(
+    database: Database, kind: IndexKind, options: dict[str, int]
+) -> None:
+    """Though it finds others as it is looked at deeper; with a filter and in both modes with a semantic side."""
+    index, vectors = await filled(database, 900, rare_every=3)
+    await IndexUse(administration=PostgresIndexAdministration(database)).create(SLOT, kind, options)
+    async with database.connection() as connection:
+        await connection.execute("ANALYZE")
+    search = Search(index=index, models=EmbeddingModels(own=Directed(vectors[1])))
+    rare = SearchFilter(origins=["rare"])
+    for mode in (SearchMode.SEMANTIC, SearchMode.HYBRID):
+        for where, count in ((EVERYTHING, 900), (rare, 300)):
+            request = SearchRequest(query="text", mode=mode, limit=35, where=where, candidates=40)
+            pages = [await search.find(replace(request, offset=start)) for start in range(0, count, 35)]
+            read = [match.found.id for page in pages for match in page]
+            assert (len(read), len(set(read))) == (count, count)
+            longest = await search.find(replace(request, limit=count))
+            assert [match.found.id for match in longest] == read
+
+
+class Directed(MemoryEmbeddingModel):
+    """Embeds every text in one direction, into the slot of the test."""
+
+    def __init__(self, vector: list[float]) -> None:
+        super().__init__(model_name=SLOT, dimension=DIMENSION)
+        self._direction = vector
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        return [self._direction for _ in texts]
 
 
 async def test_an_index_left_half_built_is_built_again(database: Database) -> None:
