@@ -17,6 +17,7 @@ from litestar.exceptions import (
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import ParameterKwarg
+from litestar.types import HTTPScope
 
 from adapters.http import errors
 from adapters.http.access.exchange import exchange_of
@@ -38,19 +39,18 @@ def answer_with_problem(request: Request[Any, Any, Any], error: Exception) -> Re
     if request.scope["path"].startswith(OPENAI):
         document = openai_problem(document)
     if document.status >= 500:
-        log_failure(error if type(ours) is FactflowError else ours, request)
+        log_failure(error if type(ours) is FactflowError else ours, request.scope)
     return Response(document, status_code=document.status, media_type=MEDIA_TYPE, headers=headers_of(ours))
 
 
-def log_failure(error: BaseException, request: Request[Any, Any, Any]) -> None:
+def log_failure(error: BaseException, scope: HTTPScope) -> None:
     """Log what the server failed at: with the traceback when it is our fault, in a line when a dependency is away."""
     is_foreseen = isinstance(error, FactflowError)
-    method, path = request.method, request.scope["path"]
     log.log(
         logging.WARNING if is_foreseen else logging.ERROR,
         "%s %s: %s",
-        method,
-        path,
+        scope["method"],
+        scope["path"],
         error,
         exc_info=None if is_foreseen else error,
     )

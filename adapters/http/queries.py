@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from litestar import Request
-from litestar.params import ParameterKwarg, QueryParameter
+from litestar.params import QueryParameter
 from litestar.typing import FieldDefinition
 
 from adapters.http.access.operations import operation_of
 from adapters.http.errors import FieldError, RequestNotValid
-from adapters.http.parameters import parameters_of
+from adapters.http.parameters import parameters_of, wire_name
 
 
 async def require_plain_query(request: Request[Any, Any, Any]) -> None:
@@ -26,14 +26,14 @@ async def require_plain_query(request: Request[Any, Any, Any]) -> None:
 
 def _missing(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
     for name, field in _parameters(request):
-        wire = _name(name, field)
+        wire = wire_name(name, field)
         is_asked = isinstance(field.kwarg_definition, QueryParameter) and field.is_required
         if is_asked and wire not in request.query_params:
             yield FieldError(location="query", path=wire, message="this parameter is required")
 
 
 def _errors(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
-    fields = {_name(name, field): field for name, field in _parameters(request)}
+    fields = {wire_name(name, field): field for name, field in _parameters(request)}
     for name in dict.fromkeys(request.query_params):
         field = fields.get(name)
         if field is None and operation_of(request.route_handler).changes:
@@ -51,11 +51,6 @@ def _errors(request: Request[Any, Any, Any]) -> Iterator[FieldError]:
 
 def _parameters(request: Request[Any, Any, Any]) -> Iterator[tuple[str, FieldDefinition]]:
     yield from parameters_of(request.route_handler).items()
-
-
-def _name(name: str, field: FieldDefinition) -> str:
-    definition = field.kwarg_definition
-    return (definition.name if isinstance(definition, ParameterKwarg) else None) or name
 
 
 def _takes_text(field: FieldDefinition) -> bool:

@@ -12,7 +12,8 @@ from domain.errors import FactflowError
 async def refuse(error: FactflowError, send: Send, *, instance: str | None = None) -> None:
     """Answer with the problem of an error; ``instance`` is the path of the request."""
     document = problem(error, instance=instance)
-    headers = {"content-type": MEDIA_TYPE, **headers_of(error)}
+    body = msgspec.json.encode(document)
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **headers_of(error)}
     await send(
         {
             "type": "http.response.start",
@@ -20,4 +21,4 @@ async def refuse(error: FactflowError, send: Send, *, instance: str | None = Non
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
     )
-    await send({"type": "http.response.body", "body": msgspec.json.encode(document), "more_body": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

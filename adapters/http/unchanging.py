@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
@@ -12,15 +13,18 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http.access.admission import Gate
 from adapters.http.access.exchange import exchange_of
-from adapters.http.compression import compressed, encoding_of
+from adapters.http.compression import Compressing, compressed, encoding_of
 from adapters.http.edge import is_http
+from adapters.http.error_handling import log_failure
+from adapters.http.parameters import parameters_of, wire_name
 from adapters.http.refusing import refuse
-from domain.errors import Refused
+from domain.errors import FactflowError, Refused
 
 OPT = "unchanging"
 """What an operation says of itself in ``opt`` when neither headers nor data have a say in its answer."""
 
 _Key = tuple[str, bytes, str | None]
+_Names = frozenset[bytes]
 
 MOST_KEPT = 100
 LONGEST_QUERY = 200
@@ -37,6 +41,9 @@ class _Kept:
 class UnchangingAnswers:
     """Keeps the answers of such operations, by path, query and encoding. Who asks is looked at every time.
 
+    Of a query what the operation does not take has no say, and the oldest answer makes room for a new one: so nobody can
+    have the others forgotten, or one made again and again, by making up queries.
+
     ``patient`` lays around an application what limits the time for an answer.
     """
 
@@ -45,7 +52,7 @@ class UnchangingAnswers:
     ) -> None:
         self._app = compressed(patient(app))
         self._looking_up = patient(self._answer_again)
-        self._paths = frozenset(_paths(routes))
+        self._names: Mapping[str, _Names] = dict(_paths(routes))
         self._kept: dict[_Key, _Kept] = {}
         self._gate: Gate | None = None
 
@@ -56,10 +63,10 @@ class UnchangingAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from what is kept, else pass the request on, and keep the answer if it is one of those."""
-        if not is_http(scope) or scope["path"] not in self._paths or scope["method"] != "GET":
+        if not is_http(scope) or scope["path"] not in self._names or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        kept = self._kept.get(_key(scope))
+        kept = self._kept.get(self._key(scope))
         if kept is None:
             await self._answer_and_keep(scope, receive, send)
         elif self._gate is None or self._gate.knows(kept.handler):
@@ -68,15 +75,14 @@ class UnchangingAnswers:
             await self._looking_up(scope, receive, send)
 
     async def _answer_again(self, scope: Any, receive: Receive, send: Send) -> None:
-        kept = self._kept[_key(scope)]
+        kept = self._kept[self._key(scope)]
         scope["route_handler"] = kept.handler
         scope["path_template"] = kept.path_template
         if self._gate is not None:
             try:
                 await self._gate.admit(scope)
-            except Refused as error:
-                exchange_of(scope).error_code = error.code
-                await refuse(error, send, instance=scope["path"])
+            except FactflowError as error:
+                await _refuse(error, scope, send)
                 return
             except Exception:  # noqa: BLE001 (it is told and logged as whatever goes wrong elsewhere)
                 await self._answer_and_keep(scope, receive, send)
@@ -92,7 +98,7 @@ class UnchangingAnswers:
             await send(message)
 
         await self._app(scope, receive, overheard)
-        if len(self._kept) < MOST_KEPT and len(scope["query_string"]) <= LONGEST_QUERY:
+        if len(self._key(scope)[1]) <= LONGEST_QUERY:
             self._keep(scope, heard)
 
     def _keep(self, scope: HTTPScope, heard: Iterable[Any]) -> None:
@@ -101,21 +107,40 @@ class UnchangingAnswers:
             return
         handler = scope["route_handler"]
         if isinstance(handler, HTTPRouteHandler):
-            self._kept[_key(scope)] = _Kept(
+            if len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[self._key(scope)] = _Kept(
                 path_template=scope["path_template"],
                 handler=handler,
                 headers=list(start["headers"]),
                 body=b"".join(message.get("body", b"") for message in rest),
             )
 
+    def _key(self, scope: HTTPScope) -> _Key:
+        query = scope["query_string"]
+        if query:
+            query = _taken(query, self._names[scope["path"]])
+        return scope["path"], query, encoding_of(scope)
 
-def _key(scope: HTTPScope) -> _Key:
-    return scope["path"], scope["query_string"], encoding_of(scope)
+
+async def _refuse(error: FactflowError, scope: HTTPScope, send: Send) -> None:
+    exchange_of(scope).error_code = error.code
+    if not isinstance(error, Refused):
+        log_failure(error, scope)
+    await refuse(error, Compressing(encoding_of(scope), send).send, instance=scope["path"])
 
 
-def _paths(routes: Iterable[BaseRoute]) -> Iterable[str]:
+def _taken(query: bytes, names: _Names) -> bytes:
+    """Of a query the parameters with those names, as they were written."""
+    said = (pair for pair in query.split(b"&") if unquote_to_bytes(pair.partition(b"=")[0]) in names)
+    return b"&".join(said)
+
+
+def _paths(routes: Iterable[BaseRoute]) -> Iterable[tuple[str, _Names]]:
+    """The paths of those operations, and the names of what each takes from a query."""
     for route in routes:
         if isinstance(route, HTTPRoute):
-            handlers = (handler for handler in route.route_handlers if "GET" in handler.http_methods)
-            if any(handler.opt.get(OPT) for handler in handlers):
-                yield route.path
+            for handler in route.route_handlers:
+                if "GET" in handler.http_methods and handler.opt.get(OPT):
+                    names = (wire_name(*pair) for pair in parameters_of(handler).items())
+                    yield route.path, frozenset(name.encode() for name in names)

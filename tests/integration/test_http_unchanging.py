@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters.http import compression
 from adapters.http.settings import HttpSettings
 from adapters.http.unchanging import MOST_KEPT
 from application.access.doorkeeper import Doorkeeper
@@ -70,8 +71,50 @@ async def test_the_use_case_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> No
         for number in range(1, MOST_KEPT + 5):
             await api.ask("GET", f"{LIST}?offset={number}")
         before = len(asked)
-        await api.ask("GET", f"{LIST}?offset={MOST_KEPT + 4}")
-        assert len(asked) == before + 1
+        for number, times in ((MOST_KEPT + 4, 0), (5, 0), (4, 1)):  # the oldest made room
+            await api.ask("GET", f"{LIST}?offset={number}")
+            assert len(asked) == before + times
+
+
+async def test_made_up_queries_have_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds what an operation does not take neither has it done again nor others' answers forgotten."""
+    asked = 0
+    list_all = Catalogue.list
+
+    async def counted(self: Catalogue, **wanted: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await list_all(self, **wanted)
+
+    monkeypatch.setattr(Catalogue, "list", counted)
+    async with serving() as api:
+        _, plain = await raw(api, f"{LIST}?limit=1")
+        for number in range(MOST_KEPT + 5):
+            assert (await api.ask("GET", f"/api/v1/system/live?n={number}"))[0] == 200
+            _, again = await raw(api, f"{LIST}?limit=1&x{number}={number}")
+            assert again == plain
+        assert asked == 1
+        assert (await api.ask("GET", f"{LIST}?limit=1&limit=2"))[0] == 422
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/openapi.toon", "/docs"])
+async def test_a_page_for_everybody_is_encoded_once(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are long, and nobody need have a key for them."""
+    made = 0
+    piece = compression._Gzip.piece
+
+    def counted(self: Any, data: bytes, *, is_last: bool) -> bytes:
+        nonlocal made
+        made += 1
+        return piece(self, data, is_last=is_last)
+
+    monkeypatch.setattr(compression._Gzip, "piece", counted)
+    answers = [await raw(api, f"{path}?n={number}", **{"Accept-Encoding": "gzip"}) for number in range(4)]
+    assert {answer.headers["content-encoding"] for answer, _ in answers} == {"gzip"}
+    assert len({body for _, body in answers}) == 1
+    assert made == 1
 
 
 async def test_who_asks_is_looked_at_every_time() -> None:
@@ -88,6 +131,8 @@ async def test_who_asks_is_looked_at_every_time() -> None:
                 assert (problem["instance"], problem["error_code"]) == (LIST, "not_authenticated")
                 assert problem["correlation_id"] == refused.headers["x-request-id"]
                 assert refused.headers["www-authenticate"]
+                assert refused.headers["vary"] == "Accept-Encoding"
+                assert int(refused.headers["content-length"]) == len(await refused.read())
             status, problem = await api.ask("GET", LIST, headers=bearing(other))
             assert (status, problem["error_code"]) == (403, "scope_missing")
         assert (
@@ -107,16 +152,20 @@ async def test_a_store_of_keys_that_is_away_is_told_and_logged(
     async with serving(KEYED, world) as api:
         assert (await api.ask("GET", LIST, headers=bearing(text)))[0] == 200
         for error, status in ((Unavailable("the database is away"), 503), (RuntimeError("a defect"), 500)):
+            lookups = 0
 
             async def away(
                 self: Doorkeeper, text: str, *, address: str = "", error: Exception = error
             ) -> None:
+                nonlocal lookups
+                lookups += 1
                 raise error
 
             monkeypatch.setattr(Doorkeeper, "holder", away)
             caplog.clear()
             answered, problem = await api.ask("GET", LIST, headers=bearing(text))
             assert (answered, problem["status"]) == (status, status)
+            assert lookups == 1 or status == 500
             assert any(str(error) in one.getMessage() for one in caplog.records)
 
 

@@ -49,12 +49,12 @@ class PagesController(Controller):
             }
         )
 
-    @get("/openapi.json")
+    @get("/openapi.json", opt={"unchanging": True})
     async def openapi(self, request: JsonRequest, settings: Settings) -> Response[bytes]:
         """OpenAPI 3.1, made once."""
         return Response(_described(request, settings), media_type="application/json")
 
-    @get("/openapi.toon")
+    @get("/openapi.toon", opt={"unchanging": True})
     async def openapi_toon(self, request: JsonRequest, settings: Settings) -> Response[bytes]:
         """The same as TOON, which costs a language model fewer tokens; made once."""
         state = request.app.state
@@ -70,7 +70,7 @@ class PagesController(Controller):
         told = await exposition(request.app.state["metrics"], diagnostics, health)
         return Response(told, media_type=METRICS)
 
-    @get("/docs")
+    @get("/docs", opt={"unchanging": True})
     async def docs(self) -> Response[bytes]:
         """One page that renders `/openapi.json`."""
         page = files("adapters.http").joinpath("api_page.html").read_bytes()
