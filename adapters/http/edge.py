@@ -50,10 +50,12 @@ class Edge:
         try:
             await self._answer(scope, receive, recording.send, said)
         finally:
-            await recording.close()
-            REQUEST_ID.reset(tokens[0])
-            TRACE.reset(tokens[1])
-            end(scope)
+            try:
+                await recording.close()
+            finally:
+                REQUEST_ID.reset(tokens[0])
+                TRACE.reset(tokens[1])
+                end(scope)
 
     async def _answer(
         self, scope: HTTPScope, receive: Receive, send: Send, said: Mapping[bytes, bytes]

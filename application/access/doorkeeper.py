@@ -56,6 +56,7 @@ class Doorkeeper:
     used: dict[UUID, datetime] = field(default_factory=dict)
     _known: Recent[str, tuple[ApiKey, float]] = field(default_factory=Recent)
     _buckets: Recent[str, TokenBucket] = field(default_factory=Recent)
+    _forgotten: int = 0
 
     async def holder(self, text: str, *, address: str = "") -> Principal:
         """Whoever holds the key of this text.
@@ -86,6 +87,7 @@ class Doorkeeper:
 
     def forget(self, key: ApiKey) -> None:
         """Look a key up again before the next request with it."""
+        self._forgotten += 1
         for digest in {key.digest, key.old_digest or ""} & self._known.keys():
             self._known[digest] = (key, STALE)
 
@@ -102,12 +104,15 @@ class Doorkeeper:
         guesses = f"guesses from {address}"
         if digest not in self._known:
             self._look(guesses, GUESSES_PER_MINUTE)
+        forgotten = self._forgotten
         key = await self.keys.find(digest)
         if key is None:
             self._known.pop(digest, None)
             self._take(guesses, GUESSES_PER_MINUTE, "wrong API keys from this address")
             raise ApiKeyNotValid
-        self._known.put(digest, (key, self.clock.monotonic() + KNOWN_SECONDS))
+        # What was found may be older than what has been forgotten meanwhile, and is then not relied on any further.
+        is_fresh = forgotten == self._forgotten
+        self._known.put(digest, (key, self.clock.monotonic() + KNOWN_SECONDS if is_fresh else STALE))
         return key
 
     def _look(self, name: str, limit: int) -> None:

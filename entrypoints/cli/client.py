@@ -29,6 +29,10 @@ class NoServer(Unavailable):
     code = "no_server"
 
 
+class NoAnswerInTime(NoServer):
+    """The server has not answered yet; what it was asked to do may go on."""
+
+
 class NotFactflow(Unavailable):
     """What answers there is not a factflow server."""
 
@@ -202,7 +206,7 @@ class Server:
         except aiohttp.ClientConnectorError as error:
             raise no_server(self.url) from error
         except TimeoutError as error:
-            late = NoServer(f"{self.url} did not answer within {self.timeout_seconds:g} seconds")
+            late = NoAnswerInTime(f"{self.url} did not answer within {self.timeout_seconds:g} seconds")
             late.add_note("--timeout 10m before the command waits longer")
             raise late from error
         except aiohttp.ClientResponseError as error:

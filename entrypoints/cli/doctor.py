@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from domain.errors import FactflowError
 from entrypoints.cli import machine
@@ -16,8 +16,11 @@ from entrypoints.cli.services import services
 from entrypoints.cli.streams import harmless
 from entrypoints.modes import require_for_serving
 from entrypoints.setting_problems import InvalidSettings
-from entrypoints.settings import Settings, unknown_variables
+from entrypoints.settings import Settings, unknown_variables, variable
 
+_UNTOLD = Check(
+    "others", State.WARNING, "mode, folders, port and exposure are looked at once the settings are right"
+)
 MARKS = {State.OK: "ok", State.WARNING: "warning", State.FAILED: "FAILED"}
 
 
@@ -30,19 +33,19 @@ def examine(environment: Mapping[str, str], flags: Mapping[str, str | None], *, 
 
 
 def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Sequence[Check]:
-    """Every check, those that need settings with the defaults when the settings are not valid."""
+    """Every check; of the settings that are wrong only that they are, and nothing of what hangs on all of them."""
     stated = settings_checks(environment, flags)
+    packages = (machine.python(), machine.environment(), machine.packages(), machine.embedding_model())
     try:
         settings = Settings.read(environment, flags)
-    except InvalidSettings:
-        settings = Settings()
+    except InvalidSettings as error:
+        wrong = {problem.name for problem in error.problems}
+        return (*stated, *packages, *services(_without(wrong, environment, flags)), _UNTOLD)
     # A database by its address is what sets a server apart from an embedded one.
     is_embedded = settings.database_url is None
     return (
         *stated,
-        machine.python(),
-        machine.environment(),
-        machine.packages(),
+        *packages,
         mode(settings, is_embedded=is_embedded),
         *([machine.user(settings.data_dir), machine.embedded_postgres()] if is_embedded else []),
         machine.data_folder(settings.data_dir),
@@ -51,10 +54,18 @@ def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -
         machine.port(settings.host, settings.port),
         machine.exposure(settings.host, needs_keys=settings.needs_keys(embedded=is_embedded)),
         *services(settings),
-        machine.embedding_model(),
         machine.processor(settings.model_compute_type),
         language_model(settings),
     )
+
+
+def _without(
+    wrong: Collection[str], environment: Mapping[str, str], flags: Mapping[str, str | None]
+) -> Settings:
+    """The settings with those as if nobody had said anything of them."""
+    variables = {variable(name) for name in wrong}
+    said = {name: value for name, value in environment.items() if name not in variables}
+    return Settings.read(said, {name: value for name, value in flags.items() if name not in wrong})
 
 
 def mode(settings: Settings, *, is_embedded: bool) -> Check:

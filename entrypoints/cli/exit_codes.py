@@ -38,6 +38,9 @@ STATUSES: Mapping[int, type[FactflowError]] = {
 }
 """Which kind of error an HTTP status tells of; every other 4xx is Invalid, every other 5xx has no kind."""
 
+CODES: Mapping[str, type[FactflowError]] = {"index_exists": Conflict, "status_change_not_allowed": Conflict}
+"""Which kind an error is whose documented status tells of another."""
+
 MEANINGS: Mapping[int, str] = {
     OK: "done",
     FAILED: "it failed: an execution that did not complete, a check that found something, an unexpected error",
@@ -56,6 +59,8 @@ def exit_code_of(error: BaseException) -> int:
     return next((code for kind, code in KINDS.items() if isinstance(error, kind)), FAILED)
 
 
-def kind_of(status: int) -> type[FactflowError]:
-    """The kind of error that an HTTP status tells of."""
+def kind_of(status: int, code: object = None) -> type[FactflowError]:
+    """The kind of error that an HTTP status tells of, or its code where that says more."""
+    if isinstance(code, str) and code in CODES:
+        return CODES[code]
     return STATUSES.get(status, Invalid if 400 <= status < 500 else FactflowError)

@@ -16,8 +16,9 @@ Problem = Mapping[str, Any]
 def problem_error(status: int, body: bytes, url: str) -> FactflowError:
     """The error that an answer of status 400 and above tells of."""
     problem = _document(body)
-    error = kind_of(status)(_detail(problem) or f"{url} answers with status {status} {_phrase(status)}")
     code = problem.get("error_code")
+    told = _detail(problem) or f"{url} answers with status {status} {_phrase(status)}"
+    error = kind_of(status, code)(told)
     error.code = code if isinstance(code, str) else f"http_{status}"
     for hint in _hints(status, problem):
         error.add_note(hint)

@@ -130,8 +130,12 @@ def asks_server(
     command: Callable[Concatenate[Server, Session, P], Coroutine[Any, Any, int | None]],
     *,
     usual_seconds: float = REQUEST_SECONDS,
+    goes_on: str = "",
 ) -> Callable[P, int | None]:
-    """Let a command be given an open server and the session first; an answer may take so long unless somebody says."""
+    """Let a command be given an open server and the session first; an answer may take so long unless somebody says.
+
+    ``goes_on`` is said of an answer that was not waited for.
+    """
 
     @functools.wraps(command)
     def asking(*args: P.args, **kwargs: P.kwargs) -> int | None:
@@ -141,8 +145,15 @@ def asks_server(
         session.settle(os.environ)
 
         async def ask() -> int | None:
+            from entrypoints.cli.client import NoAnswerInTime
+
             async with session.server(usual_seconds) as server:
-                return await command(server, session, *args, **kwargs)
+                try:
+                    return await command(server, session, *args, **kwargs)
+                except NoAnswerInTime as error:
+                    if goes_on:
+                        error.add_note(goes_on)
+                    raise
 
         return asyncio.run(ask())
 
@@ -206,7 +217,7 @@ def global_options(*, is_hidden: bool) -> list[click.Option]:
             type=Duration(),
             metavar="DURATION",
             callback=_set("timeout_seconds"),
-            help="How long the command may take: 30s, 10m, 1h30m. [default: 1m, chat 5m, waiting 1h]",
+            help="How long the command may take: 30s, 10m, 1h30m. [default: 1m, chat 5m, waiting 1h, building an index 24h]",
             **about,
         ),
         click.Option(

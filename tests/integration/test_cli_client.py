@@ -1,5 +1,6 @@
 """`factflow` against a small real server: what it asks, what it prints, how it ends."""
 
+import asyncio
 import json
 import re
 import signal
@@ -761,3 +762,20 @@ def test_an_answer_that_is_cut_off_is_pointed_out(cli: CommandLine, server: Scri
     answer = {"text": "Forty", "mode": "generative", "is_answered": True, "citations": []}
     server.says("POST", "/api/v1/chat/complete", answer | {"finish_reason": "length"})
     assert "the answer is cut off" in cli("chat", "q", "--no-stream").err
+
+
+def test_a_build_that_is_not_waited_for_goes_on_and_it_says_so(
+    cli: CommandLine, server: ScriptedServer
+) -> None:
+    """So that nobody starts it again; other commands have nothing that goes on."""
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    for method, path in (("POST", "/api/v1/indexes"), ("GET", "/api/v1/indexes")):
+        server.script[(method, path)] = silent
+    ran = cli("index", "create", "minilm", "--timeout", "200ms")
+    assert (ran.code, "the server builds on; `factflow index list`" in ran.err) == (7, True)
+    ran = cli("index", "list", "--timeout", "200ms")
+    assert (ran.code, "builds on" in ran.err) == (7, False)

@@ -176,6 +176,29 @@ async def test_a_revoked_key_opens_nothing_at_once_and_for_good() -> None:
         await desk.keys.rotate(LOCAL, key.id)
 
 
+async def test_a_look_that_began_before_a_revocation_is_not_relied_on_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The store was read before, and answers after."""
+    desk = Desk()
+    key, text = await desk.keys.create(LOCAL, name="x", scopes=[READ])
+    find, may_answer = desk.store.find, asyncio.Event()
+
+    async def slow(digest: str) -> ApiKey | None:
+        found = await find(digest)
+        await may_answer.wait()
+        return found
+
+    monkeypatch.setattr(desk.store, "find", slow)
+    asking = asyncio.create_task(desk.doorkeeper.holder(text))
+    await asyncio.sleep(0)
+    await desk.keys.revoke(LOCAL, key.id)
+    may_answer.set()
+    await asking
+    with pytest.raises(ApiKeyRevoked):
+        await desk.doorkeeper.holder(text)
+
+
 async def test_what_another_process_revokes_is_known_within_seconds() -> None:
     """The other process has a doorkeeper of its own."""
     desk = Desk()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrypoints.cli import machine
-from entrypoints.cli.doctor import as_json, as_table, mode, settings_checks
+from entrypoints.cli.doctor import as_json, as_table, checks_of, mode, settings_checks
 from entrypoints.cli.language_model_check import language_model
 from entrypoints.cli.machine import Check, State
 from entrypoints.cli.services import services
@@ -127,6 +127,23 @@ def test_everything_wrong_with_the_settings_is_a_check() -> None:
     checks = settings_checks({"FACTFLOW_PORT": "x", "FACTFLOW_HOTS": "h"}, {"data_dir": ""})
     assert [check.state for check in checks] == [State.FAILED, State.FAILED, State.WARNING]
     assert checks[2].message == "nothing reads FACTFLOW_HOTS; did you mean FACTFLOW_HOST?"
+
+
+def test_wrong_settings_are_not_taken_for_the_defaults(tmp_path: Path) -> None:
+    """What hangs on them is not told at all, and what is set and right is looked at."""
+    said = {
+        "FACTFLOW_PORT": "x",
+        "FACTFLOW_HOST": "0.0.0.0",
+        "FACTFLOW_STORAGE_URL": str(tmp_path / "kept"),
+    }
+    checks = {check.name: check for check in checks_of(said, {})}
+    assert not {"mode", "port", "exposure", "data folder"} & checks.keys()
+    assert checks["settings"].state is State.FAILED
+    assert checks["others"].state is State.WARNING
+    assert str(tmp_path) in checks["storage"].message
+    told = {check.name: check for check in checks_of({**said, "FACTFLOW_PORT": "18771"}, {})}
+    assert "18771" in told["port"].message
+    assert {"mode", "exposure"} <= told.keys()
 
 
 def test_a_language_model_that_is_away_is_found() -> None:

@@ -1,5 +1,6 @@
 """What the command lines understand, before anything is asked."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from entrypoints.cli.commands.starting import overrides_of
 from entrypoints.cli.durations import in_words, seconds_of
 from entrypoints.cli.exit_codes import KINDS, exit_code_of, kind_of
 from entrypoints.cli.main import factflow
+from entrypoints.cli.problems import problem_error
 from entrypoints.cli.server import server
 from entrypoints.cli.session import InvalidAddress, server_url
 from entrypoints.cli.streams import harmless, one_line
@@ -210,6 +212,9 @@ def test_each_kind_of_error_has_its_own_exit_code() -> None:
         503: Unavailable,
     }
     assert {status: kind_of(status) for status in kinds} == kinds
+    for code in ("status_change_not_allowed", "index_exists"):
+        assert exit_code_of(problem_error(400, json.dumps({"error_code": code}).encode(), "u")) == 5
+    assert exit_code_of(problem_error(400, b'{"error_code": ["x"]}', "u")) == 2
     assert exit_code_of(kind_of(500)("broken")) == exit_code_of(ValueError()) == 1
 
 

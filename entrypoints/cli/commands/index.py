@@ -29,7 +29,8 @@ ADVICE = (
 )
 BUILD_SECONDS = 86_400.0
 """An index over many millions of vectors takes hours."""
-waits_for_build = partial(asks_server, usual_seconds=BUILD_SECONDS)
+GOES_ON = "the server builds on; `factflow index list` shows the index when it is there"
+waits_for_build = partial(asks_server, usual_seconds=BUILD_SECONDS, goes_on=GOES_ON)
 name_argument = click.argument("name", metavar="INDEX")
 
 
