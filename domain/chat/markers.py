@@ -15,7 +15,7 @@ _FOREIGN = re.compile(
     r"(?P<marker> ?\[ ?\d{1,3}(?: ?[,;–-] ?\d{1,3})* ?\])|(?P<ticks>`+)|(?P<newline>\n)"  # noqa: RUF001 - a dash
 )
 # What may yet become a token, or part of a longer one, when more arrives.
-_UNDECIDED = re.compile(rf"(?: ?\[[\d ,;]{{0,{_LONGEST}}}| |`+)\Z")
+_UNDECIDED = re.compile(rf"(?: ?\[[\d ,;]{{0,{_LONGEST}}}| |(?<!`)`+)\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,15 @@ _ABBREVIATION = re.compile(
     r"|Inc|Ltd|z\.B|d\.h|bzw|usw|ca|Nr|Abs|Art)|(?:^|[\s(])[A-Z])\.\Z"
 )
 _LINK = re.compile(r"!?\[([^\]\[]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
-_AUTOLINK = re.compile(r"<(https?://[^>\s]+)>")
+_AUTOLINK = re.compile(r"<(https?://[^<>\s]+)>")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|_{1,3})(?=\S)([^*_\n]+?)(?<=\S)\1(?!\w)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,80}>")
 _ITEM_MARK = re.compile(r"\s*(?:>\s*)*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
-_LONGER_WORD = re.compile(r"(?:[^\W\d_]{3,}|\d{2,}|\s|[)\]\"”`])\Z")
+_LONGER_WORD = re.compile(r"(?:[^\W\d_]{3}|\d{2}|\s|[)\]\"”`])\Z")
+_LONGER_WORD_CHARACTERS = 3
+"""At the end of so many characters it is found, or nowhere before them."""
+_FOLLOWING = re.compile(r"\s*(\S?)")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SCRIPT_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u4e00-\u9fff]")
 
@@ -143,9 +146,12 @@ def _ranges(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _is_full_stop(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     if _ABBREVIATION.search(text, max(begin, match.start() - 12), match.start() + 1):
         return match.end() >= end
-    following = text[match.end() : end].lstrip()[:1]
+    # Looked at from the stop, never as a copy of the rest or from the beginning again: a block may be all stops.
+    following = _FOLLOWING.match(text, match.end(), end)
     # Before a small letter ("… is needed. jsonb also …") only a longer word ends a sentence.
-    return not following.islower() or bool(_LONGER_WORD.search(text, begin, match.start()))
+    if following is None or not following[1].islower():
+        return True
+    return bool(_LONGER_WORD.search(text, max(begin, match.start() - _LONGER_WORD_CHARACTERS), match.start()))
 
 
 def _code_after(text: str, end: int, block: Block, after: Block | None) -> str:

@@ -108,6 +108,26 @@ def test_hostile_text_takes_no_longer(text: str) -> None:
     assert time.perf_counter() - began < 2.0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ab. " * 20_000,
+        "a.\n" * 20_000,
+        "1" * 80_000 + "ab. cd",
+        "i.e. ab. " * 10_000,
+        "<http://" * 20_000,
+        "a|b\n" + " " * 40_000 + "x|",
+        "a|b\n-" + " " * 80_000 + "x|",
+    ],
+    ids=lambda text: repr(text[:9]),
+)
+def test_a_long_block_is_read_once(text: str) -> None:
+    """A fraction of a second; were it read anew at each stop, half a minute and more."""
+    began = time.perf_counter()
+    sentences(text)
+    assert time.perf_counter() - began < 10.0
+
+
 def similarities_of(query: str, texts: list[str]) -> list[float]:
     asked = set(query.lower().split())
     return [len(asked & set(text.lower().split())) / (len(asked) + 5) for text in texts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given
@@ -109,3 +110,10 @@ def test_brackets_stay_where_there_are_no_sources_at_all() -> None:
     events = [*writer.feed("See [1] and x[2]."), *writer.end()]
     assert writer.text == "See [1] and x[2]."
     assert not any(isinstance(event, SourceCited) for event in events)
+
+
+def test_a_long_run_of_backticks_is_read_once() -> None:
+    """Milliseconds; from each of them to the end anew, more than half a minute."""
+    began = time.perf_counter()
+    assert written(["`" * 100_000 + "x"]).text == "`" * 100_000 + "x"
+    assert time.perf_counter() - began < 10.0
