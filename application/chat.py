@@ -25,7 +25,7 @@ from domain.chat.answer import (
 from domain.chat.citing import AnswerWriter
 from domain.chat.errors import NoLanguageModel
 from domain.chat.extracting import MAX_SENTENCES
-from domain.chat.finish import FinishReason
+from domain.chat.finish import FinishReason, told_first
 from domain.chat.places import retold
 from domain.chat.request import ChatRequest, ContextMode
 from domain.chat.usage import TokenUsage
@@ -127,7 +127,7 @@ class Chat:
                 if isinstance(piece, TokenUsage):
                     usage = piece
                 elif isinstance(piece, FinishReason):
-                    reason = piece
+                    reason = told_first(reason, piece)
                 else:
                     for event in writer.feed(piece):
                         yield event

@@ -73,10 +73,7 @@ class OpenAiLanguageModel:
         """The whole answer."""
         body = request_body(messages, options, model=self._model, stream=False)
         reply = read_reply(await self._server.ask(body, options.model or self._model), self._server.hide)
-        if not reply.choices:
-            raise LanguageModelUnavailable(
-                f"the language model at {self._server.address} answered without a choice"
-            )
+        self._require_choice(has_one=bool(reply.choices))
         return Completion(
             text=reply.text, usage=reply.cost, finish_reason=reply.finish_reason or FinishReason.STOP
         )
@@ -121,6 +118,7 @@ class OpenAiLanguageModel:
             if response.content_type == "application/json":
                 # A server that does not stream answers all the same.
                 reply = read_reply(await self._server.content(response), self._server.hide)
+                self._require_choice(has_one=bool(reply.choices))
                 for part in _parts(reply):
                     yield part
                 return
@@ -129,18 +127,27 @@ class OpenAiLanguageModel:
                     yield piece
 
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Piece, None]:
-        finished = False
+        has_choice = is_finished = False
         async with aclosing(self._events(response)) as events:
             async for data in events:
                 if data.strip() == DONE:
-                    return
+                    is_finished = True
+                    break
                 reply = read_reply(data, self._server.hide)
-                finished = finished or reply.finish_reason is not None
+                has_choice = has_choice or bool(reply.choices)
+                is_finished = is_finished or reply.finish_reason is not None
                 for part in _parts(reply):
                     yield part
-        if not finished:
+        if not is_finished:
             raise LanguageModelUnavailable(
                 f"the answer of the language model at {self._server.address} broke off"
+            )
+        self._require_choice(has_one=has_choice)
+
+    def _require_choice(self, *, has_one: bool) -> None:
+        if not has_one:
+            raise LanguageModelUnavailable(
+                f"the language model at {self._server.address} answered without a choice"
             )
 
     async def _events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[str, None]:

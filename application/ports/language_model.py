@@ -54,8 +54,8 @@ class LanguageModel(Protocol):
         ...
 
     def stream(self, messages: Sequence[ChatMessage], options: CompletionOptions) -> AsyncIterator[Piece]:
-        """The answer piece by piece, and once each, if the server tells it, why it ends there and its cost.
+        """The answer piece by piece and, if the server tells it, why it ends there and its cost.
 
-        Raises as ``complete`` does, at the first piece or later.
+        Of several reasons the first that is not STOP holds, of several costs the last. Raises as ``complete`` does, at the first piece or later.
         """
         ...

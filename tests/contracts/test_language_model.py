@@ -265,6 +265,7 @@ BROKEN = {
     "a broken connection": Reply(chunks=(delta("so") + b"\n\n",), break_off=True),
     "silence": Reply(chunks=(delta("so") + b"\n\n",), hang=True),
     "not JSON": Reply(chunks=(delta("so") + b"\n\n", b"data: <html>\n\n")),
+    "a quiet end that is no reason": Reply(chunks=(delta("so", finish_reason="") + b"\n\n",)),
 }
 
 
@@ -345,6 +346,24 @@ async def test_what_is_not_the_protocol_is_unavailable(
     endpoint.replies = [Reply(body=body, headers={"Content-Type": "application/json"})]
     with pytest.raises(LanguageModelUnavailable):
         await openai.complete(QUESTION, PLAIN)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(chunks=(b"data: [DONE]\n\n",)),
+        Reply(chunks=(b"data: {}\n\n", b"data: [DONE]\n\n")),
+        Reply(chunks=(b'data: {"choices":[],"usage":{"prompt_tokens":2}}\n\n', b"data: [DONE]\n\n")),
+        Reply(body=b"{}", headers={"Content-Type": "application/json"}),
+    ],
+    ids=["nothing", "an empty object", "a cost alone", "no stream"],
+)
+async def test_a_stream_without_a_choice_is_no_answer(
+    openai: OpenAiLanguageModel, endpoint: Endpoint, reply: Reply
+) -> None:
+    endpoint.replies = [reply]
+    with pytest.raises(LanguageModelUnavailable, match="without a choice"):
+        await streamed(openai)
 
 
 async def test_an_endless_answer_is_cut_off(endpoint: Endpoint) -> None:

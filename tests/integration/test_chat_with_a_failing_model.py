@@ -118,6 +118,20 @@ async def test_an_answer_that_is_cut_off_is_told_from_a_whole_one(reason: str) -
         assert end.data["finish_reason"] == message["answer"]["finish_reason"] == reason
 
 
+@pytest.mark.parametrize("after", ["", "stop", None])
+async def test_what_follows_on_a_cut_off_does_not_hide_it(after: str | None) -> None:
+    ending = Failing(
+        chunks=(
+            chunk(TEXT),
+            chunk("", finish_reason="length"),
+            chunk("", finish_reason=after),
+            b"data: [DONE]\n\n",
+        )
+    )
+    async with talking(ending) as talk:
+        assert (await talk.read())[1][-1].data["finish_reason"] == "length"
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_server_that_recovers_is_asked_again(status: int) -> None:
     async with talking(Failing(status=status)) as talk:
