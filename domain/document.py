@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.errors import Invalid, NotFound
 from domain.identity import derived_id
 from domain.json import JsonObject
+from domain.language import one_code
 
 
 class DocumentNotFound(NotFound):
@@ -80,6 +81,7 @@ class Document:
 
     ``document_id`` is stable for its place in a source (``origin`` and path); ``fingerprint`` tells whether content,
     segmentation and slot are unchanged. ``version`` counts from 1; readers see the current version only.
+    ``language`` is kept under its one code, whatever tag was given.
     """
 
     document_id: str
@@ -94,6 +96,9 @@ class Document:
     execution_id: UUID | None = None
     object_key: str | None = None
     metadata: JsonObject = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "language", one_code(self.language))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,9 +114,10 @@ def primary_subtag(tag: str | None) -> str | None:
     Both written forms of Norwegian are ``no`` here, as they are when they are detected.
     """
     match = re.match(r"\s*([A-Za-z]{2})(?:[-_]|\s*$)", tag or "")
-    return one_code(match[1].lower()) if match else None
+    language = match[1].lower() if match else None
+    return "no" if language in {"nb", "nn"} else language
 
 
 def one_code(language: str) -> str:
-    """The code under which documents in a language are kept."""
-    return "no" if language in {"nb", "nn"} else language
+    """The code under which documents in a language are kept; what is no language's tag stays as it is."""
+    return primary_subtag(language) or language

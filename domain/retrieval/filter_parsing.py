@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.errors import Invalid
 from domain.json import Json, JsonObject
+from domain.language import one_code
 from domain.retrieval.filtering import (
     METADATA,
     Comparison,
@@ -31,6 +32,7 @@ MAX_TEXT = 2000
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DOT = re.compile(r"(?<!\\)\.")
+_EQUATING = {Operator.EQ, Operator.NE, Operator.IN, Operator.NIN}
 _ORDERED = {Operator.GT, Operator.GTE, Operator.LT, Operator.LTE}
 _INTEGERS = range(-(2**63), 2**64)
 
@@ -115,12 +117,10 @@ def texts_of(name: str, value: Json, path: str) -> Sequence[Operand]:
 def _comparison(
     name: str, metadata_path: Sequence[str], operator: Operator, value: Json, read: _Read, path: str
 ) -> Comparison:
-    return Comparison(
-        field=name,
-        path=metadata_path,
-        operator=operator,
-        operands=tuple(_operands(operator, value, read, path)),
-    )
+    operands: Iterable[Operand] = _operands(operator, value, read, path)
+    if name == "language" and operator in _EQUATING:
+        operands = (one_code(str(one)) for one in operands)
+    return Comparison(field=name, path=metadata_path, operator=operator, operands=tuple(operands))
 
 
 def _operands(operator: Operator, value: Json, read: _Read, path: str) -> Iterator[Operand]:

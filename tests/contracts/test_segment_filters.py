@@ -102,6 +102,34 @@ async def test_each_field_can_be_asked_for(indexes: Indexes) -> None:
         assert sorted(await indexes.nearest(1.0, 0.0, where=where)) == expected, condition
 
 
+async def test_a_language_is_one_however_a_filter_writes_it(indexes: Indexes) -> None:
+    """Both forms of Norwegian, large letters and regions, of filters and of documents; what is no tag stays."""
+    kept = {
+        "no": (await indexes.indexed("n", "zebra", language="no"))[0].id,
+        "nn": (await indexes.indexed("m", "zebra", language="nn-NO"))[0].id,
+        "en": (await indexes.indexed("e", "zebra", language="en"))[0].id,
+        "old": (await indexes.indexed("o", "zebra", language="Klingon"))[0].id,
+    }
+    norwegian, others = sorted([kept["no"], kept["nn"]]), sorted([kept["en"], kept["old"]])
+    cases: list[tuple[dict[str, Any], list[UUID]]] = [
+        *(({"language": tag}, norwegian) for tag in ("nb", "NB", "nb-NO", "nn_NO", "no")),
+        ({"language": ["nb", "nn"]}, norwegian),
+        ({"language": {"in": ["nb"]}}, norwegian),
+        ({"language": {"eq": "nb"}}, norwegian),
+        ({"language": {"ne": "NB"}}, others),
+        ({"language": {"nin": ["nn-NO", "EN-us"]}}, [kept["old"]]),
+        ({"or": [{"language": "nb"}, {"language": "en_GB"}]}, sorted([*norwegian, kept["en"]])),
+        ({"not": {"language": "nb"}}, others),
+        ({"language": {"like": "nb%"}}, []),
+        ({"language": {"eq": "Klingon"}}, [kept["old"]]),
+        ({"language": "Klingon"}, [kept["old"]]),
+    ]
+    for condition, expected in cases:
+        where = search_filter(condition)
+        assert sorted(await indexes.nearest(1.0, 0.0, where=where)) == expected, condition
+        assert sorted(await indexes.found("zebra", where=where)) == expected, condition
+
+
 async def test_a_filter_joins_what_the_caller_restricts_to(indexes: Indexes) -> None:
     """Both must hold."""
     await indexes.indexed("d", "zebra", metadata={"year": 2020})

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.chat.retrieval import metadata_filter
 from domain.language import detect, primary_subtag, text_search_configuration
 from domain.match import SearchFilter
+from domain.retrieval.search_filters import search_filter
 
 SAMPLES = {
     "en": "The server keeps the output of every stage, so that any stage can be replayed when it has failed.",
@@ -86,7 +88,11 @@ def test_both_forms_of_norwegian_have_one_code() -> None:
     """Whether a document says it or it was detected, so that one filter finds them all."""
     tags = ("nb", "nn-NO", "no", "nb_NO")
     assert [primary_subtag(tag) for tag in tags] == ["no"] * 4
-    assert [SearchFilter(language=tag).language for tag in ("nb", "no", "en")] == ["no", "no", "en"]
+    given = ("nb", "no", "en", "NB", "nn-NO", "en_GB", "Klingon")
+    kept = ["no", "no", "en", "no", "no", "en", "Klingon"]
+    assert [SearchFilter(language=tag).language for tag in given] == kept
+    asked, meant = ({"or": [{"language": {"in": list(tags)}}]} for tags in (given, kept))
+    assert metadata_filter(asked) == search_filter(meant)
 
 
 def test_languages_have_postgresql_configurations() -> None:
