@@ -15,11 +15,12 @@ from adapters.memory.storage import MemoryObjectStorage
 from application.chat_sources import ChatSources
 from application.embedding_models import EmbeddingModels
 from application.search import Search
+from application.search_request import DEFAULT_CANDIDATES
 from domain.chat.request import ChatRequest, DataSource, RagConfig, Turn
 from domain.chat.retrieval import retrieval_query
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 
-BEYOND_CANDIDATES = 210
+BEYOND_CANDIDATES = DEFAULT_CANDIDATES + 10
 """More segments than the semantic side of a search looks at."""
 
 
@@ -69,7 +70,9 @@ async def sources_of(model: Eastward, similar: dict[str, float]) -> ChatSources:
 async def test_what_words_alone_have_found_is_measured_by_its_stored_vector() -> None:
     """Not by one of its bare text, without title and headings; and only the question is embedded."""
     model = Eastward()
-    padding = {f"padding {number}": 0.45 - number / 5_000 for number in range(BEYOND_CANDIDATES)}
+    # All of it is nearer than what words find, and takes up every candidate.
+    padding = {f"padding {number}": 0.45 - number / 10_000 for number in range(BEYOND_CANDIDATES)}
+    assert min(padding.values()) > 0.4
     found = {"nearest": 0.99, "zirconium near": 0.4, "zirconium far": 0.1}
     sources = await sources_of(model, padding | found)
     request = ChatRequest(query="zirconium valve pumps", rag=RagConfig(sources=(DataSource(limit=5),)))
