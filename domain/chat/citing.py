@@ -65,7 +65,7 @@ class AnswerWriter:
                 start=source.start,
                 end=source.end,
                 heading_path=source.heading_path,
-                page=source.page,
+                page=source.page_at(source.start),
             )
             self.citations.append(citation)
             yield SourceCited(citation=citation)

@@ -117,3 +117,12 @@ def test_a_long_run_of_backticks_is_read_once() -> None:
     began = time.perf_counter()
     assert written(["`" * 100_000 + "x"]).text == "`" * 100_000 + "x"
     assert time.perf_counter() - began < 10.0
+
+
+@pytest.mark.parametrize(("start", "page"), [(0, 1), (40, 2), (75, 3)])
+def test_a_citation_of_an_object_tells_the_page_on_which_its_passage_begins(start: int, page: int) -> None:
+    whole = Source(number=1, text="…" * 9, start=start, end=start + 9, page_starts=(0, 30, 70))
+    writer = AnswerWriter([whole])
+    for _ in (*writer.feed("Lift is 4 [1]."), *writer.end()):
+        pass
+    assert [citation.page for citation in writer.citations] == [page]
