@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,8 @@ MAX_ATTACHMENTS = 20
 MIN_CONTEXT_TOKENS = 200
 MAX_CONTEXT_TOKENS = 1_000_000
 ROLES = frozenset({"user", "assistant", "system"})
+# What a search reads of a query: neither white space, nor control characters and halves of characters.
+_READABLE = re.compile("[^\\s\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class ContextMode(StrEnum):
@@ -141,8 +144,8 @@ class ChatRequest:
             raise InvalidChatRequest(objection)
 
     def _objection(self) -> str | None:
-        if not self.query.strip() or len(self.query) > MAX_QUERY_CHARACTERS:
-            return f"a query has 1 to {MAX_QUERY_CHARACTERS} characters"
+        if not _READABLE.search(self.query) or len(self.query) > MAX_QUERY_CHARACTERS:
+            return f"a query has 1 to {MAX_QUERY_CHARACTERS} characters, and some that can be read"
         if len(self.history) > MAX_HISTORY:
             return f"the history has at most {MAX_HISTORY} turns"
         if sum(len(turn.content) for turn in self.history) > MAX_HISTORY_CHARACTERS:

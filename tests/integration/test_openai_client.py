@@ -159,6 +159,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "content_not_supported", "image_url"),
         ({"messages": [{"role": "user", "content": "  "}]}, "chat_request_invalid", "characters"),
         ({"messages": [{"role": "user", "content": None}]}, "chat_request_invalid", "characters"),
+        ({"messages": [{"role": "user", "content": "\x01"}]}, "chat_request_invalid", "can be read"),
         ({"messages": [{"role": "user", "content": "x" * 10_001}]}, "chat_request_invalid", "10000"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "option_not_supported", "last message"),
         ({"messages": [{"role": "tool", "content": "x"}, *QUESTION]}, "option_not_supported", "tool"),

@@ -340,6 +340,7 @@ async def test_a_short_question_is_searched_with_the_one_before_it() -> None:
     [
         {"query": ""},
         {"query": "  "},
+        {"query": " \x01\x7f\ud800"},
         {"query": "x" * 10_001},
         {"history": (Turn(role="user", content="x"),) * 51},
         {"temperature": 3.0},
