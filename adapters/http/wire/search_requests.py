@@ -30,7 +30,7 @@ Offset = Annotated[int, Meta(ge=0, le=9_999, description="How many to pass over.
 Weight = Annotated[float, Meta(ge=0, le=1_000, examples=[1.0])]
 Threshold = Annotated[float, Meta(ge=-1, le=1, examples=[0.3])]
 Constant = Annotated[float, Meta(ge=0, le=1_000_000, examples=[60])]
-Candidates = Annotated[int, Meta(ge=1, le=1000, examples=[200])]
+Candidates = Annotated[int, Meta(ge=1, le=1000, examples=[DEFAULT_CANDIDATES])]
 Reranked = Annotated[int, Meta(ge=1, le=MAX_RERANKED, examples=[50])]
 Lambda = Annotated[float, Meta(ge=0, le=1, examples=[0.7])]
 
@@ -47,10 +47,11 @@ Filters = Annotated[
 class SearchBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to look for.
 
-    `model_name` names the embedding slot, null the server's own. A match of which the semantic similarity (cosine) is
-    below `similarity_threshold` is left out; null leaves none out. `mode` matters to `POST /api/v1/search` alone.
-    `highlight` points at the query's words in the text; null does where words are searched. `rerank` has the reranker
-    read the `rerank_candidates` best. `mmr_lambda` picks matches unlike each other, from 1 (none of it) down to 0.
+    `model_name` names the embedding slot, null the server's own. What is less similar (cosine) than
+    `similarity_threshold` is dropped from the semantic side, and words may still find it; null drops nothing. `mode`
+    matters to `POST /api/v1/search` alone. `highlight` points at the query's words in the text; null does where words
+    are searched. `rerank` has the reranker read the `rerank_candidates` best. `mmr_lambda` picks matches unlike each
+    other, from 1 (none of it) down to 0.
     """
 
     query: Query
