@@ -22,6 +22,9 @@ BATCH = 64
 MAX_CHARACTERS = 20_000
 """Longer texts are cut: most models take some 8,000 tokens and refuse what is longer."""
 
+HARMLESS = "text"
+"""What every embedding model takes: an endpoint that refuses this as well is set up wrongly."""
+
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -117,7 +120,7 @@ class OpenAiEmbeddingModel:
         """A vector of unit length per text, in order; the text's first characters, when it is longer than allowed.
 
         Raises EmbeddingModelUnavailable, EmbeddingModelRefused, and EmbeddingInputRefused where one of the texts is
-        not taken, which fails all of them.
+        not taken but a harmless one is, which fails all of them.
         """
         readable = [self._readable(text) for text in texts]
         batches = [readable[start : start + self._batch] for start in range(0, len(readable), self._batch)]
@@ -130,6 +133,20 @@ class OpenAiEmbeddingModel:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        try:
+            return await self._asked(texts)
+        except EmbeddingInputRefused:
+            # Servers refuse requests with the same status when no model is loaded or a parameter is unknown.
+            await self._require_harmless_taken()
+            raise
+
+    async def _require_harmless_taken(self) -> None:
+        try:
+            await self._asked([HARMLESS])
+        except EmbeddingInputRefused as error:
+            raise EmbeddingModelRefused(f"{error.message}; it refuses every text") from error
+
+    async def _asked(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         body = request_body(texts, model=self._model)
         content = await self._server.ask(body, self._model)
         return read_vectors(content, count=len(texts), dimension=self._dimension)

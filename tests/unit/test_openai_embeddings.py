@@ -163,6 +163,31 @@ async def test_a_text_that_is_not_taken_takes_no_other_along() -> None:
     assert [type(result) for result in results] == [list] * 30 + [EmbeddingInputRefused, list]
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_an_endpoint_that_refuses_every_text_is_set_up_wrongly(
+    server: ModelServer, model: OpenAiEmbeddingModel, status: int
+) -> None:
+    """No text is to blame, and those who wait for it are not asked for one by one."""
+    refusal = Failing(status=status, body=f'{{"error": "no model loaded, {KEY}"}}'.encode())
+    server.replies = [refusal] * 9
+    batcher = Batcher(model.embed, size=3)
+    results = await asyncio.gather(*map(batcher.submit, "abc"), return_exceptions=True)
+    assert len(server.asked) == 2
+    for error in results:
+        assert isinstance(error, EmbeddingModelRefused)
+        assert "no model loaded" in error.message
+        assert KEY not in error.message
+        assert verdict_on(error) is not Verdict.TERMINAL
+
+
+async def test_whether_a_text_is_to_blame_is_open_while_the_endpoint_is_away(
+    server: ModelServer, model: OpenAiEmbeddingModel
+) -> None:
+    server.replies = [Failing(status=400), *[Failing(status=503)] * 2]
+    with pytest.raises(EmbeddingModelUnavailable):
+        await model.embed(["a"])
+
+
 async def test_one_batch_that_fails_fails_all(server: ModelServer, model: OpenAiEmbeddingModel) -> None:
     server.replies = [Failing(status=400)]
     with pytest.raises(EmbeddingInputRefused):
