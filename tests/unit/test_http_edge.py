@@ -1,13 +1,24 @@
 """What holds for every request: hosts, request ids, storage keys in URLs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from adapters.http.correlation import request_id, trace_of
-from adapters.http.edge import is_local
+from adapters.http.access.exchange import exchange_of
+from adapters.http.access.operations import Operation
+from adapters.http.correlation import REQUEST_ID, request_id, trace_of
+from adapters.http.edge import Edge, is_local
 from adapters.http.errors import MalformedRequest
 from adapters.http.object_paths import key_of, routed
+from adapters.http.settings import HttpSettings
+from adapters.memory.audit_log import MemoryAuditLog
+from adapters.memory.clock import ManualClock
+from application.access.audit import Audit
+from application.tracing import TRACE
+from domain.access.audit import AuditEntry
+from domain.access.scope import Scope
 from domain.trace import Trace
 
 
@@ -109,3 +120,29 @@ def test_only_a_literal_slash_before_metadata_asks_for_metadata() -> None:
     assert routed(encoded) is encoded
     own = scope(b"/api/v1/storage/objects/metadata")
     assert routed(own) is own
+
+
+@dataclass
+class BrokenAuditLog(MemoryAuditLog):
+    """A log whose driver raises what nobody expects."""
+
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        raise LookupError("no such table")
+
+
+async def test_a_request_that_cannot_be_audited_leaves_nothing_behind() -> None:
+    """Neither its ids in the task that answered it, nor what is kept with it: both would hold on to the request."""
+
+    async def gone(scope: Any, _: Any, __: Any) -> None:
+        exchange_of(scope).operation = Operation(name="create_config", scope=Scope.parse("configs:write"))
+
+    async def unused(*_: Any) -> Any:
+        pytest.fail("nobody is there to be asked or answered")
+
+    edge = Edge(gone, HttpSettings(), Audit(log=BrokenAuditLog(), clock=ManualClock()))
+    asked: Any = {**scope(b"/x", "/x"), "method": "POST", "query_string": b"", "headers": [], "state": {}}
+    before = REQUEST_ID.get(), TRACE.get()
+    with pytest.raises(LookupError):
+        await edge(asked, unused, unused)
+    assert (REQUEST_ID.get(), TRACE.get()) == before
+    assert asked["state"] == {}
