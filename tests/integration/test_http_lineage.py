@@ -230,7 +230,7 @@ async def test_an_unknown_entry_is_not_found(api: Api) -> None:
     batch = "01890a5d-ac96-774b-bcce-b302099a8057"
     assert await api.ask("GET", f"{LINEAGE}/batch/{batch}") == (
         200,
-        {"batch_id": batch, "entries": [], "total": 0, "next_cursor": None},
+        {"batch_id": batch, "entries": [], "total": 0, "is_total_exact": True, "next_cursor": None},
     )
 
 

@@ -65,11 +65,12 @@ class ExecutionLineageResponse(Struct, frozen=True, kw_only=True):
 
 
 class LineageBatchResponse(Struct, frozen=True, kw_only=True):
-    """The lineage of messages that were replayed together."""
+    """The lineage of messages that were replayed together; `total` is exact up to 10,000, else an estimate."""
 
     batch_id: UUID
     entries: list[LineageEntryResponse]
     total: int
+    is_total_exact: bool
     next_cursor: str | None = None
 
 
@@ -168,6 +169,7 @@ def batch_response(batch_id: UUID, page: LineagePage) -> LineageBatchResponse:
         batch_id=batch_id,
         entries=_entries(page.entries),
         total=page.total,
+        is_total_exact=page.is_total_exact,
         next_cursor=_next_cursor(page),
     )
 
