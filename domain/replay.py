@@ -20,7 +20,7 @@ class InvalidReplay(Invalid):
     code = "invalid_replay"
 
 
-class ReplayStageUnknown(Invalid):
+class ReplayStageUnknown(NotFound):
     """The execution has no stage of that name."""
 
     code = "replay_stage_unknown"
@@ -32,7 +32,7 @@ class ReplayStageAmbiguous(Invalid):
     code = "replay_stage_ambiguous"
 
 
-class ReplayRouteUnknown(Invalid):
+class ReplayRouteUnknown(NotFound):
     """The pipeline has no route of that name."""
 
     code = "replay_route_unknown"

@@ -89,7 +89,7 @@ class PreconditionFailed(Conflict):
     code = "precondition_failed"
 
 
-class UnknownConfig(Invalid):
+class UnknownConfig(NotFound):
     """The request names a pipeline config that does not exist."""
 
     code = "unknown_config"

@@ -18,6 +18,8 @@ from domain.errors import Conflict, FactflowError, Invalid, NotFound, Refused, U
 from domain.execution import StatusChangeNotAllowed, TooManyConcurrentExecutions
 from domain.findings import ConfigNotRunnable, UnparseableConfig, ValidationReport
 from domain.idempotency import IdempotencyInFlight, IdempotencyKeyReused
+from domain.replay import ReplayRouteUnknown, ReplayStageUnknown
+from domain.retrieval.vector_indexes import IndexExists, UnknownIndexSlot
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -34,6 +36,12 @@ STATUS_BY_KIND: Mapping[type[FactflowError], int] = {
     errors.RangeNotSatisfiable: 416,
     errors.PreconditionFailed: 412,
     StatusChangeNotAllowed: 400,  # the documented status of this operation
+    IndexExists: 400,
+    # What a body or a query names and is not there: the path that is asked for is.
+    errors.UnknownConfig: 400,
+    ReplayRouteUnknown: 400,
+    ReplayStageUnknown: 400,
+    UnknownIndexSlot: 400,
     TooManyConcurrentExecutions: 429,
     NotAuthenticated: 401,
     TooManyRequests: 429,

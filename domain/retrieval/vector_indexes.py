@@ -19,13 +19,13 @@ class IndexNotFound(NotFound):
     code = "index_not_found"
 
 
-class IndexExists(Invalid):
+class IndexExists(Conflict):
     """The slot has an index already; rebuild it, or drop it first."""
 
     code = "index_exists"
 
 
-class UnknownIndexSlot(Invalid):
+class UnknownIndexSlot(NotFound):
     """There is no embedding slot of that name to index."""
 
     code = "index_slot_unknown"

@@ -38,7 +38,14 @@ STATUSES: Mapping[int, type[FactflowError]] = {
 }
 """Which kind of error an HTTP status tells of; every other 4xx is Invalid, every other 5xx has no kind."""
 
-CODES: Mapping[str, type[FactflowError]] = {"index_exists": Conflict, "status_change_not_allowed": Conflict}
+CODES: Mapping[str, type[FactflowError]] = {
+    "index_exists": Conflict,
+    "index_slot_unknown": NotFound,
+    "replay_route_unknown": NotFound,
+    "replay_stage_unknown": NotFound,
+    "status_change_not_allowed": Conflict,
+    "unknown_config": NotFound,
+}
 """Which kind an error is whose documented status tells of another."""
 
 MEANINGS: Mapping[int, str] = {

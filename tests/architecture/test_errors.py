@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import importlib
 import inspect
 from types import ModuleType
 
@@ -9,7 +10,10 @@ import aio_pika.exceptions
 import botocore.exceptions
 import psycopg.errors
 
-from tests.architecture.tree import is_in, modules
+from adapters.http.problems import status_of
+from entrypoints.cli.exit_codes import KINDS, exit_code_of, kind_of
+from tests.architecture.tree import LAYERS, is_in, modules
+from tests.reference.errors import descendants
 
 DRIVERS: dict[str, tuple[str, ...]] = {
     "adapters.postgres": ("psycopg", "psycopg_pool"),
@@ -88,3 +92,16 @@ def stated_code(node: ast.ClassDef) -> str | None:
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 return value.value
     return None
+
+
+def test_an_error_keeps_its_exit_code_on_the_way_through_http() -> None:
+    """Whatever its status; only who sends too slowly is told to try again."""
+    for module in modules(*LAYERS):
+        importlib.import_module(module.name)
+    changed = {
+        error.code
+        for kind, code in KINDS.items()
+        for error in descendants(kind)
+        if exit_code_of(kind_of(status_of(error), error.code)()) != code
+    }
+    assert changed == {"request_too_slow"}

@@ -99,7 +99,7 @@ async def test_a_run_that_is_cancelled_ends_the_waiting(api: Api, tmp_path: Path
     code, out, _ = await factflow(api, "execution", "cancel", "slower")
     assert (code, out) == (0, "the execution was running and is cancelled\n")
     code, _, err = await factflow(api, "execution", "cancel", "slow")
-    assert code == 2
+    assert code == 5
     assert "(status_change_not_allowed)" in err
 
 
