@@ -19,8 +19,11 @@ from entrypoints.setting_problems import InvalidSettings
 from entrypoints.settings import Settings, unknown_variables, variable
 
 _UNTOLD = Check(
-    "others", State.WARNING, "mode, folders, port and exposure are looked at once the settings are right"
+    "others",
+    State.WARNING,
+    "mode, folders, port, exposure, processor and language model are looked at once the settings are right",
 )
+_SERVICES = ("database", "queue", "storage")
 MARKS = {State.OK: "ok", State.WARNING: "warning", State.FAILED: "FAILED"}
 
 
@@ -40,7 +43,7 @@ def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -
         settings = Settings.read(environment, flags)
     except InvalidSettings as error:
         wrong = {problem.name for problem in error.problems}
-        return (*stated, *packages, *services(_without(wrong, environment, flags)), _UNTOLD)
+        return (*stated, *packages, *services(_without(wrong | _unasked(wrong), environment, flags)), _UNTOLD)
     # A database by its address is what sets a server apart from an embedded one.
     is_embedded = settings.database_url is None
     return (
@@ -57,6 +60,11 @@ def checks_of(environment: Mapping[str, str], flags: Mapping[str, str | None]) -
         machine.processor(settings.model_compute_type),
         language_model(settings),
     )
+
+
+def _unasked(wrong: Collection[str]) -> frozenset[str]:
+    """The addresses of what is not asked: a service with a wrong setting would be asked in another way, or elsewhere."""
+    return frozenset(f"{one}_url" for one in _SERVICES if any(name.startswith(f"{one}_") for name in wrong))
 
 
 def _without(

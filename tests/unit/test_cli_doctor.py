@@ -146,6 +146,18 @@ def test_wrong_settings_are_not_taken_for_the_defaults(tmp_path: Path) -> None:
     assert {"mode", "exposure"} <= told.keys()
 
 
+def test_a_service_with_a_wrong_setting_is_not_asked() -> None:
+    """Without its endpoint a bucket would be looked for at Amazon, with keys that are meant for another."""
+    said = {
+        "FACTFLOW_STORAGE_URL": "s3://bucket",
+        "FACTFLOW_STORAGE_ENDPOINT": "nonsense",
+        "FACTFLOW_DATABASE_URL": "postgresql://u:p@127.0.0.1:1/db",
+    }
+    checks = {check.name: check for check in checks_of(said, {})}
+    assert "FACTFLOW_STORAGE_ENDPOINT" in checks["settings"].message
+    assert ("storage" in checks, checks["database"].state) == (False, State.FAILED)
+
+
 def test_a_language_model_that_is_away_is_found() -> None:
     """With the address that was tried, and never the key."""
     check = language_model(Settings(llm_base_url="http://127.0.0.1:1/v1", llm_api_key="hush"))
