@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -51,7 +52,7 @@ class UnchangingAnswers:
         self, app: ASGIApp, routes: Iterable[BaseRoute], *, patient: Callable[[ASGIApp], ASGIApp]
     ) -> None:
         self._app = compressed(patient(app))
-        self._looking_up = patient(self._answer_again)
+        self._patient = patient
         self._names: Mapping[str, _Names] = dict(_paths(routes))
         self._kept: dict[_Key, _Kept] = {}
         self._gate: Gate | None = None
@@ -70,12 +71,11 @@ class UnchangingAnswers:
         if kept is None:
             await self._answer_and_keep(scope, receive, send)
         elif self._gate is None or self._gate.knows(kept.handler):
-            await self._answer_again(scope, receive, send)
+            await self._answer_again(kept, scope, receive, send)
         else:
-            await self._looking_up(scope, receive, send)
+            await self._patient(partial(self._answer_again, kept))(scope, receive, send)
 
-    async def _answer_again(self, scope: Any, receive: Receive, send: Send) -> None:
-        kept = self._kept[self._key(scope)]
+    async def _answer_again(self, kept: _Kept, scope: Any, receive: Receive, send: Send) -> None:
         scope["route_handler"] = kept.handler
         scope["path_template"] = kept.path_template
         if self._gate is not None:
@@ -98,10 +98,11 @@ class UnchangingAnswers:
             await send(message)
 
         await self._app(scope, receive, overheard)
-        if len(self._key(scope)[1]) <= LONGEST_QUERY:
-            self._keep(scope, heard)
+        key = self._key(scope)
+        if len(key[1]) <= LONGEST_QUERY:
+            self._keep(key, scope, heard)
 
-    def _keep(self, scope: HTTPScope, heard: Iterable[Any]) -> None:
+    def _keep(self, key: _Key, scope: HTTPScope, heard: Iterable[Any]) -> None:
         start, *rest = heard
         if start["status"] != 200:
             return
@@ -109,7 +110,7 @@ class UnchangingAnswers:
         if isinstance(handler, HTTPRouteHandler):
             if len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[self._key(scope)] = _Kept(
+            self._kept[key] = _Kept(
                 path_template=scope["path_template"],
                 handler=handler,
                 headers=list(start["headers"]),
