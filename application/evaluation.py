@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from application.evaluation_set import corpus_documents, evaluation_judgements, evaluation_queries
+from application.evaluation_set import corpus_documents, judged_queries
 from application.search import MAX_LIMIT, MAX_QUERY_CHARACTERS, Search, SearchRequest
 from domain.evaluation import Measures, mean, measures
 from domain.match import Match, SearchFilter, SearchMode
@@ -61,20 +61,12 @@ class Evaluation:
         ``progress`` is told after each query how many are done, of how many. Raises BrokenEvaluationSet.
         """
         documents = {document.id for document in corpus_documents(folder)}
-        queries = evaluation_queries(folder)
-        judgements = evaluation_judgements(folder, queries=queries, documents=documents)
-        judged = [
-            query_id
-            for query_id in queries
-            if any(grade > 0 for grade in judgements.get(query_id, {}).values())
-        ]
+        judged = judged_queries(folder, documents=documents)
         found: dict[SearchMode, list[Measures]] = {mode: [] for mode in modes}
-        for done, query_id in enumerate(judged, start=1):
+        for done, (text, grades) in enumerate(judged, start=1):
             for mode in modes:
-                ranking = await self._ranking(queries[query_id], mode, collection_id, where or SearchFilter())
-                found[mode].append(
-                    measures(ranking, judgements[query_id], ndcg_at=NDCG_AT, recall_at=RECALL_AT)
-                )
+                ranking = await self._ranking(text, mode, collection_id, where or SearchFilter())
+                found[mode].append(measures(ranking, grades, ndcg_at=NDCG_AT, recall_at=RECALL_AT))
             if progress:
                 progress(done, len(judged))
         return EvaluationResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,14 @@ def evaluation_judgements(
 ) -> Mapping[str, Mapping[str, int]]:
     """The grade of every judged document, by query; raises BrokenEvaluationSet naming the file and the line."""
     return parse_judgements(_lines(folder, JUDGEMENTS), JUDGEMENTS, queries=queries, documents=documents)
+
+
+def judged_queries(folder: Path, *, documents: Container[str]) -> Sequence[tuple[str, Mapping[str, int]]]:
+    """Text and judgements of every query that has a relevant document; raises BrokenEvaluationSet."""
+    queries = evaluation_queries(folder)
+    judgements = evaluation_judgements(folder, queries=queries, documents=documents)
+    judged = ((text, judgements.get(query_id, {})) for query_id, text in queries.items())
+    return [(text, grades) for text, grades in judged if any(grade > 0 for grade in grades.values())]
 
 
 def parse_corpus(lines: Iterable[str], name: str = CORPUS) -> Iterator[CorpusDocument]:

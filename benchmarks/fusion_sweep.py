@@ -11,20 +11,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from application.contents import Application
-from application.evaluation_set import corpus_documents, evaluation_judgements, evaluation_queries
+from application.evaluation_set import judged_queries
 from application.search import MAX_LIMIT, Search
 from domain.evaluation import mean, measures
 from domain.match import Candidate, SearchFilter
 from domain.retrieval.fusion import linear_fusion
-from entrypoints.composition.running import running
-from entrypoints.evaluate import as_markdown, take_in
+from entrypoints.evaluate import taken_in
 from entrypoints.settings import Settings
 
 CANDIDATES = (100, 200, 300, 400, 1000)
@@ -91,23 +89,15 @@ async def sweep(folders: Sequence[Path]) -> None:
 
 async def collected(folder: Path) -> Collection:
     """One collection, in an index that is thrown away."""
-    documents = {document.id: as_markdown(document) for document in corpus_documents(folder)}
-    with tempfile.TemporaryDirectory(prefix="factflow-fusion-") as place:
-        settings = replace(Settings.read(os.environ), data_dir=Path(place), database_url=None)
-        async with running(settings) as application:
-            names = await take_in(application, documents)
-            asked = await asked_of(application.search, folder, set(documents))
-            return Collection(asked=asked, documents=await documents_of(application, asked, names))
+    async with taken_in(Settings.read(os.environ), folder) as (application, names):
+        asked = await asked_of(application.search, folder, set(names.values()))
+        return Collection(asked=asked, documents=await documents_of(application, asked, names))
 
 
 async def asked_of(search: Search, folder: Path, documents: set[str]) -> Sequence[Asked]:
     """Every query that has a relevant document."""
-    queries, model = evaluation_queries(folder), search.embedding_model()
-    judgements = evaluation_judgements(folder, queries=queries, documents=documents)
-    asked = []
-    for query_id, text in queries.items():
-        if not any(grade > 0 for grade in judgements.get(query_id, {}).values()):
-            continue
+    model, asked = search.embedding_model(), []
+    for text, grades in judged_queries(folder, documents=documents):
         (vector,) = await model.embed([text])
         semantic = await search.index.semantic(
             vector,
@@ -118,7 +108,7 @@ async def asked_of(search: Search, folder: Path, documents: set[str]) -> Sequenc
         )
         keyword = await search.index.keyword(text, limit=MAX_LIMIT, where=EVERYTHING)
         sides = {"semantic": semantic, "keyword": keyword}
-        asked.append(Asked(judgements=judgements[query_id], sides=sides))
+        asked.append(Asked(judgements=grades, sides=sides))
     return asked
 
 

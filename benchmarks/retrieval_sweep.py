@@ -21,7 +21,7 @@ from adapters.postgres.database import Database
 from adapters.postgres.documents import PostgresDocuments
 from adapters.postgres.migration import migrate
 from adapters.postgres.segment_index import PostgresSegmentIndex
-from application.evaluation_set import corpus_documents, evaluation_judgements, evaluation_queries
+from application.evaluation_set import corpus_documents, judged_queries
 from benchmarks.retrieval_sweep_folds import cross_validated
 from domain.document import Document, EmbeddedSegment, Segment, segment_id
 from domain.evaluation import Measures, mean, measures
@@ -97,15 +97,11 @@ async def ask(
     index: PostgresSegmentIndex, model: MiniLmEmbeddingModel, folder: Path, documents: set[str]
 ) -> AsyncIterator[Asked]:
     """Every query that has a relevant document."""
-    queries = evaluation_queries(folder)
-    judgements = evaluation_judgements(folder, queries=queries, documents=documents)
     deepest = max(CANDIDATES)
-    for query_id, text in queries.items():
-        if not any(grade > 0 for grade in judgements.get(query_id, {}).values()):
-            continue
+    for text, grades in judged_queries(folder, documents=documents):
         (vector,) = await model.embed([text])
         yield Asked(
-            judgements=judgements[query_id],
+            judgements=grades,
             semantic=await index.semantic(
                 vector, model_name=model.model_name, limit=deepest, where=EVERYTHING
             ),

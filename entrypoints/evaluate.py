@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -46,15 +46,20 @@ def run(settings: Settings, *, folder: Path, modes: Sequence[str], output: str) 
 
 async def evaluate(settings: Settings, folder: Path, modes: Sequence[SearchMode]) -> EvaluationResult:
     """Take the collection in, into a data folder of its own, and run its queries."""
-    documents = {document.id: as_markdown(document) for document in corpus_documents(folder)}
-    async with AsyncExitStack() as stack:
-        throw_away = stack.enter_context(tempfile.TemporaryDirectory(prefix="factflow-eval-"))
-        application = await stack.enter_async_context(running(_throw_away(settings, Path(throw_away))))
-        names = await take_in(application, documents)
+    async with taken_in(settings, folder) as (application, names):
         with counted("Asking") as progress:
             return await Evaluation(search=application.search).run(
                 folder, collection_id=names.get, modes=modes, progress=progress
             )
+
+
+@asynccontextmanager
+async def taken_in(settings: Settings, folder: Path) -> AsyncIterator[tuple[Application, Mapping[str, str]]]:
+    """A service that has taken the collection in, and the collection's id for each document's id; thrown away afterwards."""
+    documents = {document.id: as_markdown(document) for document in corpus_documents(folder)}
+    with tempfile.TemporaryDirectory(prefix="factflow-eval-") as throw_away:
+        async with running(_throw_away(settings, Path(throw_away))) as application:
+            yield application, await take_in(application, documents)
 
 
 def _throw_away(settings: Settings, data_dir: Path) -> Settings:
