@@ -30,7 +30,8 @@ class Ranking:
         if request.mode is SearchMode.SEMANTIC:
             one_look = request.most_ranked <= LEAST_LOOK
             looks = [request.most_ranked] if one_look else request.looks
-            return _one_side(request.mode, await self._semantic(request, model, looks))
+            side = await self._semantic(request, model, looks)
+            return _one_side(request.mode, _similar(request, request.mode, side))
         if request.mode is SearchMode.KEYWORD:
             return _one_side(request.mode, await self._keyword(request, request.most_ranked))
         # Words first: theirs is mostly the longer side, and a query is embedded before the other is asked.
@@ -62,8 +63,7 @@ class Ranking:
             side = _behind(side, candidates) if side else candidates
             if len(candidates) < depth:
                 break
-        threshold = request.similarity_threshold
-        return [candidate for candidate in side if threshold is None or candidate.score >= threshold]
+        return side
 
     async def _keyword(self, request: SearchRequest, depth: int) -> Sequence[Candidate]:
         return await self.index.keyword(request.text, limit=depth, where=request.where)
@@ -110,9 +110,20 @@ def _fused_once(
     weights: Mapping[str, float],
     most: int | None,
 ) -> Sequence[Fused]:
+    # Only after the cut: else a nearer one of a deeper look would come to stand among those of a shallower one.
+    sides = {name: _similar(request, name, side) for name, side in sides.items()}
     if request.fusion is Fusion.RRF:
         return reciprocal_rank_fusion(sides, weights, k=request.rrf_k, most=most)
     return linear_fusion(sides, weights, most=most)
+
+
+def _similar(request: SearchRequest, name: str, side: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Of a side what is similar enough; words are not compared with the threshold."""
+    threshold = request.similarity_threshold
+    is_semantic = bool(request.model_names) or name == SearchMode.SEMANTIC.value
+    if threshold is None or not is_semantic:
+        return side
+    return [candidate for candidate in side if candidate.score >= threshold]
 
 
 def _one_side(mode: SearchMode, candidates: Sequence[Candidate]) -> Sequence[Fused]:

@@ -49,7 +49,7 @@ class Statements:
 
     async def semantic(self, query: str, limit: int) -> Sequence[Any]:
         """The nearest segments with their texts and documents, as a search of one side reads them."""
-        ids = [row[0] for row in await self.semantic_leg(query, LEAST_LOOK)][:limit]
+        ids = [row[0] for row in await self.semantic_leg(query, max(limit, LEAST_LOOK))][:limit]
         return await self._rows(FETCH.encode(), (ids,))
 
     async def semantic_leg(self, query: str, limit: int) -> Sequence[Any]:

@@ -9,8 +9,11 @@ from uuid import UUID
 from domain.document import EmbeddedSegment
 from domain.match import Candidate, IndexedSegment, SearchFilter
 
-LEAST_LOOK = 100
-"""An approximate index is looked at so deep at least: up to it, a smaller limit gives the beginning of a larger one."""
+LEAST_LOOK = 101
+"""An approximate index is looked at so deep at least: up to it, a smaller limit gives the beginning of a larger one.
+
+A page of a hundred, and one that tells whether there is more.
+"""
 
 
 class SegmentIndex(Protocol):

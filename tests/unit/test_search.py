@@ -19,7 +19,7 @@ from adapters.memory.reranker import MemoryReranker
 from adapters.memory.segment_index import MemorySegmentIndex
 from application.embedding_models import EmbeddingModels, EmbeddingSlotNotFound
 from application.search import DEFAULT_WEIGHTS, InvalidSearch, Search, SearchRequest
-from application.search_ranking import fused
+from application.search_ranking import Ranking, fused
 from domain.document import DimensionMismatch, Document, EmbeddedSegment, Segment, segment_id
 from domain.match import Candidate, SearchFilter, SearchMode
 from domain.retrieval.errors import RerankerNotConfigured
@@ -329,6 +329,31 @@ def test_a_far_page_takes_few_looks(candidates: int, offset: int) -> None:
     assert looks[-1] >= request.depth
     assert all(later == 2 * before for before, later in pairwise(looks))
     assert sum(looks) <= max(4 * request.depth, candidates)
+
+
+class Shallow(MemorySegmentIndex):
+    """Sixty segments by meaning, of which it misses every seventh when it is not looked at deeply, and sixty by words."""
+
+    async def semantic(self, vector: Sequence[float], *, limit: int, **_: Any) -> Sequence[Candidate]:
+        found = [Candidate(UUID(int=number), 1 - number / 1000) for number in range(60)]
+        return found[:limit] if limit >= 20 else [one for one in found if one.segment_id.int % 7][:limit]
+
+    async def keyword(self, query: str, *, limit: int, **_: Any) -> Sequence[Candidate]:
+        return side_of(list(range(100, 160)))[:limit]
+
+
+@pytest.mark.parametrize("fusion", Fusion)
+async def test_pages_above_a_threshold_neither_repeat_nor_miss_anything(fusion: Fusion) -> None:
+    """What a deeper look finds nearer comes behind, though the threshold has made room before it."""
+    ranking = Ranking(index=Shallow(Corpus()), models=[MemoryEmbeddingModel()])
+    read: list[int] = []
+    for offset in range(0, 80, 5):
+        request = SearchRequest(
+            query="q", limit=5, offset=offset, candidates=10, fusion=fusion, similarity_threshold=0.99
+        )
+        page = (await ranking.ranked(request))[offset : offset + 5]
+        read += [one.segment_id.int for one in page]
+    assert sorted(read) == [*range(11), *range(100, 160)]
 
 
 def side_of(numbers: list[int]) -> list[Candidate]:
