@@ -11,7 +11,7 @@ from domain.execution import Execution
 from domain.json import JsonObject
 from domain.pipeline import Pipeline
 from domain.pipeline_config import PipelineConfig
-from domain.replay import replay_of
+from domain.replay import ReplayRouteUnknown, replay_of
 from domain.validation import validate
 
 
@@ -78,7 +78,7 @@ def _seeded(execution: Execution, pipeline: Pipeline) -> Pipeline:
         return pipeline
     try:
         return with_seeding(pipeline, replay_of(replay))
-    except Invalid as error:
+    except (Invalid, ReplayRouteUnknown) as error:
         raise SnapshotNotRunnable(error.message) from error
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 import pytest
 
 from application.engine.replay_route import SEEDER, seeding_route_id, with_seeding
+from application.engine.snapshot import SnapshotNotRunnable, _seeded
+from domain.execution import Execution
 from domain.message import Message
 from domain.pipeline import Pipeline
 from domain.replay import (
@@ -90,6 +92,19 @@ def test_stored_objects_go_on_from_their_stage(
     """To the route that follows; through the rest of their own where they were kept in the middle of it."""
     to = sent_to(DOCUMENTS, origin, to_route)
     assert (to.to_route, to.enters, to.after_step) == expected
+
+
+def test_a_frozen_replay_into_a_route_that_is_not_there_cannot_run() -> None:
+    """Told as whatever else keeps a snapshot from running."""
+    lost = replay(destination=Destination(to_route="gone", enters="gone"))
+    execution = Execution(
+        id=PARENT,
+        config_id=PARENT,
+        config_snapshot={"replay": lost.as_json()},
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    with pytest.raises(SnapshotNotRunnable, match="gone"):
+        _seeded(execution, DOCUMENTS)
 
 
 def test_the_rest_of_a_route_loads_the_object_and_leaves_out_what_was_done() -> None:
