@@ -81,6 +81,8 @@ class Repeats:
                 await self.records.prolong(taken.owner, taken.key, token=taken.token, until=until)
             except FactflowError as error:
                 log.warning("a request with an idempotency key could not be prolonged: %s", error.message)
+            except Exception:
+                log.exception("a request with an idempotency key could not be prolonged")
 
     async def end(self, taken: TakenUp, answer: KeptAnswer) -> None:
         """Keep an answer that would always be the same; otherwise let the request be repeated.

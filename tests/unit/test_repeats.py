@@ -30,9 +30,13 @@ class Failing(MemoryIdempotencyRecords):
         await MemoryIdempotencyRecords.prolong(self, owner, key, token=token, until=until)
 
 
-@pytest.mark.parametrize("kind", [MemoryIdempotencyRecords, Failing])
-async def test_what_takes_longer_is_not_done_twice(kind: type[MemoryIdempotencyRecords]) -> None:
-    repeats = Repeats(records=kind(), clock=SystemClock(), taken_up_seconds=LITTLE)
+@pytest.mark.parametrize(
+    "records",
+    [MemoryIdempotencyRecords(), Failing(), Failing(failures=[RuntimeError("a defect")])],
+    ids=["well", "away", "defect"],
+)
+async def test_what_takes_longer_is_not_done_twice(records: MemoryIdempotencyRecords) -> None:
+    repeats = Repeats(records=records, clock=SystemClock(), taken_up_seconds=LITTLE)
     taken = await repeats.begin("me", "key", "mark")
     assert isinstance(taken, TakenUp)
     async with repeats.held(taken):
