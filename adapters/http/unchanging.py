@@ -42,8 +42,8 @@ class _Kept:
 class UnchangingAnswers:
     """Keeps the answers of such operations, by path, query and encoding. Who asks is looked at every time.
 
-    Of a query what the operation does not take has no say, and the oldest answer makes room for a new one: so nobody can
-    have the others forgotten, or one made again and again, by making up queries.
+    Of a query what the operation does not take has no say, and the oldest answer of a path makes room for a new one: so
+    nobody can have others forgotten by asking for one in many ways.
 
     ``patient`` lays around an application what limits the time for an answer.
     """
@@ -108,14 +108,18 @@ class UnchangingAnswers:
             return
         handler = scope["route_handler"]
         if isinstance(handler, HTTPRouteHandler):
-            if len(self._kept) >= MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
+            if len(self._kept) >= MOST_KEPT and key not in self._kept:
+                del self._kept[self._oldest(key[0])]
             self._kept[key] = _Kept(
                 path_template=scope["path_template"],
                 handler=handler,
                 headers=list(start["headers"]),
                 body=b"".join(message.get("body", b"") for message in rest),
             )
+
+    def _oldest(self, path: str) -> _Key:
+        """Of the path if it has any, so that the variants of one do not push out the others."""
+        return next((key for key in self._kept if key[0] == path), next(iter(self._kept)))
 
     def _key(self, scope: HTTPScope) -> _Key:
         query = scope["query_string"]
